@@ -1,0 +1,29 @@
+// Text helpers shared by messages for people and for machines.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pyro {
+
+// One shell word: unchanged when it is safe, single-quoted otherwise.
+std::string shell_quote(std::string_view word);
+// The words joined by blanks, each quoted, so that a POSIX shell would split them the same way.
+std::string shell_join(const std::vector<std::string>& words);
+
+// `bytes` as UTF-8 with U+FFFD for each maximal invalid part (Unicode 15, 3.9, "substitution of
+// maximal subparts"). `lossy` is set when anything was replaced.
+std::string to_utf8(std::string_view bytes, bool* lossy = nullptr);
+
+std::string base64(std::string_view bytes);
+// Lower-case hexadecimal.
+std::string hex(std::string_view bytes);
+
+// "1.5 GiB", "12 KiB", "17 B": for people only.
+std::string human_bytes(unsigned long long bytes);
+
+// The name in `names` closest to `word` (edit distance at most 3 and less than the word's length), or "".
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& names);
+
+}  // namespace pyro

@@ -1,0 +1,66 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+#include "base/result.h"
+
+namespace pyro {
+namespace {
+
+TEST(ShellJoin, KeepsWordBoundaries) {
+  EXPECT_EQ(shell_join({"git", "--version"}), "git --version");
+  EXPECT_EQ(shell_join({"sh", "-c", "echo 'a b'"}), R"(sh -c 'echo '"'"'a b'"'"'')");
+  EXPECT_EQ(shell_join({""}), "''");
+  EXPECT_EQ(shell_join({"a\nb"}), "'a\nb'");
+}
+
+TEST(ToUtf8, KeepsWellFormedText) {
+  bool lossy = false;
+  EXPECT_EQ(to_utf8("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", &lossy),
+            "a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80");
+  EXPECT_FALSE(lossy);
+}
+
+TEST(ToUtf8, ReplacesMaximalSubparts) {
+  bool lossy = false;
+  // The example of Unicode 15.0, table 3-8 (truncated sequences).
+  EXPECT_EQ(to_utf8("\x61\xF1\x80\x80\xE1\x80\xC2\x62\x80\x63", &lossy),
+            "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD"
+            "c");
+  EXPECT_TRUE(lossy);
+  EXPECT_EQ(to_utf8("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");          // overlong
+  EXPECT_EQ(to_utf8("\xED\xA0\x80").size(), 9U);                        // surrogate
+  EXPECT_EQ(to_utf8("\xE2\x82"), "\xEF\xBF\xBD");                       // truncated at the end
+}
+
+TEST(Base64, Rfc4648Vectors) {
+  EXPECT_EQ(base64(""), "");
+  EXPECT_EQ(base64("f"), "Zg==");
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(base64("foo"), "Zm9v");
+  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+}
+
+TEST(HumanBytes, PicksTheUnit) {
+  EXPECT_EQ(human_bytes(17), "17 B");
+  EXPECT_EQ(human_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(human_bytes(300ULL << 20), "300 MiB");
+}
+
+TEST(DidYouMean, OffersOnlyCloseNames) {
+  EXPECT_EQ(did_you_mean("debain:12", {"debian:12", "debian:12-base"}), "debian:12");
+  EXPECT_EQ(did_you_mean("rnu", {"run", "env"}), "run");
+  EXPECT_EQ(did_you_mean("fedora", {"run", "env"}), "");
+}
+
+TEST(Errc, NamesRoundTrip) {
+  for (int i = 0; i <= static_cast<int>(Errc::kInternal); ++i) {
+    const auto code = static_cast<Errc>(i);
+    EXPECT_EQ(errc_from_name(errc_name(code)), code);
+  }
+  EXPECT_EQ(errc_from_name("from_the_future"), Errc::kInternal);
+}
+
+}  // namespace
+}  // namespace pyro

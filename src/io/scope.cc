@@ -1,0 +1,109 @@
+#include "io/scope.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace pyro::io {
+
+namespace {
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+}
+
+TaskScope::TaskScope(asio::any_io_executor ex)
+    : ex_(ex), idle_(ex, asio::steady_timer::time_point::max()) {}
+
+TaskScope::~TaskScope() {
+  if (!tasks_.empty()) std::terminate();  // in every build: the tasks point into this object
+}
+
+void TaskScope::spawn(asio::awaitable<void> task) {
+  const auto it = tasks_.emplace(tasks_.end());
+  asio::co_spawn(ex_, std::move(task),
+                 asio::bind_cancellation_slot(it->slot(), [this, it](std::exception_ptr e) {
+                   if (e && !failure_) failure_ = e;  // a task that throws is reported, not lost
+                   tasks_.erase(it);
+                   if (tasks_.empty()) idle_.cancel();
+                 }));
+}
+
+asio::awaitable<std::exception_ptr> TaskScope::close() {
+  // Emitting may end a task at once and so change the list: step past each signal first.
+  for (auto it = tasks_.begin(); it != tasks_.end();) {
+    auto& signal = *it;
+    ++it;
+    signal.emit(asio::cancellation_type::terminal);
+  }
+  co_await join();
+  co_return failure_;
+}
+
+asio::awaitable<void> TaskScope::join() {
+  while (!tasks_.empty()) {
+    const auto woken = co_await idle_.async_wait(kTuple);
+    static_cast<void>(woken);
+  }
+}
+
+Event::Event(asio::any_io_executor ex) : ex_(ex), wake_(ex, asio::steady_timer::time_point::max()) {}
+
+void Event::set() {
+  set_ = true;
+  wake_.cancel();
+}
+
+Task<void> Event::wait() {
+  while (!set_) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      co_return fail(Errc::kUnavailable, "cancelled");
+    }
+    const auto woken = co_await wake_.async_wait(kTuple);
+    static_cast<void>(woken);
+  }
+  co_return Result<void>{};
+}
+
+Task<void> Event::wait_for(std::chrono::milliseconds timeout) {
+  // A timer of its own wakes the shared one, so that a single wait has to be awaited here.
+  bool late = false;
+  asio::steady_timer limit(ex_, timeout);
+  limit.async_wait([this, &late](const boost::system::error_code& ec) {
+    if (ec) return;
+    late = true;
+    wake_.cancel();
+  });
+  while (!set_ && !late) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      co_return fail(Errc::kUnavailable, "cancelled");
+    }
+    const auto woken = co_await wake_.async_wait(kTuple);
+    static_cast<void>(woken);
+  }
+  if (set_) co_return Result<void>{};
+  co_return fail(Errc::kDeadline, "timed out");
+}
+
+Task<void> wait_readable(int fd) {
+  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, fd);
+  const auto woken =
+      co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, kTuple);
+  const auto& [ec] = woken;
+  (void)descriptor.release();
+  if (ec) co_return fail(Errc::kUnavailable, "wait: " + ec.message(), ec.value());
+  co_return Result<void>{};
+}
+
+Task<void> sleep_for(std::chrono::milliseconds time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  const auto woken = co_await timer.async_wait(kTuple);
+  const auto& [ec] = woken;
+  if (ec) co_return fail(Errc::kUnavailable, "cancelled");
+  co_return Result<void>{};
+}
+
+}  // namespace pyro::io

@@ -1,0 +1,64 @@
+// Structured concurrency on one loop.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <exception>
+#include <list>
+
+#include "io/task.h"
+
+namespace pyro::io {
+
+// Owns the tasks of one session or sandbox. close() asks every task to stop and returns once the
+// last has ended; letting a TaskScope die with live tasks is a bug and ends the process.
+class TaskScope {
+ public:
+  explicit TaskScope(asio::any_io_executor ex);
+  TaskScope(const TaskScope&) = delete;
+  TaskScope& operator=(const TaskScope&) = delete;
+  ~TaskScope();
+
+  // Starts `task` at the next turn of the loop.
+  void spawn(asio::awaitable<void> task);
+  // Cancels every task, waits for all of them. Returns the first exception a task ended with.
+  asio::awaitable<std::exception_ptr> close();
+  // Waits until no task is left, without cancelling any.
+  asio::awaitable<void> join();
+  [[nodiscard]] bool empty() const { return tasks_.empty(); }
+
+ private:
+  asio::any_io_executor ex_;
+  asio::steady_timer idle_;
+  std::list<asio::cancellation_signal> tasks_;
+  std::exception_ptr failure_;
+};
+
+// A level that tasks wait for: set() wakes all waiters, and later waits return at once until
+// clear(). Single loop only.
+class Event {
+ public:
+  explicit Event(asio::any_io_executor ex);
+  void set();
+  void clear() { set_ = false; }
+  [[nodiscard]] bool is_set() const { return set_; }
+  // Errc::kDeadline when `timeout` passes first; cancellation of the task also ends the wait
+  // (Errc::kUnavailable).
+  Task<void> wait();
+  Task<void> wait_for(std::chrono::milliseconds timeout);
+
+ private:
+  asio::any_io_executor ex_;
+  bool set_ = false;
+  asio::steady_timer wake_;
+};
+
+// Returns once `fd` (borrowed: it must outlive the wait) is readable. A pidfd is readable when its
+// process has ended.
+Task<void> wait_readable(int fd);
+
+Task<void> sleep_for(std::chrono::milliseconds time);
+
+}  // namespace pyro::io
