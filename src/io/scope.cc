@@ -6,6 +6,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <memory>
 
 namespace pyro::io {
 
@@ -69,14 +70,23 @@ Task<void> Event::wait() {
 
 Task<void> Event::wait_for(std::chrono::milliseconds timeout) {
   // A timer of its own wakes the shared one, so that a single wait has to be awaited here.
-  bool late = false;
+  // Its handler may already be queued when the wait ends, so what it touches is shared with it.
+  struct Wait {
+    bool over = false, late = false;
+  };
+  const auto state_of_wait = std::make_shared<Wait>();
+  struct EndWait {
+    std::shared_ptr<Wait> wait;
+    ~EndWait() { wait->over = true; }
+  };
+  const EndWait end{state_of_wait};
   asio::steady_timer limit(ex_, timeout);
-  limit.async_wait([this, &late](const boost::system::error_code& ec) {
-    if (ec) return;
-    late = true;
+  limit.async_wait([this, state_of_wait](const boost::system::error_code& ec) {
+    if (ec || state_of_wait->over) return;
+    state_of_wait->late = true;
     wake_.cancel();
   });
-  while (!set_ && !late) {
+  while (!set_ && !state_of_wait->late) {
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none) {
       co_return fail(Errc::kUnavailable, "cancelled");
