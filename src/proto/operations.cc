@@ -1,0 +1,520 @@
+#include "proto/operations.h"
+
+#include <array>
+
+namespace pyro::proto {
+namespace {
+
+using enum FieldType;
+
+// ---- parameters shared by several operations
+
+constexpr Param kEnvironmentParam{
+    .name = "environment",
+    .type = ParamType::kEnvironment,
+    .value_name = "ENVIRONMENT",
+    .help = "Name of an environment of the catalogue, for example debian:12"};
+constexpr Param kVmIdParam{
+    .name = "vm_id", .value_name = "VM_ID", .help = "Id that create_vm returned"};
+constexpr Param kVcpuCount{.name = "vcpu_count",
+                           .type = ParamType::kInteger,
+                           .value_name = "N",
+                           .default_text = "1",
+                           .help = "Virtual CPUs of the guest",
+                           .min = 1,
+                           .max = 32};
+constexpr Param kMemMib{.name = "mem_mib",
+                        .type = ParamType::kInteger,
+                        .value_name = "N",
+                        .default_text = "1024",
+                        .help = "Memory of the guest in MiB",
+                        .min = 128,
+                        .max = 65536};
+constexpr Param kTimeoutSeconds{
+    .name = "timeout_seconds",
+    .type = ParamType::kInteger,
+    .value_name = "N",
+    .default_text = "30",
+    .help = "Stop the command after this many seconds, counted from its start",
+    .min = 1,
+    .max = 86400};
+constexpr Param kTtlSeconds{.name = "ttl_seconds",
+                            .type = ParamType::kInteger,
+                            .value_name = "N",
+                            .default_text = "600",
+                            .help = "Delete the VM at the latest after this many seconds",
+                            .min = 1,
+                            .max = 2592000};
+constexpr Param kNetwork{.name = "network",
+                         .type = ParamType::kFlag,
+                         .help = "Give the guest a network (not in this version: refused)"};
+constexpr Param kAllowHostCompat{
+    .name = "allow_host_compat",
+    .type = ParamType::kFlag,
+    .help = "Allow a weaker backend when no guest can run (not in this version: refused)"};
+constexpr std::array<std::string_view, 2> kBootChoices{"template", "cold"};
+constexpr Param kBoot{.name = "boot",
+                      .type = ParamType::kChoice,
+                      .value_name = "HOW",
+                      .default_text = "template",
+                      .help = "Clone a booted template, or boot a kernel for this VM alone",
+                      .choices = kBootChoices};
+constexpr Param kJson{.name = "json",
+                      .type = ParamType::kFlag,
+                      .help = "Print one JSON object on standard output instead of text",
+                      .cli_only = true};
+
+constexpr std::array kEnvironmentOnly{kEnvironmentParam};
+constexpr std::array kVmIdOnly{kVmIdParam};
+constexpr std::array kJsonOnly{kJson};
+constexpr std::array kCreateOptions{kVcpuCount, kMemMib,          kTtlSeconds,
+                                    kNetwork,   kAllowHostCompat, kBoot};
+
+// ---- environments
+
+constexpr std::array<Field, 17> kEnvironmentFields{{
+    {.name = "cache_dir", .doc = "Folder that holds all environments"},
+    {.name = "damage", .doc = "Why an existing install is not used", .nullable = true},
+    {.name = "default_packages", .type = kStringList, .doc = "Packages the description promises"},
+    {.name = "description", .doc = "What the environment is for"},
+    {.name = "distribution", .doc = "For example debian"},
+    {.name = "distribution_version", .doc = "For example 12"},
+    {.name = "initramfs_image", .doc = "Path of the initramfs", .nullable = true},
+    {.name = "install_dir", .doc = "Folder of this environment", .nullable = true},
+    {.name = "install_manifest", .doc = "Path of environment.json", .nullable = true},
+    {.name = "installed", .type = kBoolean, .doc = "Whether it is complete and usable"},
+    {.name = "kernel_image", .doc = "Path of the kernel", .nullable = true},
+    {.name = "name", .doc = "Stable identifier, for example debian:12"},
+    {.name = "platform", .doc = "For example linux-x86_64"},
+    {.name = "rootfs_image", .doc = "Path of the root image", .nullable = true},
+    {.name = "size_bytes", .type = kInteger, .doc = "Of all artefacts; 0 when not installed"},
+    {.name = "source", .doc = "Where the artefacts came from", .nullable = true},
+    {.name = "version", .doc = "Version of the catalogue entry"},
+}};
+constexpr std::array<Field, 2> kListFields{{
+    {.name = "catalog_version", .doc = "Version of the catalogue"},
+    {.name = "environments",
+     .type = kObjectList,
+     .doc = "Every entry of the catalogue",
+     .fields = kEnvironmentFields},
+}};
+constexpr std::array<Field, 5> kPruneFields{{
+    {.name = "count", .type = kInteger, .doc = "How many folders and templates were removed"},
+    {.name = "deleted_environment_dirs", .type = kStringList, .doc = "Removed environment folders"},
+    {.name = "deleted_templates", .type = kStringList, .doc = "Removed templates"},
+    {.name = "freed_bytes", .type = kInteger, .doc = "Disk space that is free again"},
+    {.name = "kept_in_use", .type = kStringList, .doc = "What stays because a sandbox uses it"},
+}};
+
+constexpr std::array<std::string_view, 2> kEnvListPath{"env", "list"};
+constexpr std::array<std::string_view, 1> kEnvListText{
+    "Prints the version of the catalogue and one line for each environment: its name, whether it "
+    "is installed, and what it is for."};
+constexpr std::array<Example, 1> kEnvListExamples{{{"pyro env list", "Show the catalogue"}}};
+constexpr std::array kEnvListErrors{Errc::kDenied, Errc::kInternal};
+
+constexpr std::array<std::string_view, 2> kEnvPullPath{"env", "pull"};
+constexpr std::array<std::string_view, 3> kEnvPullText{
+    "Installs an environment, or repairs a damaged one, and prints where its parts lie. When it "
+    "is installed and intact, nothing is fetched.",
+    "Phases go to standard error: one redrawn line with a progress bar on a terminal, plain lines "
+    "otherwise.",
+    "A pull may be interrupted and repeated; two pulls of the same environment at once do the "
+    "work once."};
+constexpr std::array<Example, 1> kEnvPullExamples{
+    {{"pyro env pull debian:12", "Install the default environment"}}};
+constexpr std::array kEnvPullErrors{Errc::kNotFound, Errc::kDenied, Errc::kUnavailable,
+                                    Errc::kDeadline, Errc::kLimit,  Errc::kDamaged,
+                                    Errc::kInternal};
+
+constexpr std::array<std::string_view, 2> kEnvInspectPath{"env", "inspect"};
+constexpr std::array<std::string_view, 1> kEnvInspectText{
+    "Prints what the catalogue and the installed manifest say about one environment. Every "
+    "artefact is read and compared with the manifest; damage is reported and not repaired."};
+constexpr std::array<Example, 1> kEnvInspectExamples{
+    {{"pyro env inspect debian:12 --json", "Show every field of one environment"}}};
+constexpr std::array kEnvInspectErrors{Errc::kNotFound, Errc::kDenied, Errc::kInternal};
+
+constexpr std::array<std::string_view, 2> kEnvPrunePath{"env", "prune"};
+constexpr std::array<std::string_view, 1> kEnvPruneText{
+    "Removes installed environments that the catalogue no longer names, damaged ones, what an "
+    "interrupted pull left behind, and templates. Nothing that a sandbox uses is removed."};
+constexpr std::array<Example, 1> kEnvPruneExamples{{{"pyro env prune", "Free disk space"}}};
+constexpr std::array kEnvPruneErrors{Errc::kDenied, Errc::kUnavailable, Errc::kInternal};
+
+// ---- run
+
+constexpr std::array<Field, 3> kCleanupFields{{
+    {.name = "deleted", .type = kBoolean, .doc = "Whether the VM is gone"},
+    {.name = "reason", .doc = "For example post_exec_cleanup"},
+    {.name = "vm_id", .doc = "Id of the VM"},
+}};
+constexpr std::array<Field, 16> kExecFields{{
+    {.name = "cleanup", .type = kObject, .doc = "What became of the VM", .fields = kCleanupFields},
+    {.name = "command", .doc = "The command, quoted for a shell"},
+    {.name = "duration_ms", .type = kInteger, .doc = "Time of the command alone"},
+    {.name = "environment", .doc = "Name of the environment"},
+    {.name = "execution_mode", .doc = "How the command was run, for example guest_serial"},
+    {.name = "exit_code",
+     .type = kInteger,
+     .doc = "Of the command; 128+n for signal n, 124 for a timeout"},
+    {.name = "signal", .type = kInteger, .doc = "Signal that ended the command", .nullable = true},
+    {.name = "stderr", .doc = "Standard error as UTF-8, U+FFFD for what is not"},
+    {.name = "stderr_base64",
+     .doc = "Its exact bytes; only when stderr is not exact",
+     .optional = true},
+    {.name = "stderr_truncated", .type = kBoolean, .doc = "Whether more than 64 MiB were written"},
+    {.name = "stdout", .doc = "Standard output as UTF-8, U+FFFD for what is not"},
+    {.name = "stdout_base64",
+     .doc = "Its exact bytes; only when stdout is not exact",
+     .optional = true},
+    {.name = "stdout_truncated", .type = kBoolean, .doc = "Whether more than 64 MiB were written"},
+    {.name = "timed_out", .type = kBoolean, .doc = "Whether timeout_seconds ended the command"},
+    {.name = "timing", .type = kNumberMap, .doc = "Milliseconds of each stage"},
+    {.name = "vm_id", .doc = "Id of the VM"},
+}};
+
+constexpr Param kCommandParam{.name = "command",
+                              .type = ParamType::kCommand,
+                              .value_name = "COMMAND",
+                              .help =
+                                  "Program and arguments; they reach the guest word for word, "
+                                  "without a shell"};
+constexpr std::array kRunPositionals{kEnvironmentParam, kCommandParam};
+constexpr std::array kRunOptions{kVcpuCount, kMemMib,          kTimeoutSeconds, kTtlSeconds,
+                                 kNetwork,   kAllowHostCompat, kBoot,           kJson};
+constexpr std::array<std::string_view, 1> kRunPath{"run"};
+constexpr std::array<std::string_view, 4> kRunText{
+    "Creates a microVM, runs one command in it and deletes it. An environment that is not "
+    "installed is pulled first.",
+    "Standard output, standard error and the exit code are those of the command, byte for byte "
+    "and as they come. Standard input is passed on when it is not a terminal. Lines that begin "
+    "with [run] go to standard error.",
+    "Ctrl-C interrupts the command, then the VM goes. When more VMs are wanted than the host has "
+    "memory or processors for, starts queue and say so; the timeout counts from the start of the "
+    "command.",
+    "The words of the command must follow \"--\". For pipes and variables name a shell: "
+    "pyro run debian:12 -- sh -c 'ls | wc -l'."};
+constexpr std::array<Example, 3> kRunExamples{{
+    {"pyro run debian:12 -- git --version", "One command in a fresh guest"},
+    {"pyro run debian:12 -- sh -c 'cat > /tmp/in; sort /tmp/in' < words.txt",
+     "Pass a file on standard input"},
+    {"pyro run debian:12-build --mem-mib 4096 --timeout-seconds 600 --json -- make -C /src",
+     "More memory, more time, one JSON object"},
+}};
+constexpr std::array kRunErrors{Errc::kInvalid,     Errc::kNotFound, Errc::kDenied,
+                                Errc::kUnavailable, Errc::kDeadline, Errc::kLimit,
+                                Errc::kDamaged,     Errc::kInternal};
+
+// ---- doctor
+
+constexpr std::array<Field, 2> kAcceleratorFields{{
+    {.name = "in_force", .doc = "kvm or tcg"},
+    {.name = "reason", .doc = "Why this one"},
+}};
+constexpr std::array<Field, 3> kCapabilityFields{{
+    {.name = "guest_exec", .type = kBoolean, .doc = "A guest can run commands"},
+    {.name = "guest_network", .type = kBoolean, .doc = "A guest can have a network"},
+    {.name = "vm_boot", .type = kBoolean, .doc = "A guest can boot"},
+}};
+constexpr std::array<Field, 5> kIsolationFields{{
+    {.name = "boundary", .doc = "What stands between guest and host: kvm+jail or jail"},
+    {.name = "detail", .doc = "What is missing and why"},
+    {.name = "landlock", .type = kBoolean, .doc = "The kernel has Landlock"},
+    {.name = "seccomp", .type = kBoolean, .doc = "System calls can be filtered"},
+    {.name = "user_namespaces", .type = kBoolean, .doc = "User namespaces work"},
+}};
+constexpr std::array<Field, 5> kKvmFields{{
+    {.name = "detail", .doc = "Why KVM is not usable, or how fast the probe ran"},
+    {.name = "exists", .type = kBoolean, .doc = "/dev/kvm exists"},
+    {.name = "readable", .type = kBoolean, .doc = "This user may read it"},
+    {.name = "usable", .type = kBoolean, .doc = "Guest code ran on it in time"},
+    {.name = "writable", .type = kBoolean, .doc = "This user may write it"},
+}};
+constexpr std::array<Field, 1> kNetworkingFields{
+    {{.name = "engine", .doc = "What carries guest traffic"}}};
+constexpr std::array<Field, 3> kQemuFields{{
+    {.name = "path", .doc = "Program in use; empty when none was found"},
+    {.name = "supported", .type = kBoolean, .doc = "Whether this version will do"},
+    {.name = "version", .doc = "Its version"},
+}};
+constexpr std::array<Field, 11> kDoctorFields{{
+    {.name = "accelerator",
+     .type = kObject,
+     .doc = "What runs guest code",
+     .fields = kAcceleratorFields},
+    {.name = "capabilities",
+     .type = kObject,
+     .doc = "What works here",
+     .fields = kCapabilityFields},
+    {.name = "environment_cache", .doc = "Folder that holds all environments"},
+    {.name = "environments",
+     .type = kObjectList,
+     .doc = "As in env list",
+     .fields = kEnvironmentFields},
+    {.name = "isolation",
+     .type = kObject,
+     .doc = "The boundary that holds",
+     .fields = kIsolationFields},
+    {.name = "issues", .type = kStringList, .doc = "What is wrong, each with its next step"},
+    {.name = "kvm", .type = kObject, .doc = "State of /dev/kvm", .fields = kKvmFields},
+    {.name = "networking", .type = kObject, .doc = "Guest network", .fields = kNetworkingFields},
+    {.name = "platform", .doc = "For example linux-x86_64"},
+    {.name = "qemu", .type = kObject, .doc = "The virtual machine monitor", .fields = kQemuFields},
+    {.name = "runtime_ok", .type = kBoolean, .doc = "Whether a guest can run"},
+}};
+constexpr std::array kDoctorOptions{
+    Param{.name = "fresh",
+          .type = ParamType::kFlag,
+          .help = "Measure again what is otherwise remembered until the host reboots"},
+    kJson};
+constexpr std::array<std::string_view, 1> kDoctorPath{"doctor"};
+constexpr std::array<std::string_view, 2> kDoctorText{
+    "Prints whether a guest can run here and what it would run on: QEMU, the accelerator in force "
+    "and why, KVM, the environments, and the isolation boundary. Issues follow, each with the next "
+    "step.",
+    "KVM counts as usable only when guest code really ran on it in time. The exit code is 0 only "
+    "when a guest can run."};
+constexpr std::array<Example, 2> kDoctorExamples{{
+    {"pyro doctor", "Is this host ready?"},
+    {"pyro doctor --fresh", "Ask again after a change of the host"},
+}};
+constexpr std::array kDoctorErrors{Errc::kDenied, Errc::kInternal};
+
+// ---- demo
+
+constexpr std::array<Field, 3> kDemoStepFields{{
+    {.name = "detail", .doc = "What happened"},
+    {.name = "duration_ms", .type = kInteger, .doc = "How long it took"},
+    {.name = "name", .doc = "create, start, exec or delete"},
+}};
+constexpr std::array<Field, 10> kDemoFields{{
+    {.name = "command", .doc = "The command, quoted for a shell"},
+    {.name = "deleted", .type = kBoolean, .doc = "Whether the VM is gone"},
+    {.name = "duration_ms", .type = kInteger, .doc = "Of all steps together"},
+    {.name = "environment", .doc = "Name of the environment"},
+    {.name = "execution_mode", .doc = "How the command was run"},
+    {.name = "exit_code", .type = kInteger, .doc = "Of the command"},
+    {.name = "stderr", .doc = "Standard error of the command"},
+    {.name = "stdout", .doc = "Standard output of the command"},
+    {.name = "steps", .type = kObjectList, .doc = "In order", .fields = kDemoStepFields},
+    {.name = "vm_id", .doc = "Id of the VM"},
+}};
+constexpr std::array kDemoOptions{kNetwork, kJson};
+constexpr std::array<std::string_view, 1> kDemoPath{"demo"};
+constexpr std::array<std::string_view, 1> kDemoText{
+    "Creates a VM from debian:12, starts it, runs git --version in it and deletes it: the round "
+    "trip that every command of pyro is made of, one step at a time and with the time of each."};
+constexpr std::array<Example, 1> kDemoExamples{{{"pyro demo", "Show the round trip"}}};
+
+// ---- completion
+
+constexpr std::array<std::string_view, 3> kShells{"bash", "zsh", "fish"};
+constexpr std::array kCompletionPositionals{Param{.name = "shell",
+                                                  .type = ParamType::kChoice,
+                                                  .value_name = "SHELL",
+                                                  .help = "Shell to write the script for",
+                                                  .choices = kShells}};
+constexpr std::array<std::string_view, 1> kCompletionPath{"completion"};
+constexpr std::array<std::string_view, 1> kCompletionText{
+    "Prints a completion script. Installed packages already put these scripts where the shells "
+    "look for them."};
+constexpr std::array<Example, 3> kCompletionExamples{{
+    {"source <(pyro completion bash)", "For this bash session"},
+    {"pyro completion zsh > ~/.zfunc/_pyro", "For zsh, with ~/.zfunc in fpath"},
+    {"pyro completion fish > ~/.config/fish/completions/pyro.fish", "For fish"},
+}};
+constexpr std::array kCompletionErrors{Errc::kInvalid};
+
+// ---- the VM lifecycle: library and MCP only
+
+constexpr std::array<Field, 12> kVmFields{{
+    {.name = "allow_host_compat", .type = kBoolean, .doc = "As asked for"},
+    {.name = "created_at", .type = kNumber, .doc = "Seconds since the epoch"},
+    {.name = "environment", .doc = "Name of the environment"},
+    {.name = "execution_mode", .doc = "How commands are run, for example guest_serial"},
+    {.name = "expires_at", .type = kNumber, .doc = "Seconds since the epoch"},
+    {.name = "last_error", .doc = "What failed last", .nullable = true},
+    {.name = "mem_mib", .type = kInteger, .doc = "Memory in MiB"},
+    {.name = "network_enabled", .type = kBoolean, .doc = "Whether the guest has a network"},
+    {.name = "state", .doc = "created, started, stopped, failed or deleted"},
+    {.name = "ttl_seconds", .type = kInteger, .doc = "As asked for"},
+    {.name = "vcpu_count", .type = kInteger, .doc = "Virtual CPUs"},
+    {.name = "vm_id", .doc = "Id of the VM"},
+}};
+constexpr std::array<Field, 3> kNetworkInfoFields{{
+    {.name = "engine", .doc = "What carries guest traffic"},
+    {.name = "network_enabled", .type = kBoolean, .doc = "Whether the guest has a network"},
+    {.name = "vm_id", .doc = "Id of the VM"},
+}};
+constexpr std::array<Field, 2> kReapFields{{
+    {.name = "count", .type = kInteger, .doc = "How many were deleted"},
+    {.name = "vm_ids", .type = kStringList, .doc = "Their ids"},
+}};
+constexpr std::array kExecPositionals{kVmIdParam, kCommandParam};
+constexpr std::array kExecOptions{kTimeoutSeconds};
+constexpr std::array kVmErrors{Errc::kInvalid,     Errc::kNotFound, Errc::kConflict,
+                               Errc::kUnavailable, Errc::kDeadline, Errc::kInternal};
+constexpr std::array kReapErrors{Errc::kUnavailable, Errc::kInternal};
+
+constexpr std::array<Operation, 16> kOperations{{
+    {.name = "run",
+     .method = "run_in_vm",
+     .tool = "vm_run",
+     .cli_path = kRunPath,
+     .summary = "Run one command in a fresh microVM",
+     .description = kRunText,
+     .positionals = kRunPositionals,
+     .options = kRunOptions,
+     .result = kExecFields,
+     .errors = kRunErrors,
+     .examples = kRunExamples},
+    {.name = "env.list",
+     .method = "list_environments",
+     .tool = "vm_list_environments",
+     .cli_path = kEnvListPath,
+     .summary = "List the environments of the catalogue",
+     .description = kEnvListText,
+     .options = kJsonOnly,
+     .result = kListFields,
+     .errors = kEnvListErrors,
+     .examples = kEnvListExamples},
+    {.name = "env.pull",
+     .method = "pull_environment",
+     .cli_path = kEnvPullPath,
+     .summary = "Install or repair an environment",
+     .description = kEnvPullText,
+     .positionals = kEnvironmentOnly,
+     .options = kJsonOnly,
+     .result = kEnvironmentFields,
+     .errors = kEnvPullErrors,
+     .examples = kEnvPullExamples},
+    {.name = "env.inspect",
+     .method = "inspect_environment",
+     .cli_path = kEnvInspectPath,
+     .summary = "Show and check one environment",
+     .description = kEnvInspectText,
+     .positionals = kEnvironmentOnly,
+     .options = kJsonOnly,
+     .result = kEnvironmentFields,
+     .errors = kEnvInspectErrors,
+     .examples = kEnvInspectExamples},
+    {.name = "env.prune",
+     .method = "prune_environments",
+     .cli_path = kEnvPrunePath,
+     .summary = "Remove environments and templates that are not needed",
+     .description = kEnvPruneText,
+     .options = kJsonOnly,
+     .result = kPruneFields,
+     .errors = kEnvPruneErrors,
+     .examples = kEnvPruneExamples},
+    {.name = "doctor",
+     .cli_path = kDoctorPath,
+     .summary = "Check whether a guest can run on this host",
+     .description = kDoctorText,
+     .options = kDoctorOptions,
+     .result = kDoctorFields,
+     .errors = kDoctorErrors,
+     .examples = kDoctorExamples},
+    {.name = "demo",
+     .cli_path = kDemoPath,
+     .summary = "Show create, start, exec and delete step by step",
+     .description = kDemoText,
+     .options = kDemoOptions,
+     .result = kDemoFields,
+     .errors = kRunErrors,
+     .examples = kDemoExamples},
+    {.name = "completion",
+     .cli_path = kCompletionPath,
+     .summary = "Print a completion script for bash, zsh or fish",
+     .description = kCompletionText,
+     .positionals = kCompletionPositionals,
+     .errors = kCompletionErrors,
+     .examples = kCompletionExamples},
+    {.name = "create_vm",
+     .method = "create_vm",
+     .tool = "vm_create",
+     .summary = "Make a VM ready to start",
+     .positionals = kEnvironmentOnly,
+     .options = kCreateOptions,
+     .result = kVmFields,
+     .errors = kRunErrors},
+    {.name = "start_vm",
+     .method = "start_vm",
+     .tool = "vm_start",
+     .summary = "Start a created VM",
+     .positionals = kVmIdOnly,
+     .result = kVmFields,
+     .errors = kVmErrors},
+    {.name = "exec_vm",
+     .method = "exec_vm",
+     .tool = "vm_exec",
+     .summary = "Run one command in a started VM, then delete the VM",
+     .positionals = kExecPositionals,
+     .options = kExecOptions,
+     .result = kExecFields,
+     .errors = kVmErrors},
+    {.name = "stop_vm",
+     .method = "stop_vm",
+     .tool = "vm_stop",
+     .summary = "Stop a VM and keep its record",
+     .positionals = kVmIdOnly,
+     .result = kVmFields,
+     .errors = kVmErrors},
+    {.name = "delete_vm",
+     .method = "delete_vm",
+     .tool = "vm_delete",
+     .summary = "Delete a VM and all it holds",
+     .positionals = kVmIdOnly,
+     .result = kVmFields,
+     .errors = kVmErrors},
+    {.name = "status_vm",
+     .method = "status_vm",
+     .tool = "vm_status",
+     .summary = "Show one VM",
+     .positionals = kVmIdOnly,
+     .result = kVmFields,
+     .errors = kVmErrors},
+    {.name = "network_info_vm",
+     .method = "network_info_vm",
+     .tool = "vm_network_info",
+     .summary = "Show the network of one VM",
+     .positionals = kVmIdOnly,
+     .result = kNetworkInfoFields,
+     .errors = kVmErrors},
+    {.name = "reap_expired",
+     .method = "reap_expired",
+     .tool = "vm_reap_expired",
+     .summary = "Delete VMs that expired or lost their supervisor",
+     .result = kReapFields,
+     .errors = kReapErrors},
+}};
+
+constexpr std::array<Group, 1> kGroups{{{"env", "Manage environments"}}};
+
+}  // namespace
+
+std::span<const Operation> operations() {
+  return kOperations;
+}
+std::span<const Group> groups() {
+  return kGroups;
+}
+
+const Operation* find_operation(std::string_view name) {
+  for (const Operation& op : kOperations) {
+    if (op.name == name) return &op;
+  }
+  return nullptr;
+}
+
+const Param* find_param(const Operation& operation, std::string_view name) {
+  for (const std::span<const Param> list : {operation.positionals, operation.options}) {
+    for (const Param& param : list) {
+      if (param.name == name) return &param;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace pyro::proto
