@@ -12,7 +12,14 @@ namespace pyro::io {
 
 namespace {
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+// Cancellation shows as an error of the wait it ends, never as an exception: a task can then clean
+// up with further waits.
+asio::awaitable<void> without_throwing(asio::awaitable<void> task) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await std::move(task);
 }
+}  // namespace
 
 TaskScope::TaskScope(asio::any_io_executor ex)
     : ex_(ex), idle_(ex, asio::steady_timer::time_point::max()) {}
@@ -23,7 +30,7 @@ TaskScope::~TaskScope() {
 
 void TaskScope::spawn(asio::awaitable<void> task) {
   const auto it = tasks_.emplace(tasks_.end());
-  asio::co_spawn(ex_, std::move(task),
+  asio::co_spawn(ex_, without_throwing(std::move(task)),
                  asio::bind_cancellation_slot(it->slot(), [this, it](std::exception_ptr e) {
                    if (e && !failure_) failure_ = e;  // a task that throws is reported, not lost
                    tasks_.erase(it);

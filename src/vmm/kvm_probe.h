@@ -1,0 +1,20 @@
+// Is KVM really usable here? Opening /dev/kvm and creating machines says little: some hosts emulate
+// every guest instruction. So a tiny guest runs a counted loop, timed, with a bound.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace pyro::vmm {
+
+struct KvmProbe {
+  bool exists = false, readable = false, writable = false;
+  bool usable = false;
+  std::string detail;  // why not, or how fast
+  long tsc_khz = 0;    // what KVM says of the host's TSC; 0 when unknown
+};
+
+// Takes at most about 0.3 s: the guest runs in a child process that is killed at the bound.
+KvmProbe probe_kvm(const std::string& device = "/dev/kvm");
+
+}  // namespace pyro::vmm

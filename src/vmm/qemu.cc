@@ -1,0 +1,248 @@
+#include "vmm/qemu.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/value.hpp>
+#include <cstdio>
+
+#include "isolate/jail.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "vmm/qemu_command.h"
+#include "vmm/qmp.h"
+
+namespace pyro::vmm {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kConsoleTail = 64U << 10;
+constexpr auto kSavePoll = std::chrono::milliseconds(2);
+constexpr auto kSaveLimit = std::chrono::seconds(60);
+// Everything QEMU needs from the host: its libraries and its firmware (qboot, SeaBIOS).
+const std::vector<std::string> kFolders{"/usr", "/lib", "/lib64", "/bin", "/sbin"};
+
+class QemuVm final : public Vm {
+ public:
+  QemuVm(asio::any_io_executor ex, isolate::Jailed jailed, sys::UniqueFd qmp, sys::UniqueFd console,
+         sys::UniqueFd control, sys::UniqueFd data)
+      : jailed_(std::move(jailed)),
+        qmp_(ex, std::move(qmp),
+             [this](const std::string& name, const json::object& event) { on_event(name, event); }),
+        console_(ex, console.release()),
+        control_(std::move(control)),
+        data_(std::move(data)),
+        ended_(ex),
+        scope_(ex) {}
+
+  // Starts the tasks; `grants` and the descriptors behind them live as long as the machine.
+  void start_tasks(std::vector<isolate::OpenGrant> grants, sys::UniqueFd memory, sys::UniqueFd kvm) {
+    memory_ = std::move(memory);
+    kvm_ = std::move(kvm);
+    scope_.spawn(broker(std::move(grants)));
+    scope_.spawn(qmp_.read_loop());
+    scope_.spawn(read_console());
+    scope_.spawn(watch_process());
+  }
+  io::Task<void> negotiate() { return qmp_.negotiate(); }
+
+  sys::UniqueFd take_control_port() override { return std::move(control_); }
+  sys::UniqueFd take_data_port() override { return std::move(data_); }
+  io::Event& ended() override { return ended_; }
+  [[nodiscard]] VmEnd end() const override { return end_; }
+  [[nodiscard]] std::string console_tail() const override { return console_tail_; }
+  [[nodiscard]] int host_pid() const override { return jailed_.process.pid(); }
+
+  io::Task<void> save() override;
+  io::Task<void> kill() override;
+
+ private:
+  asio::awaitable<void> broker(std::vector<isolate::OpenGrant> grants) {
+    static_cast<void>(co_await isolate::serve_opens(jailed_.open_requests, std::move(grants)));
+  }
+  asio::awaitable<void> read_console();
+  asio::awaitable<void> watch_process();
+  void on_event(const std::string& name, const json::object& event);
+  void finish(const sys::ExitStatus& status);
+
+  isolate::Jailed jailed_;
+  Qmp qmp_;
+  asio::posix::stream_descriptor console_;
+  sys::UniqueFd control_, data_, memory_, kvm_;
+  std::string console_tail_;
+  std::string shutdown_reason_;  // of the SHUTDOWN event (QEMU, qapi/run-state.json)
+  bool killed_ = false, reaped_ = false;
+  VmEnd end_;
+  io::Event ended_;
+  io::TaskScope scope_;
+};
+
+asio::awaitable<void> QemuVm::read_console() {
+  for (;;) {
+    char chunk[4096];
+    const auto r = co_await console_.async_read_some(asio::buffer(chunk), kTuple);
+    const auto& [ec, n] = r;
+    if (ec) co_return;
+    console_tail_.append(chunk, n);
+    if (console_tail_.size() > kConsoleTail) {
+      console_tail_.erase(0, console_tail_.size() - kConsoleTail);
+    }
+  }
+}
+
+void QemuVm::on_event(const std::string& name, const json::object& event) {
+  if (name != "SHUTDOWN") return;
+  const auto* reason = event.if_contains("reason");
+  shutdown_reason_ = reason != nullptr && reason->is_string() ? std::string(reason->get_string()) : "";
+}
+
+asio::awaitable<void> QemuVm::watch_process() {
+  const auto gone = co_await io::wait_readable(jailed_.process.pidfd().get());
+  if (!gone) co_return;  // cancelled: kill() reaps
+  // The guest's last words and QEMU's last event may still be in their sockets.
+  for (int turn = 0; turn < 3; ++turn) static_cast<void>(co_await io::sleep_for({}));
+  if (reaped_) co_return;
+  const auto status = jailed_.process.wait();
+  reaped_ = true;
+  finish(status.value_or(sys::ExitStatus{}));
+}
+
+void QemuVm::finish(const sys::ExitStatus& status) {
+  using Kind = VmEnd::Kind;
+  if (killed_) {
+    end_ = {.kind = Kind::kKilled, .detail = "the virtual machine was stopped"};
+  } else if (console_tail_.find("Kernel panic") != std::string::npos) {
+    end_ = {.kind = Kind::kPanic, .detail = "the guest's kernel panicked"};
+  } else if (shutdown_reason_ == "guest-reset") {
+    end_ = {.kind = Kind::kReset, .detail = "the guest rebooted"};
+  } else if (shutdown_reason_ == "guest-shutdown") {
+    end_ = {.kind = Kind::kPowerOff, .detail = "the guest powered off"};
+  } else if (status.signaled) {
+    end_ = {.kind = Kind::kCrashed, .detail = fmt::format("QEMU was killed by signal {}", status.value)};
+  } else {
+    end_ = {.kind = Kind::kCrashed, .detail = fmt::format("QEMU ended with exit code {}", status.value)};
+  }
+  ended_.set();
+}
+
+io::Task<void> QemuVm::kill() {
+  killed_ = true;
+  if (!reaped_) {
+    (void)jailed_.process.signal(SIGKILL);
+    const auto status = jailed_.process.wait();  // a few milliseconds: it was just killed
+    reaped_ = true;
+    finish(status.value_or(sys::ExitStatus{}));
+  }
+  const auto failure = co_await scope_.close();
+  if (failure) co_return fail(Errc::kInternal, "a task of the virtual machine failed");
+  co_return Result<void>{};
+}
+
+io::Task<void> QemuVm::save() {
+  PYRO_CO_TRY(auto ignored, co_await qmp_.execute("stop"));
+  json::object target{{"uri", fmt::format("fd:{}", kStateFd)}};
+  PYRO_CO_TRY(ignored, co_await qmp_.execute("migrate", std::move(target)));
+  const auto limit = std::chrono::steady_clock::now() + kSaveLimit;
+  for (;;) {
+    PYRO_CO_TRY(const json::value info, co_await qmp_.execute("query-migrate"));
+    const auto* status = info.is_object() ? info.get_object().if_contains("status") : nullptr;
+    const std::string text =
+        status != nullptr && status->is_string() ? std::string(status->get_string()) : "";
+    if (text == "completed") break;
+    if (text == "failed" || text == "cancelled") {
+      co_return fail(Errc::kUnavailable, "saving the template's device state failed");
+    }
+    if (std::chrono::steady_clock::now() > limit) {
+      co_return fail(Errc::kDeadline, "saving the template's device state took too long");
+    }
+    PYRO_CO_CHECK(co_await io::sleep_for(kSavePoll));
+  }
+  co_return Result<void>{};
+}
+
+// The last lines of what QEMU and the guest printed, for an error.
+std::string last_lines(const std::string& text) {
+  constexpr std::size_t kMost = 2000;
+  return text.size() <= kMost ? text : text.substr(text.size() - kMost);
+}
+
+struct Sockets {
+  sys::SocketPair qmp, console, control, data;
+};
+Result<Sockets> make_sockets() {
+  Sockets s;
+  PYRO_TRY(s.qmp, sys::make_socket_pair());
+  PYRO_TRY(s.console, sys::make_socket_pair());
+  PYRO_TRY(s.control, sys::make_socket_pair());
+  PYRO_TRY(s.data, sys::make_socket_pair());
+  return s;
+}
+
+// What to start: the command line and every descriptor QEMU gets.
+isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, const Sockets& s) {
+  QemuCommand command{.program = program.path,
+                      .shape = spec.shape,
+                      .memory_mode = spec.memory_mode,
+                      .restore = std::holds_alternative<Restore>(spec.start),
+                      .command_line = {}};
+  isolate::JailSpec jail{.program = program.path,
+                         .argv = {},
+                         .env = {},
+                         .folders = kFolders,
+                         .files = {},
+                         .fds = {{spec.root_image.get(), kRootImageFd},
+                                 {s.qmp.theirs.get(), kQmpFd},
+                                 {s.console.theirs.get(), kConsoleFd},
+                                 {s.console.theirs.get(), 2},
+                                 {s.control.theirs.get(), kControlPortFd},
+                                 {s.data.theirs.get(), kDataPortFd}}};
+  if (const auto* fresh = std::get_if<FreshBoot>(&spec.start)) {
+    command.command_line = fresh->command_line;
+    jail.files = {{kKernelName, fresh->kernel.get()}, {kInitramfsName, fresh->initramfs.get()}};
+    if (fresh->state_out) jail.fds.emplace_back(fresh->state_out.get(), kStateFd);
+  } else {
+    jail.fds.emplace_back(std::get<Restore>(spec.start).state.get(), kStateFd);
+  }
+  jail.argv = qemu_argv(command);
+  return jail;
+}
+
+}  // namespace
+
+io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
+  PYRO_CO_TRY(Sockets sockets, make_sockets());
+  std::vector<isolate::OpenGrant> grants{{.path = kMemoryPath, .fd = spec.memory.get()}};
+  sys::UniqueFd kvm;
+  if (spec.shape.accelerator == Accelerator::kKvm) {
+    PYRO_CO_TRY(kvm, sys::open_file("/dev/kvm", O_RDWR));
+    grants.push_back({.path = "/dev/kvm", .fd = kvm.get()});
+  }
+  PYRO_CO_TRY(isolate::Jailed jailed, isolate::start_jailed(jail_spec(program_, spec, sockets)));
+  auto vm = std::make_unique<QemuVm>(co_await asio::this_coro::executor, std::move(jailed),
+                                     std::move(sockets.qmp.ours), std::move(sockets.console.ours),
+                                     std::move(sockets.control.ours), std::move(sockets.data.ours));
+  sockets = Sockets{};  // QEMU's ends live in QEMU only, so that its death closes them
+  vm->start_tasks(std::move(grants), std::move(spec.memory), std::move(kvm));
+  auto ready = co_await vm->negotiate();
+  if (!ready) {
+    const bool by_itself = vm->ended().is_set();
+    static_cast<void>(co_await vm->kill());
+    Error error = std::move(ready.error());
+    error.code = Errc::kUnavailable;
+    error.message = "QEMU did not start: " + (by_itself ? vm->end().detail : error.message) +
+                    "\n" + last_lines(vm->console_tail());
+    co_return std::unexpected(std::move(error));
+  }
+  co_return std::unique_ptr<Vm>(std::move(vm));
+}
+
+}  // namespace pyro::vmm

@@ -1,0 +1,100 @@
+#include "vmm/qmp.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace pyro::vmm {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kMaxLine = 1U << 20;
+}  // namespace
+
+Qmp::Qmp(asio::any_io_executor ex, sys::UniqueFd socket, OnEvent on_event)
+    : socket_(ex, socket.release()), on_event_(std::move(on_event)), reply_arrived_(ex) {}
+
+io::Task<std::string> Qmp::read_line() {
+  for (;;) {
+    if (const auto end = buffer_.find('\n'); end != std::string::npos) {
+      std::string line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      co_return line;
+    }
+    if (buffer_.size() > kMaxLine) co_return fail(Errc::kLimit, "QMP: line too long");
+    char chunk[4096];
+    const auto r = co_await socket_.async_read_some(asio::buffer(chunk), kTuple);
+    const auto& [ec, n] = r;
+    if (ec) co_return fail(Errc::kUnavailable, "QMP: " + ec.message());
+    buffer_.append(chunk, n);
+  }
+}
+
+void Qmp::deliver(const json::object& message) {
+  if (const auto* event = message.if_contains("event"); event != nullptr && event->is_string()) {
+    const auto* data = message.if_contains("data");
+    on_event_(std::string(event->get_string()),
+              data != nullptr && data->is_object() ? data->get_object() : json::object{});
+    return;
+  }
+  replies_.push_back(message);
+  reply_arrived_.set();
+}
+
+asio::awaitable<void> Qmp::read_loop() {
+  for (;;) {
+    const auto line = co_await read_line();
+    if (!line) break;
+    boost::system::error_code ec;
+    const auto value = json::parse(*line, ec);
+    if (ec || !value.is_object()) break;
+    deliver(value.get_object());
+  }
+  closed_ = true;
+  reply_arrived_.set();
+}
+
+io::Task<void> Qmp::negotiate() {
+  // The greeting is the first object; it arrives like a reply.
+  while (replies_.empty() && !closed_) {
+    PYRO_CO_CHECK(co_await reply_arrived_.wait());
+    reply_arrived_.clear();
+  }
+  if (closed_) co_return fail(Errc::kUnavailable, "QMP: no greeting");
+  replies_.pop_front();
+  PYRO_CO_TRY(const auto ignored, co_await execute("qmp_capabilities"));
+  static_cast<void>(ignored);
+  co_return Result<void>{};
+}
+
+io::Task<json::value> Qmp::execute(std::string command, json::object arguments) {
+  json::object request{{"execute", command}};
+  if (!arguments.empty()) request["arguments"] = std::move(arguments);
+  const std::string line = json::serialize(request) + "\n";
+  const auto written = co_await asio::async_write(socket_, asio::buffer(line), kTuple);
+  const auto& [ec, n] = written;
+  if (ec) co_return fail(Errc::kUnavailable, "QMP " + command + ": " + ec.message());
+  while (replies_.empty()) {
+    if (closed_) co_return fail(Errc::kUnavailable, "QMP " + command + ": QEMU went away");
+    PYRO_CO_CHECK(co_await reply_arrived_.wait());
+    reply_arrived_.clear();
+  }
+  json::object reply = std::move(replies_.front());
+  replies_.pop_front();
+  if (auto* value = reply.if_contains("return")) co_return std::move(*value);
+  std::string why = "refused";
+  if (const auto* e = reply.if_contains("error"); e != nullptr && e->is_object()) {
+    if (const auto* desc = e->get_object().if_contains("desc"); desc != nullptr && desc->is_string()) {
+      why = std::string(desc->get_string());
+    }
+  }
+  co_return fail(Errc::kUnavailable, "QMP " + command + ": " + why);
+}
+
+}  // namespace pyro::vmm

@@ -1,0 +1,43 @@
+// QMP, QEMU's control protocol: JSON objects, one on a line (QEMU, "QEMU Machine Protocol
+// Specification").
+#pragma once
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/json/object.hpp>
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "io/scope.h"
+#include "io/task.h"
+#include "sys/fd.h"
+
+namespace pyro::vmm {
+
+// One connection. Owner: QemuVm. Commands run one after the other. QEMU is not trusted: a line of
+// more than 1 MiB or anything that is not JSON ends the connection.
+class Qmp {
+ public:
+  using OnEvent = std::function<void(const std::string& name, const boost::json::object& data)>;
+  Qmp(io::asio::any_io_executor ex, sys::UniqueFd socket, OnEvent on_event);
+
+  // Reads the greeting and leaves negotiation mode.
+  io::Task<void> negotiate();
+  // The command's "return" value; an error reply becomes an Error that names the command.
+  io::Task<boost::json::value> execute(std::string command, boost::json::object arguments = {});
+  // Reads events until the connection ends; run this in a scope between commands' lifetimes.
+  io::asio::awaitable<void> read_loop();
+
+ private:
+  io::Task<std::string> read_line();
+  void deliver(const boost::json::object& message);
+
+  boost::asio::posix::stream_descriptor socket_;
+  OnEvent on_event_;
+  std::string buffer_;
+  std::deque<boost::json::object> replies_;
+  io::Event reply_arrived_;
+  bool closed_ = false;
+};
+
+}  // namespace pyro::vmm

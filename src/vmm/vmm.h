@@ -1,0 +1,95 @@
+// The port to a virtual machine monitor. QemuVmm is the real one, tests/support has a fake.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/result.h"
+#include "io/scope.h"
+#include "io/task.h"
+#include "sys/fd.h"
+
+namespace pyro::vmm {
+
+enum class Accelerator : std::uint8_t { kTcg, kKvm };
+constexpr const char* accelerator_name(Accelerator a) {
+  return a == Accelerator::kKvm ? "kvm" : "tcg";
+}
+
+// What the guest sees. A template and its clones have the same one.
+struct Shape {
+  Accelerator accelerator = Accelerator::kTcg;
+  int mem_mib = 1024;
+  int vcpus = 1;
+};
+
+// A kernel to boot; the descriptors are read while the machine starts.
+struct FreshBoot {
+  sys::UniqueFd kernel;
+  sys::UniqueFd initramfs;
+  std::string command_line;
+  sys::UniqueFd state_out;  // where save() writes; may be empty
+};
+// Device state written by Vm::save() of a machine of the same shape over the same memory.
+struct Restore {
+  sys::UniqueFd state;
+};
+
+struct LaunchSpec {
+  Shape shape;
+  std::variant<FreshBoot, Restore> start;
+  sys::UniqueFd root_image;  // read-only
+  // The guest's memory, of exactly shape.mem_mib. Shared: the guest writes into the file (needs a
+  // writable descriptor). Private: pages are copied when written; a read-only descriptor is enough
+  // and is what a template must be given as.
+  sys::UniqueFd memory;
+  enum class Memory : std::uint8_t { kShared, kPrivate } memory_mode = Memory::kPrivate;
+};
+
+// Why a machine is no longer there.
+struct VmEnd {
+  enum class Kind : std::uint8_t {
+    kKilled,    // by us
+    kPanic,     // the guest's kernel gave up
+    kReset,     // the guest rebooted
+    kPowerOff,  // the guest powered off
+    kCrashed,   // the VMM itself ended or was killed
+  } kind = Kind::kCrashed;
+  std::string detail;  // one sentence for people
+};
+
+// A running machine.
+class Vm {
+ public:
+  virtual ~Vm() = default;
+  // The host's ends of the guest's two ports; each can be taken once.
+  virtual sys::UniqueFd take_control_port() = 0;
+  virtual sys::UniqueFd take_data_port() = 0;
+  // Set once the machine has ended, for whatever reason.
+  virtual io::Event& ended() = 0;
+  [[nodiscard]] virtual VmEnd end() const = 0;  // meaningful once ended
+  // The last output of the guest's console, at most 64 KiB, as it came.
+  [[nodiscard]] virtual std::string console_tail() const = 0;
+  // Stops the guest and writes its device state to FreshBoot::state_out; its memory must be kShared.
+  // The machine is of no use afterwards.
+  virtual io::Task<void> save() = 0;
+  // Ends it at once and waits until the process is gone. To be called before it is destroyed, also
+  // when it ended by itself.
+  virtual io::Task<void> kill() = 0;
+  // Ids of the host process, for tests and diagnosis.
+  [[nodiscard]] virtual int host_pid() const = 0;
+};
+
+class Vmm {
+ public:
+  virtual ~Vmm() = default;
+  // Returns once the machine's CPUs run; nothing is said about the guest.
+  virtual io::Task<std::unique_ptr<Vm>> launch(LaunchSpec spec) = 0;
+  // What identifies this build of the VMM: state saved by another one must not be restored.
+  [[nodiscard]] virtual std::string build_id() const = 0;
+};
+
+}  // namespace pyro::vmm

@@ -1,0 +1,148 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "sys/file.h"
+#include "vmm/host_facts.h"
+#include "vmm/kvm_probe.h"
+#include "vmm/qemu.h"
+#include "vmm/qemu_command.h"
+
+namespace pyro::vmm {
+namespace {
+
+std::string one_per_line(const std::vector<std::string>& argv) {
+  std::string out;
+  for (const std::string& a : argv) out += a + "\n";
+  return out;
+}
+
+std::string golden(const std::string& name, const std::string& actual) {
+  const std::string path = std::string(PYRO_SOURCE_DIR) + "/tests/golden/qemu/" + name;
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream(path) << actual;
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+class QemuArgv : public ::testing::TestWithParam<Accelerator> {};
+
+TEST_P(QemuArgv, OfTemplateAndCloneAreTheGoldenOnes) {
+  const std::string accel = accelerator_name(GetParam());
+  const Shape shape{.accelerator = GetParam(), .mem_mib = 1024, .vcpus = 2};
+  const auto fresh = one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
+                                             .shape = shape,
+                                             .memory_mode = LaunchSpec::Memory::kShared,
+                                             .command_line = kernel_command_line(2'900'000)}));
+  const auto clone = one_per_line(
+      qemu_argv({.program = "/usr/bin/qemu-system-x86_64", .shape = shape, .restore = true}));
+  EXPECT_EQ(fresh, golden(accel + "-template.txt", fresh));
+  EXPECT_EQ(clone, golden(accel + "-clone.txt", clone));
+}
+INSTANTIATE_TEST_SUITE_P(Both, QemuArgv, ::testing::Values(Accelerator::kTcg, Accelerator::kKvm),
+                         [](const auto& info) { return accelerator_name(info.param); });
+
+TEST(QemuArgv, NeverHasANetworkDeviceOrAHostPath) {
+  const auto argv = one_per_line(qemu_argv({.program = "qemu", .command_line = "x"}));
+  EXPECT_EQ(argv.find("netdev"), std::string::npos);
+  EXPECT_EQ(argv.find("virtio-net"), std::string::npos);
+  EXPECT_EQ(argv.find("/home"), std::string::npos);
+}
+
+TEST(KernelCommandLine, GivesTheTscRateOnlyWhenKnown) {
+  EXPECT_NE(kernel_command_line(2'900'000).find("tsc_early_khz=2900000"), std::string::npos);
+  EXPECT_EQ(kernel_command_line(0).find("tsc_early_khz"), std::string::npos);
+}
+
+TEST(QemuVersion, ParsesWhatDistributionsPrint) {
+  EXPECT_EQ(parse_qemu_version("QEMU emulator version 7.2.22 (Debian 1:7.2)")->minor, 2);
+  EXPECT_EQ(parse_qemu_version("QEMU emulator version 10.0")->major, 10);
+  EXPECT_FALSE(parse_qemu_version("qemu: command not found"));
+  EXPECT_FALSE(parse_qemu_version(""));
+}
+
+class FakeQemu : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = "/tmp/pyro-vmm-XXXXXX";
+    dir_ = ::mkdtemp(name.data());
+  }
+  void TearDown() override { (void)sys::remove_tree(dir_); }
+  std::string script(const std::string& text) {
+    const std::string path = dir_ + "/qemu-system-x86_64";
+    EXPECT_TRUE(sys::write_file_atomic(path, "#!/bin/sh\n" + text, 0755));
+    return path;
+  }
+  std::string dir_;
+};
+
+TEST_F(FakeQemu, TooOldIsRefusedWithItsVersion) {
+  script("echo 'QEMU emulator version 5.2.0 (Debian)'");
+  const auto r = find_qemu("", dir_);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code, Errc::kUnavailable);
+  EXPECT_NE(r.error().message.find("5.2.0"), std::string::npos);
+  EXPECT_NE(r.error().hint.find("qemu-system-x86"), std::string::npos);
+}
+
+TEST_F(FakeQemu, MissingNamesThePackage) {
+  const auto r = find_qemu("", dir_);
+  ASSERT_FALSE(r);
+  EXPECT_NE(r.error().hint.find("apt-get install qemu-system-x86"), std::string::npos);
+}
+
+TEST_F(FakeQemu, IsAskedForItsVersionOnlyWhenTheFileChanges) {
+  script("echo x >> " + dir_ + "/asked; echo 'QEMU emulator version 7.2.1'");
+  ASSERT_TRUE(known_qemu(dir_, "", dir_));
+  ASSERT_TRUE(known_qemu(dir_, "", dir_));
+  EXPECT_EQ(*sys::read_file(dir_ + "/asked"), "x\n");
+  script("echo x >> " + dir_ + "/asked; echo 'QEMU emulator version 8.0.0'");
+  EXPECT_EQ(known_qemu(dir_, "", dir_)->version, "8.0.0");
+  EXPECT_EQ(*sys::read_file(dir_ + "/asked"), "x\nx\n");
+}
+
+TEST_F(FakeQemu, HostFactsAreKeptForThisBootAndKvmCanBeDistrusted) {
+  const auto first = host_facts(dir_, false, "");
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_GT(first->tsc_khz, 100'000);
+  EXPECT_EQ(first->tsc_khz % 100, 0);
+  EXPECT_EQ(host_facts(dir_, false, "")->tsc_khz, first->tsc_khz);
+  ASSERT_TRUE(distrust_kvm(dir_, "a guest did not boot"));
+  const auto after = host_facts(dir_, false, "");
+  EXPECT_FALSE(after->kvm.usable);
+  EXPECT_EQ(after->accelerator, Accelerator::kTcg);
+  EXPECT_NE(after->accelerator_reason.find("a guest did not boot"), std::string::npos);
+}
+
+TEST_F(FakeQemu, HostFactsSurviveGarbageInTheirFile) {
+  ASSERT_TRUE(sys::write_file_atomic(dir_ + "/host.json", "[[[["));
+  EXPECT_TRUE(host_facts(dir_, false, ""));
+  EXPECT_FALSE(host_facts(dir_, false, "xen"));
+}
+
+TEST(KvmProbe, AMissingDeviceIsNotUsable) {
+  const KvmProbe p = probe_kvm("/dev/no-such-kvm");
+  EXPECT_FALSE(p.exists);
+  EXPECT_FALSE(p.usable);
+  EXPECT_FALSE(p.detail.empty());
+}
+
+TEST(KvmProbe, ADeviceThatIsNotKvmIsNotUsable) {
+  const KvmProbe p = probe_kvm("/dev/null");
+  EXPECT_TRUE(p.exists);
+  EXPECT_FALSE(p.usable);
+}
+
+TEST(KvmProbe, AnswersWithinItsBoundAndSaysWhy) {
+  const auto start = std::chrono::steady_clock::now();
+  const KvmProbe p = probe_kvm();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_FALSE(p.detail.empty());
+}
+
+}  // namespace
+}  // namespace pyro::vmm
