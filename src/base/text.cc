@@ -105,6 +105,38 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+std::optional<std::string> base64_decode(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  const auto value_of = [](char c) -> int {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+  };
+  std::string out;
+  out.reserve(text.size() / 4 * 3);
+  for (std::size_t i = 0; i < text.size(); i += 4) {
+    const std::string_view group = text.substr(i, 4);
+    const std::size_t padding = i + 4 < text.size()    ? 0U
+                                : group.ends_with("==") ? 2U
+                                : group.ends_with("=")  ? 1U
+                                                        : 0U;
+    unsigned bits = 0;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const int v = k < 4 - padding ? value_of(group[k]) : 0;
+      if (v < 0) return std::nullopt;
+      bits = bits << 6 | static_cast<unsigned>(v);
+    }
+    if ((padding == 1 && (bits & 0xFF) != 0) || (padding == 2 && (bits & 0xFFFF) != 0)) {
+      return std::nullopt;
+    }
+    for (std::size_t k = 0; k < 3 - padding; ++k) {
+      out += static_cast<char>(bits >> (16 - 8 * k) & 0xFF);
+    }
+  }
+  return out;
+}
+
 std::string hex(std::string_view bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;

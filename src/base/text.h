@@ -1,6 +1,7 @@
 // Text helpers shared by messages for people and for machines.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ std::string shell_join(const std::vector<std::string>& words);
 std::string to_utf8(std::string_view bytes, bool* lossy = nullptr);
 
 std::string base64(std::string_view bytes);
+// The bytes of canonical, padded base64 (RFC 4648, section 4); nullopt for anything else: other
+// letters, blanks, missing padding, padding bits that are not zero.
+std::optional<std::string> base64_decode(std::string_view text);
 // Lower-case hexadecimal.
 std::string hex(std::string_view bytes);
 

@@ -29,9 +29,9 @@ TEST(ToUtf8, ReplacesMaximalSubparts) {
             "b\xEF\xBF\xBD"
             "c");
   EXPECT_TRUE(lossy);
-  EXPECT_EQ(to_utf8("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");          // overlong
-  EXPECT_EQ(to_utf8("\xED\xA0\x80").size(), 9U);                        // surrogate
-  EXPECT_EQ(to_utf8("\xE2\x82"), "\xEF\xBF\xBD");                       // truncated at the end
+  EXPECT_EQ(to_utf8("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");  // overlong
+  EXPECT_EQ(to_utf8("\xED\xA0\x80").size(), 9U);               // surrogate
+  EXPECT_EQ(to_utf8("\xE2\x82"), "\xEF\xBF\xBD");              // truncated at the end
 }
 
 TEST(Base64, Rfc4648Vectors) {
@@ -40,6 +40,19 @@ TEST(Base64, Rfc4648Vectors) {
   EXPECT_EQ(base64("fo"), "Zm8=");
   EXPECT_EQ(base64("foo"), "Zm9v");
   EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+}
+
+TEST(Base64, DecodesOnlyCanonicalText) {
+  std::string all;
+  for (int i = 0; i < 256; ++i) {
+    all += static_cast<char>(i);
+    EXPECT_EQ(base64_decode(base64(all)), all);
+  }
+  EXPECT_EQ(base64_decode(""), "");
+  for (const char* bad : {"Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm9v=", "=Zm9",
+                          "Zg==Zg==", "Z g=", "Zm9\n", "Zm-_", "===="}) {
+    EXPECT_FALSE(base64_decode(bad)) << bad;
+  }
 }
 
 TEST(HumanBytes, PicksTheUnit) {

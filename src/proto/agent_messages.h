@@ -1,0 +1,152 @@
+// What the host asks of the guest agent. Requests go from host to guest only. `kName` is the method
+// of a request and the name of an event.
+#pragma once
+
+#include "proto/envelope.h"
+
+namespace pyro::proto {
+
+// Names of the virtio-serial ports, as in /sys/class/virtio-ports/*/name.
+inline constexpr const char* kControlPort = "pyro.control";
+inline constexpr const char* kDataPort = "pyro.data";
+
+// Mounts the root file system and moves into it; once, before anything else but ping. Result:
+// PrepareResult.
+struct Prepare {
+  static constexpr const char* kName = "prepare";
+  std::string root;        // erofs device: its virtio serial, or a kernel name such as "vda"
+  int upper_percent = 50;  // 1..100: size of the tmpfs that takes all writes, of guest memory
+  std::string hostname = "pyro";
+
+  template <class M>
+  void map(M& m) {
+    m.required("root", root);
+    m.optional("upper_percent", upper_percent);
+    m.optional("hostname", hostname);
+  }
+};
+struct PrepareResult {
+  static constexpr const char* kName = "prepare result";
+  std::int64_t duration_us = 0;
+
+  template <class M>
+  void map(M& m) {
+    m.required("duration_us", duration_us);
+  }
+};
+
+// Before a template is saved: the agent answers (Empty), then forgets the session and waits for the
+// next hello, which may come in another life of the machine. Refused with Errc::kConflict while an
+// exec runs.
+struct Freeze : Empty {
+  static constexpr const char* kName = "freeze";
+};
+
+// Makes a clone differ from its template; before anything of the user's runs. Result: Empty.
+struct Rejuvenate {
+  static constexpr const char* kName = "rejuvenate";
+  Bytes entropy;                   // at least 32 bytes
+  std::int64_t wall_clock_ns = 0;  // since 1970, UTC
+  std::string hostname;            // empty: unchanged
+  std::string machine_id;          // 32 lower-case hexadecimal digits; empty: unchanged
+
+  template <class M>
+  void map(M& m) {
+    m.required("entropy", entropy);
+    m.required("wall_clock_ns", wall_clock_ns);
+    m.optional("hostname", hostname);
+    m.optional("machine_id", machine_id);
+  }
+};
+
+struct Terminal {
+  static constexpr const char* kName = "resize";  // also the event that changes the size
+  std::uint16_t rows = 24;
+  std::uint16_t cols = 80;
+
+  template <class M>
+  void map(M& m) {
+    m.required("rows", rows);
+    m.required("cols", cols);
+  }
+};
+
+// Runs a program. On the request's stream: event ExecStarted, then data on stdout and stderr (with
+// a terminal all of it on stdout), each ended by kEndOfChannel, then the response ExecResult.
+// Towards the guest: data on stdin (when `stdin_open`), events Signal and Terminal, cancel (ends
+// the program as a timeout does). Errors: kNotFound and kDenied with the errno of exec or of its
+// cwd.
+struct Exec {
+  static constexpr const char* kName = "exec";
+  std::vector<Bytes> argv;  // argv[0] is looked up in the PATH of `env` when it has no slash
+  std::map<std::string, Bytes> env;  // on top of the agent's defaults
+  Bytes cwd = "/";
+  bool stdin_open = false;  // false: /dev/null (without a terminal)
+  std::optional<Terminal> tty;
+  std::int64_t timeout_ms = 0;        // 0: none; counted from the start of the program
+  std::int64_t kill_grace_ms = 1000;  // between SIGTERM to its group and SIGKILL to all it started
+
+  template <class M>
+  void map(M& m) {
+    m.required("argv", argv);
+    m.optional("env", env);
+    m.optional("cwd", cwd);
+    m.optional("stdin", stdin_open);
+    m.optional("tty", tty);
+    m.optional("timeout_ms", timeout_ms);
+    m.optional("kill_grace_ms", kill_grace_ms);
+  }
+};
+struct ExecStarted {
+  static constexpr const char* kName = "started";
+  std::int64_t pid = 0;
+  std::int64_t spawn_us = 0;  // from the request to a successful exec
+
+  template <class M>
+  void map(M& m) {
+    m.required("pid", pid);
+    m.optional("spawn_us", spawn_us);
+  }
+};
+struct ExecResult {
+  static constexpr const char* kName = "exec result";
+  std::optional<int> exit_code;  // exactly one of exit_code and signal
+  std::optional<int> signal;
+  bool timed_out = false;
+  bool killed = false;  // the agent ended it: timeout or cancel
+  std::int64_t duration_us = 0;
+
+  // What a shell would show: 128+n for a signal.
+  [[nodiscard]] int shell_code() const { return exit_code ? *exit_code : 128 + signal.value_or(0); }
+
+  template <class M>
+  void map(M& m) {
+    m.optional("exit_code", exit_code);
+    m.optional("signal", signal);
+    m.optional("timed_out", timed_out);
+    m.optional("killed", killed);
+    m.optional("duration_us", duration_us);
+  }
+};
+// Event on an exec's stream: sends a signal to the program's process group.
+struct Signal {
+  static constexpr const char* kName = "signal";
+  int signo = 0;
+
+  template <class M>
+  void map(M& m) {
+    m.required("signo", signo);
+  }
+};
+
+// Result: Empty.
+struct Ping : Empty {
+  static constexpr const char* kName = "ping";
+};
+
+// Syncs and powers the machine off. The answer (Empty) comes after the sync, before the power goes.
+struct Shutdown : Empty {
+  static constexpr const char* kName = "shutdown";
+};
+
+}  // namespace pyro::proto
