@@ -68,14 +68,18 @@ struct ErrorBody {
   }
 };
 
-// Exactly one of both is there.
+// Exactly one of `result` and `error` is there.
 struct Response {
   static constexpr const char* kName = "response";
+  // How many data frames its sender has sent on the stream. Data may travel on a lane of its own,
+  // so the receiver holds the response back until it has them all.
+  std::uint64_t data_frames = 0;
   std::optional<json::object> result;
   std::optional<ErrorBody> error;
 
   template <class M>
   void map(M& m) {
+    m.optional("data_frames", data_frames);
     m.optional("result", result);
     m.optional("error", error);
   }
