@@ -1,0 +1,65 @@
+#include "cli/backend.h"
+#include "client/client.h"
+#include "image/environments.h"
+
+namespace pyro::cli {
+namespace {
+
+class ClientBackend final : public Backend {
+ public:
+  explicit ClientBackend(client::Pyro pyro) : pyro_(std::move(pyro)) {}
+
+  Result<std::vector<image::EnvironmentInfo>> list_environments() override {
+    return pyro_.list_environments();
+  }
+  Result<image::EnvironmentInfo> pull_environment(const std::string& name,
+                                                  const image::PullObserver& observer) override {
+    return pyro_.pull_environment(name, observer);
+  }
+  Result<image::EnvironmentInfo> inspect_environment(const std::string& name) override {
+    return pyro_.inspect_environment(name);
+  }
+  Result<image::PruneReport> prune_environments() override { return pyro_.prune_environments(); }
+  Result<client::VmInfo> create_vm(const client::CreateOptions& options,
+                                   const client::RunObserver& observer) override {
+    return pyro_.create_vm(options, observer);
+  }
+  Result<client::VmInfo> start_vm(const std::string& vm_id,
+                                  const client::RunObserver& observer) override {
+    return pyro_.start_vm(vm_id, observer);
+  }
+  Result<client::ExecResult> exec_vm(const std::string& vm_id, const client::ExecOptions& options,
+                                     const client::RunObserver& observer) override {
+    return pyro_.exec_vm(vm_id, options, observer);
+  }
+  Result<client::VmInfo> delete_vm(const std::string& vm_id) override {
+    return pyro_.delete_vm(vm_id);
+  }
+  Result<client::ExecResult> run_in_vm(const client::CreateOptions& create,
+                                       const client::ExecOptions& exec,
+                                       const client::RunObserver& observer) override {
+    return pyro_.run_in_vm(create, exec, observer);
+  }
+  Result<client::DoctorReport> doctor(bool fresh) override { return pyro_.doctor(fresh); }
+
+ private:
+  client::Pyro pyro_;
+};
+
+}  // namespace
+
+Library client_library() {
+  return {.open = [](const sys::Environment& env) -> Result<std::shared_ptr<Backend>> {
+            PYRO_TRY(client::Pyro pyro, client::Pyro::open(env));
+            return std::make_shared<ClientBackend>(std::move(pyro));
+          },
+          .environment_names =
+              [] {
+                std::vector<std::string> names;
+                for (const image::CatalogEntry& entry : image::catalog())
+                  names.push_back(entry.name);
+                return names;
+              }};
+}
+
+}  // namespace pyro::cli

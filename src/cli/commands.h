@@ -1,0 +1,22 @@
+// One function for each command: reads the invocation, asks the backend, writes to io, and returns
+// the exit code. An Error is shown by the caller, in the form that --json asks for.
+#pragma once
+
+#include "base/result.h"
+#include "cli/backend.h"
+#include "cli/io.h"
+#include "cli/parse.h"
+
+namespace pyro::cli {
+
+inline constexpr std::size_t kMaxCollected = 64U << 20;  // bytes of each stream kept for --json
+
+Result<int> env_list(const Invocation& call, Io& io, Backend& backend);
+Result<int> env_pull(const Invocation& call, Io& io, Backend& backend);
+Result<int> env_inspect(const Invocation& call, Io& io, Backend& backend);
+Result<int> env_prune(const Invocation& call, Io& io, Backend& backend);
+Result<int> doctor(const Invocation& call, Io& io, Backend& backend);
+Result<int> demo(const Invocation& call, Io& io, Backend& backend);
+Result<int> run(const Invocation& call, Io& io, Backend& backend);
+
+}  // namespace pyro::cli

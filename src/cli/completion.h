@@ -1,0 +1,13 @@
+// Completion scripts, made from the table of operations. Names of environments are asked of
+// `pyro help --environments` when they are needed.
+#pragma once
+
+#include <string>
+
+namespace pyro::cli {
+
+std::string bash_completion();
+std::string zsh_completion();
+std::string fish_completion();
+
+}  // namespace pyro::cli

@@ -1,0 +1,60 @@
+// What pyro's exit codes mean. In JSON, error.code says more.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace pyro::cli {
+
+enum Exit : int {
+  kExitOk = 0,
+  kExitFailed = 1,
+  kExitUsage = 2,
+  kExitDenied = 3,
+  kExitUnavailable = 4,
+  kExitDeadline = 5,
+  kExitTimeout = 124,     // run: --timeout-seconds ended the command
+  kExitPyro = 125,        // run: pyro itself failed, also for wrong usage
+  kExitBrokenPipe = 141,  // 128 + SIGPIPE: nobody reads standard output any more
+};
+
+struct ExitMeaning {
+  std::string_view codes;
+  std::string_view meaning;
+};
+inline constexpr std::array<ExitMeaning, 6> kExitMeanings{{
+    {"0", "done"},
+    {"1", "failed"},
+    {"2", "wrong usage"},
+    {"3", "not permitted"},
+    {"4", "the host cannot do it now"},
+    {"5", "it took too long"},
+}};
+inline constexpr std::array<ExitMeaning, 6> kRunExitMeanings{{
+    {"N", "the command's own exit code"},
+    {"124", "the command was stopped by --timeout-seconds"},
+    {"125", "pyro itself failed, or wrong usage"},
+    {"126", "the command cannot be executed"},
+    {"127", "the command was not found"},
+    {"128+n", "signal n ended the command"},
+}};
+
+// Of every command but run, whose own errors are all kExitPyro.
+constexpr int exit_code_for(Errc code) {
+  switch (code) {
+    case Errc::kInvalid:
+      return kExitUsage;
+    case Errc::kDenied:
+      return kExitDenied;
+    case Errc::kUnavailable:
+      return kExitUnavailable;
+    case Errc::kDeadline:
+      return kExitDeadline;
+    default:
+      return kExitFailed;
+  }
+}
+
+}  // namespace pyro::cli

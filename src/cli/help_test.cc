@@ -1,0 +1,194 @@
+#include "cli/help.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+
+#include "cli/completion.h"
+#include "cli/testing.h"
+#include "sys/process.h"
+
+namespace pyro::cli {
+namespace {
+
+using testing::Call;
+using testing::expect_golden;
+
+std::string file_name(const proto::Operation& op) {
+  std::string name(op.name);
+  for (char& c : name) {
+    if (c == '.') c = '_';
+  }
+  return name;
+}
+
+std::vector<std::string> path_of(const proto::Operation& op) {
+  return {op.cli_path.begin(), op.cli_path.end()};
+}
+
+TEST(Help, EveryLevelMatchesItsGolden) {
+  expect_golden("help.txt", help_text({}));
+  expect_golden("help_env.txt", help_text({"env"}));
+  for (const proto::Operation& op : proto::operations()) {
+    if (!op.cli_path.empty())
+      expect_golden("help_" + file_name(op) + ".txt", help_text(path_of(op)));
+  }
+}
+
+TEST(Help, FitsIn80Columns) {
+  for (const proto::Operation& op : proto::operations()) {
+    if (op.cli_path.empty()) continue;
+    std::istringstream lines(help_text(path_of(op)));
+    for (std::string line; std::getline(lines, line);) {
+      // Examples are commands: they are not broken.
+      if (!line.starts_with("  pyro")) EXPECT_LE(line.size(), 80U) << line;
+    }
+  }
+}
+
+TEST(Help, EverySpellingGivesTheSameText) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"env", "pull", "--help"},
+                                             {"env", "pull", "-h"},
+                                             {"env", "pull", "debian:12", "--help"},
+                                             {"help", "env", "pull"},
+                                             {"env", "help", "pull"}}) {
+    Call call;
+    EXPECT_EQ(call.run(words), 0);
+    EXPECT_EQ(call.out.text, help_text({"env", "pull"}));
+    EXPECT_EQ(call.err.text, "");
+    EXPECT_EQ(call.opened, 0);
+  }
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--help"}, {"-h"}, {"help"}}) {
+    Call call;
+    EXPECT_EQ(call.run(words), 0);
+    EXPECT_EQ(call.out.text, help_text({}));
+  }
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"env", "--help"}, {"env", "-h"}, {"env", "help"}, {"help", "env"}}) {
+    Call call;
+    EXPECT_EQ(call.run(words), 0);
+    EXPECT_EQ(call.out.text, help_text({"env"}));
+  }
+}
+
+TEST(Help, WithoutWordsGoesToStderrAsAUsageError) {
+  Call call;
+  EXPECT_EQ(call.run({}), 2);
+  EXPECT_EQ(call.out.text, "");
+  EXPECT_EQ(call.err.text, help_text({}));
+}
+
+TEST(Help, VersionNeedsNoLibrary) {
+  for (const char* word : {"--version", "-V"}) {
+    Call call;
+    EXPECT_EQ(call.run({word}), 0);
+    EXPECT_EQ(call.out.text, std::string("pyro ") + kVersion + "\n");
+    EXPECT_EQ(call.opened, 0);
+  }
+}
+
+TEST(Help, ReferencePageIsTheOneInDocs) {
+  Call call;
+  EXPECT_EQ(call.run({"help", "--markdown"}), 0);
+  testing::expect_file(std::string(PYRO_SOURCE_DIR) + "/docs/reference/cli.md", call.out.text);
+}
+
+// ---- through the programs that read them
+
+// Writes `text` to a file of its own and gives its name to `command` as the last word.
+struct Checked {
+  int status = -1;
+  std::string output;
+};
+std::optional<Checked> check_with(std::vector<std::string> command, const std::string& text) {
+  if (::access(command[0].c_str(), X_OK) != 0) return std::nullopt;
+  const std::string path = ::testing::TempDir() + "pyro-page-" + std::to_string(::getpid());
+  std::ofstream(path, std::ios::binary) << text;
+  command.push_back(path);
+  auto captured = sys::run_captured({.program = command[0],
+                                     .argv = command,
+                                     .env = {"LC_ALL=C.UTF-8", "MANWIDTH=80", "PATH=/usr/bin:/bin"},
+                                     .cwd = {},
+                                     .fds = {}});
+  ::unlink(path.c_str());
+  if (!captured) return Checked{.output = captured.error().message};
+  return Checked{.status = captured->status.shell_code(), .output = captured->out + captured->err};
+}
+
+TEST(ManPage, MatchesItsGoldenAndManReadsItWithoutAWarning) {
+  Call call;
+  EXPECT_EQ(call.run({"help", "--man"}), 0);
+  expect_golden("pyro.1", call.out.text);
+  const auto man = check_with({"/usr/bin/man", "--warnings", "-Tutf8", "-l"}, call.out.text);
+  if (!man) GTEST_SKIP() << "man is not installed";
+  EXPECT_EQ(man->status, 0);
+  EXPECT_EQ(man->output.find("warning"), std::string::npos) << man->output;
+  EXPECT_NE(man->output.find("--vcpu-count"), std::string::npos);
+}
+
+TEST(Completion, ScriptsMatchTheirGoldens) {
+  for (const auto& [shell, text] :
+       {std::pair{"bash", bash_completion()}, std::pair{"zsh", zsh_completion()},
+        std::pair{"fish", fish_completion()}}) {
+    Call call;
+    EXPECT_EQ(call.run({"completion", shell}), 0);
+    EXPECT_EQ(call.out.text, text);
+    EXPECT_EQ(call.opened, 0);
+    expect_golden(std::string("completion.") + shell, text);
+  }
+}
+
+TEST(Completion, BashAcceptsTheScript) {
+  const auto checked = check_with({"/bin/bash", "-n"}, bash_completion());
+  ASSERT_TRUE(checked);
+  EXPECT_EQ(checked->status, 0) << checked->output;
+}
+
+TEST(Completion, ZshAcceptsTheScript) {
+  const auto checked = check_with({"/bin/zsh", "-n"}, zsh_completion());
+  if (!checked) GTEST_SKIP() << "zsh is not installed";
+  EXPECT_EQ(checked->status, 0) << checked->output;
+}
+
+TEST(Completion, FishAcceptsTheScript) {
+  const auto checked = check_with({"/usr/bin/fish", "-n"}, fish_completion());
+  if (!checked) GTEST_SKIP() << "fish is not installed";
+  EXPECT_EQ(checked->status, 0) << checked->output;
+}
+
+// What bash offers at the end of `line`, one word after the other.
+std::string bash_offers(const std::string& line) {
+  const std::string script =
+      bash_completion() +
+      "pyro() { printf 'debian:12\\ndebian:12-base\\n'; }\n"
+      "COMP_LINE='" +
+      line + "'\nCOMP_POINT=${#COMP_LINE}\n_pyro\nprintf '%s ' \"${COMPREPLY[@]}\"\n";
+  const auto checked = check_with({"/bin/bash"}, script);
+  return checked ? checked->output : "";
+}
+
+TEST(Completion, BashOffersWhatFits) {
+  EXPECT_EQ(bash_offers("pyro "), "env run doctor demo completion help ");
+  EXPECT_EQ(bash_offers("pyro d"), "doctor demo ");
+  EXPECT_EQ(bash_offers("pyro env "), "list pull inspect prune --help ");
+  EXPECT_EQ(bash_offers("pyro env pull "), "debian:12 debian:12-base ");
+  EXPECT_EQ(bash_offers("pyro env pull debian:"), "12 12-base ");  // bash splits at ':'
+  EXPECT_EQ(bash_offers("pyro run --ne"), "--network ");
+  EXPECT_EQ(bash_offers("pyro run --mem-mib 2048 --boot "), "template cold ");
+  EXPECT_EQ(bash_offers("pyro completion z"), "zsh ");
+  EXPECT_EQ(bash_offers("pyro run debian:12 -- --j"), " ");
+}
+
+TEST(Completion, EnvironmentNamesComeFromTheCatalogue) {
+  Call call;
+  EXPECT_EQ(call.run({"help", "--environments"}), 0);
+  EXPECT_EQ(call.out.text, "debian:12\ndebian:12-base\n");
+  EXPECT_EQ(call.opened, 0);
+}
+
+}  // namespace
+}  // namespace pyro::cli

@@ -1,0 +1,114 @@
+#include "cli/main.h"
+
+#include <cerrno>
+
+#include "base/version.h"
+#include "cli/commands.h"
+#include "cli/completion.h"
+#include "cli/exit_code.h"
+#include "cli/help.h"
+#include "cli/json.h"
+#include "cli/parse.h"
+#include "cli/render.h"
+
+namespace pyro::cli {
+namespace {
+
+using Command = Result<int> (*)(const Invocation&, Io&, Backend&);
+
+Command command_for(std::string_view operation) {
+  struct Row {
+    std::string_view name;
+    Command command;
+  };
+  static constexpr Row kCommands[] = {
+      {"env.list", env_list},
+      {"env.pull", env_pull},
+      {"env.inspect", env_inspect},
+      {"env.prune", env_prune},
+      {"doctor", doctor},
+      {"demo", demo},
+      {"run", run},
+  };
+  for (const Row& row : kCommands) {
+    if (row.name == operation) return row.command;
+  }
+  return nullptr;
+}
+
+std::string completion(const std::string& shell) {
+  if (shell == "zsh") return zsh_completion();
+  return shell == "fish" ? fish_completion() : bash_completion();
+}
+
+Result<int> call(const Invocation& invocation, Io& io, const Library& library) {
+  std::string text;
+  switch (invocation.kind) {
+    case Invocation::Kind::kCommand:
+      break;
+    case Invocation::Kind::kHelp:
+      text = help_text(invocation.path);
+      break;
+    case Invocation::Kind::kVersion:
+      text = "pyro " + std::string(kVersion) + "\n";
+      break;
+    case Invocation::Kind::kManPage:
+      text = man_page();
+      break;
+    case Invocation::Kind::kReference:
+      text = reference_page();
+      break;
+    case Invocation::Kind::kEnvironments:
+      for (const std::string& name : library.environment_names()) text += name + "\n";
+      break;
+  }
+  if (invocation.kind == Invocation::Kind::kCommand) {
+    if (const Command command = command_for(invocation.operation->name); command != nullptr) {
+      PYRO_TRY(const std::shared_ptr<Backend> backend, library.open(io.env));
+      return command(invocation, io, *backend);
+    }
+    text = completion(invocation.text("shell"));
+  }
+  PYRO_CHECK(io.out.write(text));
+  return kExitOk;
+}
+
+void show(const Error& error, bool json, Io& io) {
+  if (json) {
+    (void)io.out.write(pretty(to_json(error)));
+  } else {
+    (void)io.err.write(render_error(error));
+  }
+}
+
+bool is_run(const proto::Operation* operation) {
+  return operation != nullptr && operation->name == "run";
+}
+
+}  // namespace
+
+int main_with(std::span<const std::string> words, Io& io, const Library& library) {
+  if (words.empty()) {  // somebody's first contact
+    (void)io.err.write(help_text({}));
+    return kExitUsage;
+  }
+  const auto parsed = parse(words);
+  if (!parsed) {
+    show(parsed.error().error, parsed.error().json, io);
+    return is_run(parsed.error().operation) ? kExitPyro : kExitUsage;
+  }
+  const bool run_command = is_run(parsed->operation);
+  const Result<int> code = call(*parsed, io, library);
+  if (io.out.error()) {
+    // The reader has what it wanted (`pyro ... | head`): no reason to complain.
+    if (io.out.error()->os_errno == EPIPE) return kExitBrokenPipe;
+    show(*io.out.error(), false, io);
+    return run_command ? kExitPyro : kExitFailed;
+  }
+  if (code) return *code;
+  if (io.err.error() && io.err.error()->os_errno == EPIPE) return kExitBrokenPipe;
+  show(code.error(), parsed->flag("json"), io);
+  return run_command ? kExitPyro : exit_code_for(code.error().code);
+}
+
+}  // namespace pyro::cli

@@ -1,0 +1,344 @@
+#include "cli/parse.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/text.h"
+
+namespace pyro::cli {
+namespace {
+
+using proto::Operation;
+using proto::Param;
+using proto::ParamType;
+
+std::string quoted(std::string_view word) {
+  return "\"" + std::string(word) + "\"";
+}
+
+std::string join(const std::vector<std::string>& words, std::string_view glue) {
+  std::string out;
+  for (const std::string& word : words) {
+    if (!out.empty()) out += glue;
+    out += word;
+  }
+  return out;
+}
+
+// The names that may stand after `prefix`.
+std::vector<std::string> commands_below(const std::vector<std::string>& prefix) {
+  std::vector<std::string> names;
+  for (const Operation& op : proto::operations()) {
+    if (op.cli_path.size() <= prefix.size()) continue;
+    if (!std::equal(prefix.begin(), prefix.end(), op.cli_path.begin())) continue;
+    std::string name(op.cli_path[prefix.size()]);
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+const Operation* operation_at(const std::vector<std::string>& path) {
+  for (const Operation& op : proto::operations()) {
+    if (!op.cli_path.empty() && std::ranges::equal(op.cli_path, path)) return &op;
+  }
+  return nullptr;
+}
+
+class Parser {
+ public:
+  explicit Parser(std::span<const std::string> words) : words_(words) {}
+
+  std::expected<Invocation, ParseFailure> run() {
+    Result<Invocation> parsed = top();
+    if (parsed) return *std::move(parsed);
+    const auto end = std::ranges::find(words_, "--");
+    return std::unexpected(ParseFailure{.error = std::move(parsed).error(),
+                                        .operation = operation_,
+                                        .json = std::find(words_.begin(), end, "--json") != end});
+  }
+
+ private:
+  Result<Invocation> top() {
+    if (words_.empty()) {
+      return fail_hint(Errc::kInvalid, "a command is missing", "pyro --help lists the commands");
+    }
+    if (words_[0] == "--version" || words_[0] == "-V") {
+      if (words_.size() > 1) return unexpected_word(words_[1]);
+      return Invocation{.kind = Invocation::Kind::kVersion};
+    }
+    if (words_[0] == "help") return help({}, 1);
+    std::vector<std::string> path;
+    for (;; ++at_) {
+      const Operation* op = operation_at(path);
+      if (op != nullptr) return command(*op);
+      if (at_ == words_.size()) return missing_command(path);
+      const std::string& word = words_[at_];
+      if (word == "--help" || word == "-h") return help_of(path);
+      if (word == "help") return help(path, at_ + 1);
+      if (word.starts_with('-')) return misplaced_option(path, word);
+      const std::vector<std::string> names = commands_below(path);
+      if (std::ranges::find(names, word) == names.end()) return unknown_command(path, word, names);
+      path.push_back(word);
+    }
+  }
+
+  static Result<Invocation> help_of(std::vector<std::string> path) {
+    return Invocation{.kind = Invocation::Kind::kHelp, .path = std::move(path)};
+  }
+
+  Result<Invocation> help(std::vector<std::string> path, std::size_t from) {
+    if (path.empty() && from + 1 == words_.size()) {
+      const std::string& only = words_[from];
+      if (only == "--man") return Invocation{.kind = Invocation::Kind::kManPage};
+      if (only == "--markdown") return Invocation{.kind = Invocation::Kind::kReference};
+      if (only == "--environments") return Invocation{.kind = Invocation::Kind::kEnvironments};
+    }
+    for (std::size_t i = from; i < words_.size(); ++i) {
+      const std::string& word = words_[i];
+      if (word == "--help" || word == "-h") continue;
+      const std::vector<std::string> names = commands_below(path);
+      if (names.empty() || word.starts_with('-')) return unexpected_word(word);
+      if (std::ranges::find(names, word) == names.end()) return unknown_command(path, word, names);
+      path.push_back(word);
+    }
+    return help_of(std::move(path));
+  }
+
+  static std::string pyro(const std::vector<std::string>& path) {
+    return path.empty() ? "pyro" : "pyro " + join(path, " ");
+  }
+
+  static Result<Invocation> missing_command(const std::vector<std::string>& path) {
+    return fail_hint(Errc::kInvalid,
+                     pyro(path) + " needs a command: " + join(commands_below(path), ", "),
+                     pyro(path) + " --help describes them");
+  }
+
+  static Result<Invocation> unknown_command(const std::vector<std::string>& path,
+                                            const std::string& word,
+                                            const std::vector<std::string>& names) {
+    const std::string near = did_you_mean(word, names);
+    const std::string what =
+        path.empty() ? "unknown command " : "unknown command of " + pyro(path) + " ";
+    std::vector<std::string> guess = path;
+    guess.push_back(near);
+    return fail_hint(Errc::kInvalid, what + quoted(word),
+                     near.empty() ? pyro(path) + " --help lists the commands"
+                                  : "did you mean " + quoted(pyro(guess)) + "?");
+  }
+
+  static Result<Invocation> misplaced_option(const std::vector<std::string>& path,
+                                             const std::string& word) {
+    const std::string near =
+        did_you_mean(word, path.empty() ? std::vector<std::string>{"--help", "--version"}
+                                        : std::vector<std::string>{"--help"});
+    return fail_hint(Errc::kInvalid, "unknown option " + quoted(word) + " of " + pyro(path),
+                     near.empty() ? "options of a command stand after its name: " + pyro(path) +
+                                        " --help lists the commands"
+                                  : "did you mean " + quoted(near) + "?");
+  }
+
+  static Result<Invocation> unexpected_word(const std::string& word) {
+    return fail_hint(Errc::kInvalid, "unexpected argument " + quoted(word),
+                     "pyro --help shows how to call pyro");
+  }
+
+  // ---- one command
+
+  [[nodiscard]] std::string see_help() const {
+    return command_name(*operation_) + " --help shows its options";
+  }
+
+  [[nodiscard]] const Param* guest_command() const {
+    for (const Param& p : operation_->positionals) {
+      if (p.type == ParamType::kCommand) return &p;
+    }
+    return nullptr;
+  }
+
+  Result<Invocation> command(const Operation& op) {
+    operation_ = &op;
+    Invocation out{.operation = &op};
+    std::size_t next_positional = 0;
+    bool options = true;
+    for (; at_ < words_.size(); ++at_) {
+      const std::string& word = words_[at_];
+      if (options && word == "--") {
+        if (guest_command() != nullptr) {
+          out.command.assign(words_.begin() + static_cast<std::ptrdiff_t>(at_) + 1, words_.end());
+          separator_ = true;
+          break;
+        }
+        options = false;
+      } else if (options && (word == "--help" || word == "-h")) {
+        return help_of({op.cli_path.begin(), op.cli_path.end()});
+      } else if (options && word.size() > 1 && word.starts_with('-')) {
+        PYRO_CHECK(option(word, out));
+      } else {
+        PYRO_CHECK(positional(word, next_positional, out));
+      }
+    }
+    PYRO_CHECK(complete(next_positional, out));
+    return out;
+  }
+
+  Result<void> positional(const std::string& word, std::size_t& next, Invocation& out) {
+    if (next < operation_->positionals.size()) {
+      const Param& param = operation_->positionals[next];
+      if (param.type == ParamType::kCommand) return needs_separator();
+      PYRO_CHECK(check_value(param, std::string(param.value_name), word));
+      out.values.emplace_back(param.name, word);
+      ++next;
+      return {};
+    }
+    return fail_hint(Errc::kInvalid,
+                     "unexpected argument " + quoted(word) + " of " + command_name(*operation_),
+                     see_help());
+  }
+
+  // Shows the line as it should have been: at_ is at the first word of the command.
+  [[nodiscard]] std::unexpected<Error> needs_separator() const {
+    const std::vector<std::string> before(words_.begin(),
+                                          words_.begin() + static_cast<std::ptrdiff_t>(at_));
+    std::vector<std::string> after(words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
+    std::erase(after, "--");
+    return fail_hint(Errc::kInvalid, "the command for the guest must follow \"--\"",
+                     "pyro " + shell_join(before) + " -- " + shell_join(after));
+  }
+
+  Result<void> complete(std::size_t given, const Invocation& out) const {
+    for (std::size_t i = given; i < operation_->positionals.size(); ++i) {
+      const Param& param = operation_->positionals[i];
+      if (param.type != ParamType::kCommand) {
+        return fail_hint(
+            Errc::kInvalid, command_name(*operation_) + " needs " + std::string(param.value_name),
+            param.type == ParamType::kEnvironment ? "pyro env list shows the environments"
+                                                  : see_help());
+      }
+      if (!separator_ || out.command.empty()) {
+        return fail_hint(Errc::kInvalid,
+                         separator_ ? "there is no command after \"--\""
+                                    : "a command is missing: it must follow \"--\"",
+                         "for example: " + command_name(*operation_) + " " +
+                             shell_quote(out.text("environment")) + " -- git --version");
+      }
+    }
+    return {};
+  }
+
+  Result<void> option(const std::string& word, Invocation& out) {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const Param* param = nullptr;
+    std::vector<std::string> names{"--help"};
+    for (const Param& p : operation_->options) {
+      names.push_back(option_name(p.name));
+      if (names.back() == name) param = &p;
+    }
+    if (param == nullptr) {
+      const std::string near = did_you_mean(name, names);
+      return fail_hint(Errc::kInvalid,
+                       "unknown option " + quoted(name) + " of " + command_name(*operation_),
+                       near.empty() ? see_help() : "did you mean " + quoted(near) + "?");
+    }
+    const bool again =
+        std::ranges::any_of(out.values, [&](const auto& v) { return v.first == param->name; });
+    if (again && !param->repeatable) {
+      return fail_hint(Errc::kInvalid, name + " is given twice", "leave one of them out");
+    }
+    if (param->type == ParamType::kFlag) {
+      if (equals != std::string::npos) {
+        return fail_hint(Errc::kInvalid, name + " takes no value", "write " + name + " alone");
+      }
+      out.values.emplace_back(param->name, "");
+      return {};
+    }
+    std::string value;
+    if (equals != std::string::npos) {
+      value = word.substr(equals + 1);
+    } else if (at_ + 1 < words_.size() && words_[at_ + 1] != "--") {
+      value = words_[++at_];
+    } else {
+      return fail_hint(Errc::kInvalid, name + " needs a value",
+                       "for example: " + name + " " + std::string(param->default_text));
+    }
+    PYRO_CHECK(check_value(*param, name, value));
+    out.values.emplace_back(param->name, std::move(value));
+    return {};
+  }
+
+  Result<void> check_value(const Param& param, const std::string& shown,
+                           const std::string& value) const {
+    if (param.type == ParamType::kInteger) {
+      std::int64_t number = 0;
+      const char* end = value.data() + value.size();
+      const auto parsed = std::from_chars(value.data(), end, number);
+      if (parsed.ec != std::errc() || parsed.ptr != end || number < param.min ||
+          number > param.max) {
+        return fail_hint(Errc::kInvalid,
+                         shown + " must be a whole number from " + std::to_string(param.min) +
+                             " to " + std::to_string(param.max) + ", not " + quoted(value),
+                         see_help());
+      }
+    }
+    if (param.type == ParamType::kChoice) {
+      const std::vector<std::string> names(param.choices.begin(), param.choices.end());
+      if (std::ranges::find(names, value) == names.end()) {
+        const std::string near = did_you_mean(value, names);
+        return fail_hint(Errc::kInvalid,
+                         shown + " must be one of " + join(names, ", ") + ", not " + quoted(value),
+                         near.empty() ? see_help() : "did you mean " + quoted(near) + "?");
+      }
+    }
+    if (param.type == ParamType::kEnvironment && value.empty()) {
+      return fail_hint(Errc::kInvalid, "the name of the environment is empty",
+                       "pyro env list shows the environments");
+    }
+    return {};
+  }
+
+  std::span<const std::string> words_;
+  std::size_t at_ = 0;
+  const Operation* operation_ = nullptr;
+  bool separator_ = false;
+};
+
+}  // namespace
+
+bool Invocation::flag(std::string_view name) const {
+  return std::ranges::any_of(values, [&](const auto& v) { return v.first == name; });
+}
+
+std::string Invocation::text(std::string_view name) const {
+  for (const auto& [given, value] : values) {
+    if (given == name) return value;
+  }
+  const Param* param = proto::find_param(*operation, name);
+  return std::string(param == nullptr ? std::string_view() : param->default_text);
+}
+
+int Invocation::integer(std::string_view name) const {
+  const std::string value = text(name);
+  int number = 0;
+  std::from_chars(value.data(), value.data() + value.size(), number);
+  return number;
+}
+
+std::expected<Invocation, ParseFailure> parse(std::span<const std::string> words) {
+  return Parser(words).run();
+}
+
+std::string option_name(std::string_view param) {
+  std::string name = "--" + std::string(param);
+  std::ranges::replace(name, '_', '-');
+  return name;
+}
+
+std::string command_name(const proto::Operation& operation) {
+  std::string name = "pyro";
+  for (const std::string_view word : operation.cli_path) name += " " + std::string(word);
+  return name;
+}
+
+}  // namespace pyro::cli
