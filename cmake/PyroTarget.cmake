@@ -21,8 +21,10 @@ target_compile_options(pyro_flags INTERFACE -iquote ${CMAKE_CURRENT_SOURCE_DIR}/
   -Woverloaded-virtual -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough -Wno-missing-designated-field-initializers
   $<$<BOOL:${PYRO_WERROR}>:-Werror>
   -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero)
-target_compile_definitions(pyro_flags INTERFACE _GLIBCXX_ASSERTIONS
-  $<$<AND:$<CONFIG:Release>,$<STREQUAL:${PYRO_SANITIZE},>>:_FORTIFY_SOURCE=3>)
+target_compile_definitions(pyro_flags INTERFACE _GLIBCXX_ASSERTIONS)
+if(NOT PYRO_SANITIZE)
+  target_compile_definitions(pyro_flags INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=3>)
+endif()
 if(PYRO_SANITIZE)
   target_compile_options(pyro_flags INTERFACE -fsanitize=${PYRO_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)

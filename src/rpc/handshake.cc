@@ -1,11 +1,10 @@
 // The part of a session before its first request.
-#include <sys/random.h>
-
 #include <algorithm>
 
 #include "base/text.h"
 #include "rpc/lane.h"
 #include "rpc/session.h"
+#include "sys/random.h"
 
 namespace pyro::rpc {
 namespace {
@@ -15,9 +14,8 @@ constexpr milliseconds kFirstRepeat{5};
 constexpr milliseconds kLastRepeat{100};
 
 Result<std::string> fresh_nonce() {
-  char raw[16];
-  PYRO_CHECK(sys::retrying("getrandom", [&] { return ::getrandom(raw, sizeof raw, 0); }));
-  return hex({raw, sizeof raw});
+  PYRO_TRY(const std::string raw, sys::random_bytes(16));
+  return hex(raw);
 }
 
 std::string range(int low, int high) {

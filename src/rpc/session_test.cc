@@ -6,7 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <thread>
 
@@ -124,10 +124,10 @@ awaitable<void> feed(std::shared_ptr<Stream> stream, std::string bytes) {
 }
 
 TEST_P(SessionTest, EchoesFiveMegabytes) {
-  const std::string sent = pattern(5 << 20);
-  run(echo, [&](Session& client, Session&) -> awaitable<void> {
+  run(echo, [](Session& client, Session&) -> awaitable<void> {
+    const std::string sent = pattern(5 << 20);
     auto stream = client.open("echo", {});
-    asio::co_spawn(loop_, feed(*stream, sent), rethrow);
+    asio::co_spawn(co_await asio::this_coro::executor, feed(*stream, sent), rethrow);
     const Output out = co_await collect(*stream);
     EXPECT_TRUE(out.text[wire::kStdout] == sent);
     EXPECT_TRUE(out.ended[wire::kStdout]);
@@ -198,18 +198,19 @@ awaitable<void> push(std::shared_ptr<Stream> stream) {
 }
 
 TEST_P(SessionTest, WhoDoesNotReadStopsTheProducerOnly) {
-  run(push, [&](Session& client, Session&) -> awaitable<void> {
+  run(push, [](Session& client, Session&) -> awaitable<void> {
+    const auto loop = co_await asio::this_coro::executor;
     auto slow = client.open("push", {});
     // A whole exchange of another stream happens meanwhile.
     auto other = client.open("echo", {});
-    asio::co_spawn(loop_, feed(*other, pattern(1 << 20)), rethrow);
+    asio::co_spawn(loop, feed(*other, pattern(1 << 20)), rethrow);
     const Output out = co_await collect(*other);
     EXPECT_EQ(out.text[wire::kStdout].size(), 1U << 20);
     EXPECT_EQ(pushed, kInitialCredit);
     // Taking some of it lets as much flow again.
     for (int i = 0; i < 20; ++i) (void)co_await (*slow)->next();
     auto again = client.open("echo", {});
-    asio::co_spawn(loop_, feed(*again, "x"), rethrow);
+    asio::co_spawn(loop, feed(*again, "x"), rethrow);
     (void)co_await collect(*again);
     EXPECT_GT(pushed, kInitialCredit);
     EXPECT_LE(pushed, kInitialCredit + 20 * 1024);

@@ -47,11 +47,8 @@ void Stream::abandon(Error error) {
 
 // --- taking -------------------------------------------------------------------------------------
 
-void Stream::give_credit() {
-  if (!taken_) return;
-  const auto [channel, bytes] = *taken_;
-  taken_.reset();
-  owed_[channel] += bytes;
+void Stream::consumed(std::uint16_t channel, std::size_t bytes) {
+  owed_[channel] += static_cast<std::uint32_t>(bytes);
   if (owed_[channel] < kCreditStep || ended_in_[channel] || session_ == nullptr) return;
   session_->send_control(
       wire::FrameType::kCredit, id_, channel,
@@ -61,7 +58,9 @@ void Stream::give_credit() {
 }
 
 Task<Incoming> Stream::next() {
-  give_credit();
+  if (const auto taken = std::exchange(taken_, std::nullopt); taken && !manual_credit_) {
+    consumed(taken->first, taken->second);
+  }
   for (;;) {
     if (!items_.empty()) {
       Item item = std::move(items_.front());

@@ -59,6 +59,10 @@ class Stream {
   // not call this stops the producer. An error: the peer's answer was one, or the session has
   // ended.
   Task<Incoming> next();
+  // From now on next() gives no credit back: consumed() does, once the bytes have really gone on.
+  // For a consumer that must not miss events and cancellation while its data is stuck.
+  void manual_credit() { manual_credit_ = true; }
+  void consumed(std::uint16_t channel, std::size_t bytes);
   // Waits for credit. An error: the session has ended, the peer has answered or cancelled (so
   // nobody reads this any more), or the channel was ended before.
   Task<void> send(std::uint16_t channel, std::string bytes, bool end = false);
@@ -90,7 +94,6 @@ class Stream {
   void on_cancel();
 
   void wake();
-  void give_credit();
   [[nodiscard]] std::optional<Error> send_error() const;
   Result<void> finish(proto::Response response);
 
@@ -108,6 +111,7 @@ class Stream {
   std::uint64_t frames_in_ = 0;
   std::optional<proto::Response> response_;
   bool delivered_ = false;
+  bool manual_credit_ = false;
 
   std::array<std::uint32_t, wire::kChannels> credit_;  // what we may still send
   std::array<io::Event, wire::kChannels> credited_;
