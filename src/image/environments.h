@@ -1,11 +1,12 @@
 // Environments: the catalogue, what is installed, pulling, checking and pruning.
 //
 // An environment is a folder <cache>/environments/linux-x86_64/<name>-<version>/ ("debian:12" is
-// debian_12-1.0.0) with rootfs.erofs, vmlinuz, initramfs (kernel modules; the agent is added at boot)
-// and environment.json, which holds every artefact's size and sha256. It is installed by one rename
-// of a complete folder, so a half-written one is never seen.
+// debian_12-1.0.0) with rootfs.erofs, vmlinuz, initramfs (kernel modules; the agent is added at
+// boot) and environment.json, which holds every artefact's size and sha256. It is installed by one
+// rename of a complete folder, so a half-written one is never seen.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -46,7 +47,7 @@ struct EnvironmentInfo {
   std::string kernel_image;
   std::string rootfs_image;
   std::string initramfs_image;
-  std::string source;      // for example "debian-mirror http://deb.debian.org/debian bookworm"
+  std::string source;  // for example "debian-mirror http://deb.debian.org/debian bookworm"
   std::uint64_t size_bytes = 0;  // of all artefacts; 0 when not installed
 };
 
@@ -77,9 +78,12 @@ struct InstalledEnvironment {
 class Source {
  public:
   virtual ~Source() = default;
-  // Writes rootfs.erofs, vmlinuz and initramfs into `dir` (empty, private). May be killed at any time.
-  virtual Result<std::string> fetch(const CatalogEntry& entry, const std::string& dir,
-                                    const PullObserver& observer) = 0;  // returns EnvironmentInfo::source
+  // Writes rootfs.erofs, vmlinuz and initramfs into `dir` (empty, private), and optionally
+  // `packages` (lines NAME TAB VERSION) and `kernel-version`, which go into environment.json.
+  // Anything else it leaves there is removed. May be killed at any time.
+  virtual Result<std::string> fetch(
+      const CatalogEntry& entry, const std::string& dir,
+      const PullObserver& observer) = 0;  // returns EnvironmentInfo::source
 };
 
 class Environments {
@@ -93,15 +97,27 @@ class Environments {
   // Installs or repairs. Two pulls at once do the work once: the second waits and finds it done.
   Result<EnvironmentInfo> pull(const std::string& name, const PullObserver& observer);
   // For use: kNotFound when not installed, kDamaged when the artefacts do not match the manifest.
-  // Artefacts whose stamp (size, inode, ctime) is the one seen at the last full hash are not read again.
+  // Artefacts whose stamp (size, inode, ctime) is the one seen at the last full hash are not read
+  // again.
   Result<InstalledEnvironment> open(const std::string& name);
   // Removes installs that the catalogue no longer names, damaged ones, and what an interrupted pull
   // left behind; never one in use.
   Result<PruneReport> prune();
 
+  // How many artefacts this object has read in full to hash them.
+  [[nodiscard]] std::uint64_t full_hashes() const { return full_hashes_; }
+
  private:
+  struct Paths;
+  [[nodiscard]] Paths paths_of(const CatalogEntry& entry) const;
+  Result<EnvironmentInfo> fetch_and_install(const CatalogEntry& entry, const Paths& paths,
+                                            const PullObserver& observer);
+  Result<void> prune_entry(const std::string& platform_dir, const std::string& name,
+                           PruneReport& report);
+
   sys::Dirs dirs_;
   Source& source_;
+  std::atomic<std::uint64_t> full_hashes_ = 0;
 };
 
 }  // namespace pyro::image
