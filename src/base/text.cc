@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <numeric>
+#include <utility>
 
 namespace pyro {
 
@@ -167,15 +168,18 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   std::string best;
   std::size_t best_distance = std::min<std::size_t>(4, std::max<std::size_t>(word.size(), 1));
   for (const std::string& name : names) {
-    std::vector<std::size_t> row(name.size() + 1);
+    // Two swapped neighbours count as one edit: the commonest slip of the fingers.
+    std::vector<std::size_t> before, above, row(name.size() + 1);
     std::iota(row.begin(), row.end(), 0U);
     for (std::size_t i = 1; i <= word.size(); ++i) {
-      std::size_t diagonal = row[0];
+      before = std::exchange(above, row);
       row[0] = i;
       for (std::size_t j = 1; j <= name.size(); ++j) {
-        const std::size_t substitute = diagonal + (word[i - 1] == name[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+        const std::size_t substitute = above[j - 1] + (word[i - 1] == name[j - 1] ? 0 : 1);
+        row[j] = std::min({above[j] + 1, row[j - 1] + 1, substitute});
+        if (i > 1 && j > 1 && word[i - 1] == name[j - 2] && word[i - 2] == name[j - 1]) {
+          row[j] = std::min(row[j], before[j - 2] + 1);
+        }
       }
     }
     if (row.back() < best_distance) {

@@ -27,7 +27,8 @@ std::string hex(std::string_view bytes);
 // "1.5 GiB", "12 KiB", "17 B": for people only.
 std::string human_bytes(unsigned long long bytes);
 
-// The name in `names` closest to `word` (edit distance at most 3 and less than the word's length), or "".
+// The name in `names` closest to `word` (at most 3 edits, a swap of neighbours being one, and fewer
+// than the word's length), or "".
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& names);
 
 }  // namespace pyro

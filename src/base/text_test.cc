@@ -64,6 +64,7 @@ TEST(HumanBytes, PicksTheUnit) {
 TEST(DidYouMean, OffersOnlyCloseNames) {
   EXPECT_EQ(did_you_mean("debain:12", {"debian:12", "debian:12-base"}), "debian:12");
   EXPECT_EQ(did_you_mean("rnu", {"run", "env"}), "run");
+  EXPECT_EQ(did_you_mean("evn", {"run", "env"}), "env");  // swapped letters count once
   EXPECT_EQ(did_you_mean("fedora", {"run", "env"}), "");
 }
 

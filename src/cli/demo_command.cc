@@ -137,9 +137,9 @@ class Demo {
                                      {"steps", steps_},
                                      {"vm_id", to_utf8(result.vm_id)}})));
     } else {
-      PYRO_CHECK(io_.out.write("Done in " + std::to_string(ms) +
-                               " ms; nothing is left behind. Next: pyro run " + kEnvironment +
-                               " -- COMMAND\n"));
+      PYRO_CHECK(io_.out.write("Done in " + std::to_string(ms) + " ms" +
+                               (result.cleanup.deleted ? "; nothing is left behind" : "") +
+                               ". Next: pyro run " + kEnvironment + " -- COMMAND\n"));
     }
     return result.exit_code == 0 ? kExitOk : kExitFailed;
   }

@@ -34,9 +34,17 @@ Result<void> FdSink::do_write(std::string_view bytes) {
   return {};
 }
 
+ProcessIo::ProcessIo() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    // The lowest free number is given out, so this opens just fd. Not for writing: output to a
+    // closed stream stays an error.
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) return;
+  }
+}
+
 Io ProcessIo::io() {
   std::optional<int> input;
-  if (::isatty(0) == 0 && ::fcntl(0, F_GETFD) >= 0) input = 0;
+  if (::isatty(0) == 0) input = 0;
   sys::Environment env = sys::process_environment();
   const bool dumb = env("TERM").value_or("dumb") == "dumb";
   return {.out = out,

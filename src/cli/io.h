@@ -64,6 +64,8 @@ struct Io {
 
 // Standard input, output and error of this process.
 struct ProcessIo {
+  // Fills gaps among 0, 1 and 2: no file of ours may get the number of a closed standard stream.
+  ProcessIo();
   FdSink out{1, "standard output"};
   FdSink err{2, "standard error"};
   Io io();

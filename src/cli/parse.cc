@@ -110,20 +110,21 @@ class Parser {
   }
 
   static Result<Invocation> missing_command(const std::vector<std::string>& path) {
-    return fail_hint(Errc::kInvalid,
-                     pyro(path) + " needs a command: " + join(commands_below(path), ", "),
-                     pyro(path) + " --help describes them");
+    return fail_hint(
+        Errc::kInvalid,
+        "a command of " + pyro(path) + " is missing: " + join(commands_below(path), ", "),
+        pyro(path) + " --help describes them");
   }
 
   static Result<Invocation> unknown_command(const std::vector<std::string>& path,
                                             const std::string& word,
                                             const std::vector<std::string>& names) {
     const std::string near = did_you_mean(word, names);
-    const std::string what =
-        path.empty() ? "unknown command " : "unknown command of " + pyro(path) + " ";
     std::vector<std::string> guess = path;
     guess.push_back(near);
-    return fail_hint(Errc::kInvalid, what + quoted(word),
+    std::vector<std::string> given = path;
+    given.push_back(word);
+    return fail_hint(Errc::kInvalid, "unknown command " + quoted(join(given, " ")),
                      near.empty() ? pyro(path) + " --help lists the commands"
                                   : "did you mean " + quoted(pyro(guess)) + "?");
   }
@@ -211,10 +212,12 @@ class Parser {
     for (std::size_t i = given; i < operation_->positionals.size(); ++i) {
       const Param& param = operation_->positionals[i];
       if (param.type != ParamType::kCommand) {
-        return fail_hint(
-            Errc::kInvalid, command_name(*operation_) + " needs " + std::string(param.value_name),
-            param.type == ParamType::kEnvironment ? "pyro env list shows the environments"
-                                                  : see_help());
+        return fail_hint(Errc::kInvalid,
+                         std::string(param.value_name) + " is missing after " +
+                             quoted(command_name(*operation_)),
+                         param.type == ParamType::kEnvironment
+                             ? "pyro env list shows the environments"
+                             : see_help());
       }
       if (!separator_ || out.command.empty()) {
         return fail_hint(Errc::kInvalid,

@@ -76,6 +76,7 @@ std::string render_doctor(const client::DoctorReport& r) {
   out += r.qemu.path.empty() ? "QEMU: not found\n"
                              : "QEMU: " + r.qemu.version + " supported=" + yes(r.qemu.supported) +
                                    in_brackets(r.qemu.path) + "\n";
+  out += line("KVM probe", r.kvm.detail);
   out += "Accelerator: " + r.accelerator.in_force + in_brackets(r.accelerator.reason) + "\n";
   out += "Isolation: " + r.isolation.boundary +
          " user_namespaces=" + yes(r.isolation.user_namespaces) +

@@ -71,6 +71,24 @@ TEST(Run, PassesEveryOptionOn) {
   EXPECT_EQ(call.backend.interrupt_fd, 77);
 }
 
+// The library refuses a NUL; the command line must not cut the word there before it can.
+TEST(Run, ANulReachesTheLibrary) {
+  const std::string word("a\0b", 3);
+  Call call;
+  EXPECT_EQ(call.run({"run", "debian:12", "--", "echo", word}), 0);
+  EXPECT_EQ(call.backend.exec.argv, (Words{"echo", word}));
+}
+
+TEST(Run, StandardInputIsPassedOnlyWhenThereIsSome) {
+  Call none;
+  EXPECT_EQ(none.run(kTrue), 0);
+  EXPECT_FALSE(none.backend.exec.stdin_fd);
+  Call some;
+  some.stdin_fd = 0;
+  EXPECT_EQ(some.run(kTrue), 0);
+  EXPECT_EQ(some.backend.exec.stdin_fd, 0);
+}
+
 TEST(Run, OutputIsByteExact) {
   std::string bytes;
   for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
@@ -271,6 +289,18 @@ TEST(FdSink, WaitsForAFullNonBlockingPipe) {
   pipe->write = sys::UniqueFd();
   reader.join();
   EXPECT_EQ(got, bytes.size());
+}
+
+TEST(ProcessIoDeathTest, AClosedStandardStreamDoesNotBecomeSomeFile) {
+  EXPECT_EXIT(
+      {
+        ::close(1);
+        ProcessIo process;
+        const int next = ::open("/dev/null", O_WRONLY);
+        const Result<void> written = process.io().out.write("x");
+        ::_exit(next != 1 && !written && written.error().os_errno == EBADF ? 7 : 1);
+      },
+      ::testing::ExitedWithCode(7), "");
 }
 
 TEST(Interrupts, ForwardsTheFirstTwoAndRemembersTheFirst) {

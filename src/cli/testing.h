@@ -188,6 +188,7 @@ struct Call {
   int columns = 80;
   std::chrono::milliseconds tick{0};  // how far the clock moves between two looks at it
   int opened = 0;
+  std::optional<int> stdin_fd;
 
   int run(std::vector<std::string> words) { return run_with(std::move(words), out); }
 
@@ -197,7 +198,7 @@ struct Call {
           .err = err,
           .err_tty = tty,
           .err_columns = [this] { return columns; },
-          .stdin_fd = {},
+          .stdin_fd = stdin_fd,
           .env = [](const std::string&) { return std::nullopt; },
           .now = [this, time]() mutable { return time += tick; },
           .watch_interrupts = [this]() -> Result<std::unique_ptr<Interrupts>> {
