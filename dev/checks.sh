@@ -177,13 +177,7 @@ note_accelerator() {
   local name=$1 pyro=$PREFIX/bin/pyro words
   shift
   for words in "$@"; do [[ $words != PYRO_TEST_PREFIX=* ]] || pyro=${words#*=}/bin/pyro; done
-  words=$("$@" "$pyro" doctor --json 2>/dev/null | "$PYTHON" -c '
-import json, sys
-try:
-    found = json.load(sys.stdin).get("accelerator")
-    print(f"{found.get(\"in_force\")} ({found.get(\"reason\")})" if isinstance(found, dict) else found)
-except ValueError:
-    print("unknown: pyro doctor --json gave no answer")' 2>/dev/null || true)
+  words=$("$@" "$pyro" doctor --json 2>/dev/null | "$PYTHON" dev/summarize.py --accelerator || true)
   accelerators+=("Guests of the end-to-end tests as $name ran on: ${words:-unknown}")
   say "${accelerators[-1]}"
 }

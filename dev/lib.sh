@@ -165,16 +165,18 @@ jobs_to_use() {
   ((memory < cores)) && cores=$memory
   printf '%s\n' "$cores"
 }
-# build_preset PRESET [TARGET...]: configures $BUILD/PRESET when needed, then builds.
+# configure_preset PRESET: makes $BUILD/PRESET when it is not there; ninja keeps it current afterwards.
+configure_preset() {
+  [[ ! -f $BUILD/$1/build.ninja ]] || return 0
+  logged "configure-$1" cmake --preset "$1" -B "$BUILD/$1" ||
+    die "cmake could not configure the preset $1" 'A missing package is the usual reason: see dev/packages.'
+}
+# build_preset PRESET [TARGET...]
 build_preset() {
   local preset=$1
   shift
-  local dir=$BUILD/$preset
-  if [[ ! -f $dir/build.ninja ]]; then
-    logged "configure-$preset" cmake --preset "$preset" -B "$dir" ||
-      die "cmake could not configure the preset $preset" 'A missing package is the usual reason: see dev/packages.'
-  fi
-  logged "build-$preset" ninja -C "$dir" -j "$(jobs_to_use)" "$@" || die "the build of preset $preset failed"
+  configure_preset "$preset"
+  logged "build-$preset" ninja -C "$BUILD/$preset" -j "$(jobs_to_use)" "$@" || die "the build of preset $preset failed"
 }
 # install_preset PRESET PREFIX
 install_preset() {

@@ -2,6 +2,7 @@
 """Adds up what dev/test and dev/nightly ran, and prints the closing lines.
 
 Usage: summarize.py RESULTS    or    summarize.py --self-test
+       pyro doctor --json | summarize.py --accelerator    names what guests run on
 
 RESULTS is a folder:
   expected        one name on a line: the files below that must be there. A missing one is a failure.
@@ -16,6 +17,7 @@ Exit status 1 when something failed or nothing passed.
 """
 
 import collections
+import json
 import pathlib
 import sys
 import tempfile
@@ -166,12 +168,28 @@ def self_test():
         if lines[-1] != last or got != status or not all(word in text for word in words):
             failed += 1
             print(f"self-test: expected {last!r} and {words}, status {status}; got status {got} and\n{text}")
+    for text, words in [('{"accelerator": {"in_force": "tcg", "reason": "no kvm"}}', "tcg (no kvm)"), ("", "unknown: pyro doctor --json gave no answer")]:
+        if accelerator(text) != words:
+            failed += 1
+            print(f"self-test: accelerator of {text!r}: {accelerator(text)!r}")
     return failed
+
+
+def accelerator(text):
+    """The accelerator in force and the reason, from the output of pyro doctor --json."""
+    try:
+        found = json.loads(text).get("accelerator")
+    except (ValueError, AttributeError):
+        return "unknown: pyro doctor --json gave no answer"
+    return f"{found.get('in_force')} ({found.get('reason')})" if isinstance(found, dict) else str(found)
 
 
 def main():
     if sys.argv[1:] == ["--self-test"]:
         sys.exit(1 if self_test() else 0)
+    if sys.argv[1:] == ["--accelerator"]:
+        print(accelerator(sys.stdin.read()))
+        return
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     lines, status = summary(read_results(pathlib.Path(sys.argv[1])))
