@@ -1,0 +1,49 @@
+// Control groups (version 2), one for each exec, so that everything it started can be killed.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sys/fd.h"
+
+namespace pyro::agent {
+
+// A leaf group, by descriptor: what the workload mounts over /sys/fs/cgroup does not matter.
+class Cgroup {
+ public:
+  explicit Cgroup(sys::UniqueFd dir) : dir_(std::move(dir)) {}
+  [[nodiscard]] const sys::UniqueFd& dir() const { return dir_; }
+  // SIGKILL to every process in it, also those that are being forked.
+  Result<void> kill() const;
+  [[nodiscard]] bool populated() const;
+
+ private:
+  sys::UniqueFd dir_;
+};
+
+// The groups under one folder. Emptied groups are used again: making one costs more than a spawn.
+class CgroupPool {
+ public:
+  // `parent`: an open cgroup2 folder in which groups may be made. Groups of an earlier pool with
+  // the same prefix are used again.
+  CgroupPool(sys::UniqueFd parent, std::string prefix);
+  Result<std::unique_ptr<Cgroup>> acquire();
+  // Groups that still have processes (daemons the program left behind) are kept aside.
+  void release(std::unique_ptr<Cgroup> group);
+  // Makes `count` spare groups ahead of their use.
+  void prepare(int count);
+
+ private:
+  Result<std::unique_ptr<Cgroup>> make();
+
+  sys::UniqueFd parent_;
+  std::string prefix_;
+  int made_ = 0;
+  std::vector<std::unique_ptr<Cgroup>> idle_;
+  std::vector<std::unique_ptr<Cgroup>> busy_;
+};
+
+}  // namespace pyro::agent

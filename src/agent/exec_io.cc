@@ -1,0 +1,173 @@
+#include "agent/exec_io.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+namespace pyro::agent {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kChunk = 32U << 10;
+// What a terminal can hold back once its program is gone; the kernel's buffers are far smaller.
+constexpr std::size_t kTerminalDrain = 1U << 20;
+constexpr char kEndOfFile = 4;  // ^D
+
+Result<void> open_terminal(const proto::Terminal& size, ProgramEnds& ends) {
+  PYRO_TRY(const int master, sys::retrying("open /dev/ptmx", [] {
+             return ::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+           }));
+  ends.ours_out = sys::UniqueFd(master);
+  int unlocked = 0;
+  PYRO_CHECK(sys::retrying("TIOCSPTLCK", [&] { return ::ioctl(master, TIOCSPTLCK, &unlocked); }));
+  PYRO_TRY(const int slave, sys::retrying("TIOCGPTPEER", [&] {
+             return ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+           }));
+  ends.child[0] = sys::UniqueFd(slave);
+  const winsize ws{.ws_row = size.rows, .ws_col = size.cols, .ws_xpixel = 0, .ws_ypixel = 0};
+  PYRO_CHECK(sys::retrying("TIOCSWINSZ", [&] { return ::ioctl(master, TIOCSWINSZ, &ws); }));
+  PYRO_TRY(ends.child[1], sys::duplicate(slave));
+  PYRO_TRY(ends.child[2], sys::duplicate(slave));
+  return {};
+}
+
+// `ours` becomes nonblocking, the program's end stays as programs expect it.
+Result<void> pipe_from(sys::UniqueFd& ours, sys::UniqueFd& theirs, bool child_reads) {
+  PYRO_TRY(sys::Pipe pipe, sys::make_pipe());
+  ours = std::move(child_reads ? pipe.write : pipe.read);
+  theirs = std::move(child_reads ? pipe.read : pipe.write);
+  return sys::set_nonblocking(ours.get(), true);
+}
+
+}  // namespace
+
+Result<ProgramEnds> open_ends(const proto::Exec& request) {
+  ProgramEnds ends;
+  if (request.tty) {
+    PYRO_CHECK(open_terminal(*request.tty, ends));
+    return ends;
+  }
+  if (request.stdin_open) {
+    PYRO_CHECK(pipe_from(ends.ours_in, ends.child[0], true));
+  } else {
+    PYRO_TRY(const int null, sys::retrying("open /dev/null", [] {
+               return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+             }));
+    ends.child[0] = sys::UniqueFd(null);
+  }
+  PYRO_CHECK(pipe_from(ends.ours_out, ends.child[1], false));
+  PYRO_CHECK(pipe_from(ends.ours_err, ends.child[2], false));
+  return ends;
+}
+
+ExecIo::ExecIo(asio::any_io_executor ex, std::shared_ptr<rpc::Stream> stream, ProgramEnds& ends,
+               bool terminal)
+    : stream_(std::move(stream)),
+      terminal_(terminal),
+      in_(ex),
+      out_(ex, ends.ours_out.release()),
+      err_(ex),
+      in_ready_(ex) {
+  if (ends.ours_err) err_.assign(ends.ours_err.release());
+  if (ends.ours_in) in_.assign(ends.ours_in.release());
+}
+
+asio::awaitable<void> ExecIo::pump(std::uint16_t channel) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  Descriptor& from = output(channel);
+  std::string buffer;
+  while (from.is_open()) {
+    const std::size_t room = draining_ ? std::min(kChunk, budget_[channel]) : kChunk;
+    if (room == 0) break;
+    buffer.resize(room);
+    const auto n = ::read(from.native_handle(), buffer.data(), room);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) {
+      if (draining_) break;
+      const auto woken = co_await from.async_wait(Descriptor::wait_read, kTuple);
+      static_cast<void>(woken);  // an error is drain()'s, and the next read sees the rest
+      continue;
+    }
+    if (n <= 0) break;  // the end; of a terminal EIO
+    const auto count = static_cast<std::size_t>(n);
+    if (draining_) budget_[channel] -= count;
+    const auto sent = co_await stream_->send(channel, buffer.substr(0, count));
+    if (!sent) co_return;
+  }
+  const auto ended = co_await stream_->send(channel, {}, true);
+  static_cast<void>(ended);
+}
+
+void ExecIo::drain() {
+  draining_ = true;
+  for (const std::uint16_t channel : {wire::kStdout, wire::kStderr}) {
+    Descriptor& from = output(channel);
+    if (!from.is_open()) continue;
+    int waiting = 0;
+    (void)::ioctl(from.native_handle(), FIONREAD, &waiting);
+    budget_[channel] = terminal_ ? kTerminalDrain : static_cast<std::size_t>(std::max(0, waiting));
+    boost::system::error_code ignored;
+    from.cancel(ignored);
+  }
+}
+
+void ExecIo::feed(rpc::Data data) {
+  if (data.channel != wire::kStdin) return;
+  queued_ += data.bytes;
+  in_ended_ = in_ended_ || data.end;
+  in_ready_.set();
+}
+
+asio::awaitable<void> ExecIo::write_stdin() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  Descriptor& to = terminal_ ? out_ : in_;
+  for (;;) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return;
+    if (in_broken_ || !to.is_open()) {  // nobody reads it: take it and throw it away
+      stream_->consumed(wire::kStdin, queued_.size());
+      queued_.clear();
+    }
+    if (queued_.empty()) {
+      if (in_ended_) {
+        if (terminal_) {
+          (void)!::write(to.native_handle(), &kEndOfFile, 1);
+        } else if (to.is_open()) {
+          to.close();
+        }
+        co_return;
+      }
+      in_ready_.clear();
+      const auto woken = co_await in_ready_.wait();
+      static_cast<void>(woken);
+      continue;
+    }
+    const auto n = ::write(to.native_handle(), queued_.data(), queued_.size());
+    if (n >= 0) {
+      queued_.erase(0, static_cast<std::size_t>(n));
+      stream_->consumed(wire::kStdin, static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN) {
+      const auto woken = co_await to.async_wait(Descriptor::wait_write, kTuple);
+      static_cast<void>(woken);
+    } else if (errno != EINTR) {
+      in_broken_ = true;
+    }
+  }
+}
+
+void ExecIo::resize(proto::Terminal size) {
+  if (!terminal_) return;
+  const winsize ws{.ws_row = size.rows, .ws_col = size.cols, .ws_xpixel = 0, .ws_ypixel = 0};
+  (void)::ioctl(out_.native_handle(), TIOCSWINSZ, &ws);
+}
+
+}  // namespace pyro::agent

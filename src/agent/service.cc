@@ -1,0 +1,108 @@
+#include "agent/service.h"
+
+#include <chrono>
+
+namespace pyro::agent {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+// Between attempts while no host is at the other end of the ports.
+constexpr milliseconds kRetry{10};
+
+}  // namespace
+
+Service::Service(asio::any_io_executor ex, Machine& machine, ExecService& exec, Log log)
+    : ex_(ex), machine_(machine), exec_(exec), log_(std::move(log)), session_over_(ex) {}
+
+Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
+  const std::string& method = stream.method();
+  if (method == proto::Ping::kName) return boost::json::object{};
+  if (method == proto::Prepare::kName) {
+    if (prepared_) return fail(Errc::kConflict, "prepare: done before");
+    PYRO_TRY(const auto request, proto::decode<proto::Prepare>(stream.params()));
+    const auto start = std::chrono::steady_clock::now();
+    PYRO_TRY(auto groups, machine_.prepare(request));
+    prepared_ = true;
+    exec_.set_groups(std::move(groups));
+    const auto took = std::chrono::steady_clock::now() - start;
+    return proto::encode(proto::PrepareResult{
+        .duration_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count()});
+  }
+  if (method == proto::Rejuvenate::kName) {
+    PYRO_TRY(const auto request, proto::decode<proto::Rejuvenate>(stream.params()));
+    PYRO_CHECK(machine_.rejuvenate(request));
+    return boost::json::object{};
+  }
+  if (method == proto::Freeze::kName) {
+    if (exec_.running() != 0) return fail(Errc::kConflict, "freeze: a program is running");
+    after_ = After::kFreeze;
+    return boost::json::object{};
+  }
+  if (method == proto::Shutdown::kName) {
+    machine_.sync_disks();
+    after_ = After::kPowerOff;
+    return boost::json::object{};
+  }
+  return fail(Errc::kInvalid, "this agent has no method of that name");
+}
+
+asio::awaitable<void> Service::handle(std::shared_ptr<rpc::Stream> stream) {
+  if (stream->method() == proto::Exec::kName) {
+    co_await exec_.handle(stream);
+    co_return;
+  }
+  auto result = answer(*stream);
+  if (result) {
+    (void)stream->respond(*std::move(result));
+  } else {
+    (void)stream->respond(std::move(result.error()));
+  }
+  if (after_ != After::kGoOn) session_over_.set();
+}
+
+asio::awaitable<void> Service::watch(rpc::Session* session) {
+  const Error why = co_await session->closed();
+  if (why.code == Errc::kInvalid || why.code == Errc::kInternal) log_(why.message);
+  session_over_.set();
+}
+
+asio::awaitable<void> Service::serve_one(rpc::Session* session) {
+  const auto hello = co_await session->handshake_as_acceptor();
+  if (!hello) {
+    co_await session->close();
+    const auto waited = co_await io::sleep_for(kRetry);
+    static_cast<void>(waited);
+    co_return;
+  }
+  session_over_.clear();
+  io::TaskScope scope(ex_);
+  scope.spawn(watch(session));
+  const auto over = co_await session_over_.wait();
+  static_cast<void>(over);
+  const auto failure = co_await scope.close();
+  static_cast<void>(failure);
+  co_await session->close(after_ == After::kFreeze ? "frozen" : "");
+}
+
+asio::awaitable<void> Service::serve(sys::UniqueFd control, sys::UniqueFd data) {
+  while (after_ != After::kPowerOff) {
+    after_ = After::kGoOn;
+    auto own_control = sys::duplicate(control.get());
+    auto own_data = data ? sys::duplicate(data.get()) : Result<sys::UniqueFd>(sys::UniqueFd());
+    if (!own_control || !own_data) {
+      log_("no descriptor left for the ports");
+      const auto waited = co_await io::sleep_for(std::chrono::seconds(1));
+      static_cast<void>(waited);
+      continue;
+    }
+    rpc::Session session(
+        ex_, std::move(*own_control), std::move(*own_data),
+        {.handler = [this](std::shared_ptr<rpc::Stream> stream) { return handle(stream); },
+         .software = "pyro-agent"});
+    co_await serve_one(&session);
+  }
+  machine_.power_off();
+}
+
+}  // namespace pyro::agent
