@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "base/text.h"
 #include "image/apt_host.h"
@@ -20,6 +21,10 @@ namespace pyro::image {
 namespace {
 
 constexpr unsigned long long kNeededBytes = 1536ULL << 20;
+// The largest tree (debian:12-build) with its packages takes about 1.2 GiB.
+constexpr unsigned long long kMemoryForBuildKib = 4ULL << 20;
+constexpr const char* kBuildInMemory =
+    R"(mount -t tmpfs -o size=2g,mode=0755 pyro-build "$TMPDIR" && exec "$@")";
 
 // Programs in /usr/sbin are needed and are often not in a user's PATH.
 std::string search_path(const sys::Environment& env) {
@@ -39,6 +44,15 @@ Result<void> check_space(const std::string& dir) {
                    "free some space, or set PYRO_CACHE_DIR to a folder on a larger disk");
 }
 
+// Whether the tree may be built in memory: twice as fast, and nothing is left when we are killed.
+bool memory_for_build() {
+  const auto text = sys::read_file("/proc/meminfo");
+  if (!text) return false;
+  const auto at = text->find("MemAvailable:");
+  if (at == std::string::npos) return false;
+  return std::strtoull(text->c_str() + at + 13, nullptr, 10) >= kMemoryForBuildKib;
+}
+
 std::vector<std::string> mmdebstrap_words(const CatalogEntry& entry, const AptSetup& apt,
                                           const std::string& apt_conf) {
   std::string include = "ca-certificates";
@@ -51,7 +65,9 @@ std::vector<std::string> mmdebstrap_words(const CatalogEntry& entry, const AptSe
   for (const char* rule :
        {"path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright",
         "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/info/*",
-        "path-exclude=/usr/share/locale/*", "path-include=/usr/share/locale/locale.alias"}) {
+        // Half-built trees are thrown away whole, and so are sandboxes: no syncing per package.
+        "force-unsafe-io", "path-exclude=/usr/share/locale/*",
+        "path-include=/usr/share/locale/locale.alias"}) {
     words.push_back(fmt::format("--dpkgopt={}", rule));
   }
   words.push_back("--aptopt=" + apt_conf);
@@ -120,6 +136,9 @@ Result<std::string> DebianMirrorSource::fetch(const CatalogEntry& entry, const s
       .new_session = true,
       .die_with_parent = true};
   pass_proxies(env_, spec.env);
+  if (memory_for_build()) {
+    spec.argv.insert(spec.argv.end(), {"sh", "-c", kBuildInMemory, "sh"});
+  }
   for (std::string& word : mmdebstrap_words(entry, apt, work + "/apt.conf"))
     spec.argv.push_back(std::move(word));
   PYRO_CHECK(run_mmdebstrap(std::move(spec), observer));

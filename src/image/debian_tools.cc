@@ -123,15 +123,10 @@ Result<void> check_user_namespace(const DebianTools& tools) {
 }
 
 std::vector<std::string> namespace_words(const DebianTools& tools) {
-  // The kernel forgets "die with the parent" when a process enters a user namespace, so it is set
-  // again inside, before the process namespace is made.
-  std::vector<std::string> words = {tools.unshare};
-  if (::geteuid() != 0) {
-    words.insert(words.end(), {"--map-root-user", "--map-auto", "--", "setpriv", "--pdeathsig",
-                               "KILL", "--", tools.unshare});
-  }
   // The mount namespace takes every mount along when it ends, the process namespace every process.
-  words.insert(words.end(), {"--mount", "--pid", "--fork", "--kill-child", "--mount-proc"});
+  std::vector<std::string> words = {tools.unshare, "--mount",      "--pid",
+                                    "--fork",      "--kill-child", "--mount-proc"};
+  if (::geteuid() != 0) words.insert(words.end(), {"--map-root-user", "--map-auto"});
   words.emplace_back("--");
   return words;
 }
