@@ -88,12 +88,12 @@ run_ctest() {
   printf '%s\n' "$status" >"$RESULTS/ctest-$preset.status"
 }
 
-# run_pytest NAME TIMEOUT COMMAND_PREFIX... -- PYTEST_WORDS...: results in pytest-NAME.xml.
+# run_pytest NAME TIMEOUT COMMAND_PREFIX... :: PYTEST_WORDS...: results in pytest-NAME.xml.
 run_pytest() {
   local name=$1 limit=$2 status=0
   shift 2
   local -a prefix=()
-  while [[ $1 != -- ]]; do prefix+=("$1"); shift; done
+  while [[ $1 != :: ]]; do prefix+=("$1"); shift; done
   shift
   expect_result "pytest-$name.xml"
   logged "pytest-$name" ${prefix[@]+"${prefix[@]}"} "$PYTHON" -m pytest -p no:cacheprovider -ra -v \
@@ -105,7 +105,7 @@ run_docs() {
   XML_DIR=$RESULTS
   local -a words=(tests/docs)
   [[ -z $1 ]] || words+=(-k "$1")
-  run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" -- "${words[@]}"
+  run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
 }
 
 # The end-to-end tests find the installation in PYRO_TEST_PREFIX, and keep environments from run to
@@ -135,7 +135,7 @@ e2e_here() {
   local -a env=(env -u PYRO_HOME -u PYRO_CACHE_DIR "PYRO_TEST_PREFIX=$PREFIX" "XDG_CACHE_HOME=$data/cache" "XDG_STATE_HOME=$data/state")
   note_accelerator "$name" "${env[@]}"
   XML_DIR=$RESULTS
-  run_pytest "e2e-$name" 600 "${env[@]}" -- tests/e2e "$@"
+  run_pytest "e2e-$name" 600 "${env[@]}" :: tests/e2e "$@"
 }
 # The throwaway user keeps its home (pulled environments) between runs. Tests and installation are
 # copied to where it may read them: the repository may lie in a private folder.
@@ -156,7 +156,7 @@ e2e_as_user() {
     LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "PYRO_TEST_PREFIX=$stage/prefix")
   note_accelerator user "${as_user[@]}"
   XML_DIR=$stage/results
-  run_pytest e2e-user 600 "${as_user[@]}" -- tests/e2e "$@"
+  run_pytest e2e-user 600 "${as_user[@]}" :: tests/e2e "$@"
   rm -rf "$stage"
 }
 make_test_user() {
