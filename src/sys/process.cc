@@ -96,6 +96,29 @@ Result<ChildProcess> ChildProcess::spawn(const SpawnSpec& spec) {
   return child;
 }
 
+Result<void> spawn_detached(const SpawnSpec& spec) {
+  auto argv = pointers(spec.argv);
+  auto env = pointers(spec.env);
+  std::vector<int> fds(spec.fds.size() + 1);
+  PYRO_TRY(Pipe errors, make_pipe());
+  const pid_t pid = ::fork();
+  if (pid < 0) return fail_errno("fork", errno);
+  if (pid == 0) {
+    const pid_t self = ::getpid();
+    const pid_t grandchild = ::fork();
+    if (grandchild == 0) {
+      child_main(spec, argv.data(), env.data(), fds.data(), errors.write.get(), self);
+    }
+    ::_exit(grandchild < 0 ? 1 : 0);
+  }
+  PYRO_CHECK(retrying("waitpid", [&] { return ::waitpid(pid, nullptr, 0); }));
+  errors.write = UniqueFd();
+  int e = 0;
+  PYRO_TRY(const int n, retrying("read", [&] { return ::read(errors.read.get(), &e, sizeof e); }));
+  if (n == static_cast<int>(sizeof e)) return fail_errno("run " + spec.program, e);
+  return {};
+}
+
 ChildProcess::~ChildProcess() {
   if (!pidfd_) return;
   (void)signal(SIGKILL);

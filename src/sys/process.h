@@ -54,6 +54,9 @@ class ChildProcess {
   pid_t pid_ = -1;
 };
 
+// Starts a program that is not our child: it outlives us and leaves no zombie. Returns once it runs.
+Result<void> spawn_detached(const SpawnSpec& spec);
+
 // Runs a program to its end and returns what it printed (at most `max_bytes` of each stream).
 struct Captured {
   ExitStatus status;

@@ -26,6 +26,7 @@ namespace {
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kConsoleTail = 64U << 10;
+constexpr auto kRestoreLimit = std::chrono::seconds(30);
 constexpr auto kSavePoll = std::chrono::milliseconds(2);
 constexpr auto kSaveLimit = std::chrono::seconds(60);
 // Everything QEMU needs from the host: its libraries and its firmware (qboot, SeaBIOS).
@@ -41,6 +42,7 @@ class QemuVm final : public Vm {
         console_(ex, console.release()),
         control_(std::move(control)),
         data_(std::move(data)),
+        resumed_(ex),
         ended_(ex),
         scope_(ex) {}
 
@@ -53,13 +55,15 @@ class QemuVm final : public Vm {
     scope_.spawn(read_console());
     scope_.spawn(watch_process());
   }
-  io::Task<void> negotiate() { return qmp_.negotiate(); }
+  // Returns once the CPUs run.
+  io::Task<void> wait_running();
 
   sys::UniqueFd take_control_port() override { return std::move(control_); }
   sys::UniqueFd take_data_port() override { return std::move(data_); }
   io::Event& ended() override { return ended_; }
   [[nodiscard]] VmEnd end() const override { return end_; }
   [[nodiscard]] std::string console_tail() const override { return console_tail_; }
+  [[nodiscard]] StartTimes start_times() const override { return times_; }
   [[nodiscard]] int host_pid() const override { return jailed_.process.pid(); }
 
   io::Task<void> save() override;
@@ -79,6 +83,9 @@ class QemuVm final : public Vm {
   asio::posix::stream_descriptor console_;
   sys::UniqueFd control_, data_, memory_, kvm_;
   std::string console_tail_;
+  StartTimes times_;
+  std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
+  io::Event resumed_;
   std::string shutdown_reason_;  // of the SHUTDOWN event (QEMU, qapi/run-state.json)
   bool killed_ = false, reaped_ = false;
   VmEnd end_;
@@ -100,6 +107,7 @@ asio::awaitable<void> QemuVm::read_console() {
 }
 
 void QemuVm::on_event(const std::string& name, const json::object& event) {
+  if (name == "RESUME") resumed_.set();
   if (name != "SHUTDOWN") return;
   const auto* reason = event.if_contains("reason");
   shutdown_reason_ = reason != nullptr && reason->is_string() ? std::string(reason->get_string()) : "";
@@ -114,6 +122,23 @@ asio::awaitable<void> QemuVm::watch_process() {
   const auto status = jailed_.process.wait();
   reaped_ = true;
   finish(status.value_or(sys::ExitStatus{}));
+}
+
+io::Task<void> QemuVm::wait_running() {
+  const auto since = [](auto start) {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  };
+  PYRO_CO_CHECK(co_await qmp_.negotiate());
+  times_.spawn_ms = since(born_);
+  const auto negotiated = std::chrono::steady_clock::now();
+  // Events before the end of negotiation are not sent, so ask first and wait only if need be.
+  PYRO_CO_TRY(const json::value status, co_await qmp_.execute("query-status"));
+  const auto* running = status.is_object() ? status.get_object().if_contains("running") : nullptr;
+  const bool runs = running != nullptr && running->is_bool() && running->get_bool();
+  if (!runs) PYRO_CO_CHECK(co_await resumed_.wait_for(kRestoreLimit));
+  if (ended_.is_set()) co_return fail(Errc::kUnavailable, end_.detail);
+  times_.restore_ms = since(negotiated);
+  co_return Result<void>{};
 }
 
 void QemuVm::finish(const sys::ExitStatus& status) {
@@ -132,6 +157,7 @@ void QemuVm::finish(const sys::ExitStatus& status) {
     end_ = {.kind = Kind::kCrashed, .detail = fmt::format("QEMU ended with exit code {}", status.value)};
   }
   ended_.set();
+  resumed_.set();  // nobody waits for it any longer
 }
 
 io::Task<void> QemuVm::kill() {
@@ -218,6 +244,13 @@ isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, 
 
 }  // namespace
 
+std::string QemuVmm::machine_id(const Shape& shape, const std::string& command_line) const {
+  QemuCommand command{.program = program_.path, .shape = shape, .restore = true, .command_line = {}};
+  std::string id = program_.build_id + "\n" + command_line;
+  for (const std::string& word : qemu_argv(command)) id += "\n" + word;
+  return id;
+}
+
 io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   PYRO_CO_TRY(Sockets sockets, make_sockets());
   std::vector<isolate::OpenGrant> grants{{.path = kMemoryPath, .fd = spec.memory.get()}};
@@ -232,7 +265,7 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
                                      std::move(sockets.control.ours), std::move(sockets.data.ours));
   sockets = Sockets{};  // QEMU's ends live in QEMU only, so that its death closes them
   vm->start_tasks(std::move(grants), std::move(spec.memory), std::move(kvm));
-  auto ready = co_await vm->negotiate();
+  auto ready = co_await vm->wait_running();
   if (!ready) {
     const bool by_itself = vm->ended().is_set();
     static_cast<void>(co_await vm->kill());

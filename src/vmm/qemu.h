@@ -29,7 +29,7 @@ class QemuVmm final : public Vmm {
   explicit QemuVmm(QemuProgram program) : program_(std::move(program)) {}
   // The Vm must be ended with kill() before it is destroyed: its tasks run on this loop.
   io::Task<std::unique_ptr<Vm>> launch(LaunchSpec spec) override;
-  [[nodiscard]] std::string build_id() const override { return program_.build_id; }
+  [[nodiscard]] std::string machine_id(const Shape& shape, const std::string& command_line) const override;
 
  private:
   QemuProgram program_;

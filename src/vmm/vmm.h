@@ -79,7 +79,13 @@ class Vm {
   // Ends it at once and waits until the process is gone. To be called before it is destroyed, also
   // when it ended by itself.
   virtual io::Task<void> kill() = 0;
-  // Ids of the host process, for tests and diagnosis.
+  // How long its start took, for `timing`: until the VMM answered, and from there until the guest's
+  // CPUs ran.
+  struct StartTimes {
+    double spawn_ms = 0, restore_ms = 0;
+  };
+  [[nodiscard]] virtual StartTimes start_times() const = 0;
+  // Id of the host process, for tests and diagnosis.
   [[nodiscard]] virtual int host_pid() const = 0;
 };
 
@@ -88,8 +94,9 @@ class Vmm {
   virtual ~Vmm() = default;
   // Returns once the machine's CPUs run; nothing is said about the guest.
   virtual io::Task<std::unique_ptr<Vm>> launch(LaunchSpec spec) = 0;
-  // What identifies this build of the VMM: state saved by another one must not be restored.
-  [[nodiscard]] virtual std::string build_id() const = 0;
+  // Everything about the machine that saved state depends on: the build of the VMM, the shape, the
+  // devices and the kernel's command line. State is restored only where this is the same text.
+  [[nodiscard]] virtual std::string machine_id(const Shape& shape, const std::string& command_line) const = 0;
 };
 
 }  // namespace pyro::vmm

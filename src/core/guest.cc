@@ -1,0 +1,139 @@
+#include "core/guest.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "image/initramfs.h"
+#include "sys/file.h"
+#include "vmm/qemu_command.h"
+
+namespace pyro::core {
+
+namespace asio = io::asio;
+
+namespace {
+
+constexpr std::size_t kConsoleInError = 1500;
+constexpr auto kCallLimit = std::chrono::seconds(30);
+constexpr auto kWarmUpLimit = std::chrono::seconds(60);
+constexpr auto kDeathMoment = std::chrono::milliseconds(500);
+
+Result<std::string> random_bytes(std::size_t n) {
+  std::string bytes(n, '\0');
+  PYRO_TRY(const int got,
+           sys::retrying("getrandom", [&] { return ::getrandom(bytes.data(), bytes.size(), 0); }));
+  if (static_cast<std::size_t>(got) != n) return fail(Errc::kInternal, "getrandom gave too little");
+  return bytes;
+}
+
+// The end of the console, on lines of its own, for a person to read.
+std::string console_lines(const std::string& console) {
+  if (console.empty()) return " (its console printed nothing)";
+  const std::string tail = console.size() > kConsoleInError ? console.substr(console.size() - kConsoleInError) : console;
+  return "\nlast lines of the guest's console:\n" + to_utf8(tail);
+}
+
+}  // namespace
+
+Guest::Guest(std::unique_ptr<vmm::Vm> vm, asio::any_io_executor ex) : vm_(std::move(vm)) {
+  session_ = std::make_unique<rpc::Session>(ex, vm_->take_control_port(), vm_->take_data_port(),
+                                            rpc::SessionOptions{.handler = {}, .software = "pyro"});
+}
+
+Guest::~Guest() = default;
+
+io::Task<Error> Guest::explain(Error error) {
+  const auto ended = co_await vm_->ended().wait_for(kDeathMoment);
+  if (!ended) co_return error;
+  const vmm::VmEnd end = vm_->end();
+  co_return Error{.code = Errc::kUnavailable,
+                  .message = end.detail + console_lines(vm_->console_tail()),
+                  .hint = end.kind == vmm::VmEnd::Kind::kCrashed
+                              ? "run the command again; if QEMU was killed, check the host's memory"
+                              : ""};
+}
+
+io::Task<void> Guest::greet(std::chrono::milliseconds limit) {
+  auto hello = co_await session_->handshake_as_initiator(limit);
+  if (hello) co_return Result<void>{};
+  if (hello.error().code != Errc::kDeadline) {
+    PYRO_CO_TRY(Error why, co_await explain(std::move(hello.error())));
+    co_return std::unexpected(std::move(why).context("the guest did not come up"));
+  }
+  co_return std::unexpected(Error{
+      .code = Errc::kDeadline,
+      .message = fmt::format("the guest did not answer within {:.1f} s{}",
+                             std::chrono::duration<double>(limit).count(), console_lines(vm_->console_tail())),
+      .hint = "run: pyro doctor"});
+}
+
+io::Task<void> Guest::prepare() {
+  proto::Prepare request{.root = "pyro-root"};
+  auto done = co_await session_->call(proto::Prepare::kName, proto::encode(request), kCallLimit);
+  if (!done) co_return std::unexpected(std::move(done.error()).context("preparing the guest's root"));
+  co_return Result<void>{};
+}
+
+io::Task<void> Guest::rejuvenate(Identity identity) {
+  PYRO_CO_TRY(std::string entropy, random_bytes(64));
+  PYRO_CO_TRY(const std::string machine_id, random_bytes(16));
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  proto::Rejuvenate request{.entropy = std::move(entropy),
+                            .wall_clock_ns = now.tv_sec * 1'000'000'000L + now.tv_nsec,
+                            .hostname = std::move(identity.hostname),
+                            .machine_id = hex(machine_id)};
+  auto done = co_await session_->call(proto::Rejuvenate::kName, proto::encode(request), kCallLimit);
+  if (!done) co_return std::unexpected(std::move(done.error()).context("rejuvenating the guest"));
+  co_return Result<void>{};
+}
+
+io::Task<void> Guest::warm_up(std::vector<std::string> argv) {
+  proto::Exec request{.argv = proto::to_bytes(std::move(argv)),
+                      .timeout_ms = std::chrono::milliseconds(kWarmUpLimit).count()};
+  PYRO_CO_TRY(const auto stream, session_->open(proto::Exec::kName, proto::encode(request)));
+  for (;;) {
+    PYRO_CO_TRY(const rpc::Incoming item, co_await stream->next());
+    if (std::holds_alternative<rpc::Response>(item)) co_return Result<void>{};
+  }
+}
+
+io::Task<void> Guest::freeze_and_save() {
+  PYRO_CO_TRY(const auto ignored,
+              co_await session_->call(proto::Freeze::kName, proto::encode(proto::Freeze{}), kCallLimit));
+  static_cast<void>(ignored);
+  co_return co_await vm_->save();
+}
+
+asio::awaitable<void> Guest::end() {
+  static_cast<void>(co_await vm_->kill());
+  co_await session_->close();
+}
+
+Result<vmm::FreshBoot> make_fresh_boot(const image::InstalledEnvironment& environment,
+                                       const BootConfig& config) {
+  vmm::FreshBoot boot;
+  PYRO_TRY(boot.kernel, sys::open_file(environment.kernel, O_RDONLY));
+  // Two archives behind each other are one initramfs to the kernel, so the agent of this build goes
+  // with the modules of any installed environment.
+  constexpr std::uint64_t kMostModules = 256U << 20;
+  constexpr std::uint64_t kMostAgent = 16U << 20;
+  PYRO_TRY(const std::string modules, sys::read_file(environment.initramfs, kMostModules));
+  PYRO_TRY(const std::string agent, sys::read_file(config.agent_path, kMostAgent));
+  image::CpioWriter archive;
+  archive.add_program("init", agent);
+  const int fd = ::memfd_create("initramfs", MFD_CLOEXEC);
+  if (fd < 0) return sys::fail_errno("memfd_create", errno);
+  boot.initramfs = sys::UniqueFd(fd);
+  PYRO_CHECK(sys::write_all(fd, modules));
+  PYRO_CHECK(sys::write_all(fd, archive.finish()));
+  boot.command_line = vmm::kernel_command_line(config.tsc_khz);
+  return boot;
+}
+
+}  // namespace pyro::core

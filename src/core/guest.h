@@ -1,0 +1,66 @@
+// A machine with a living agent in it.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "image/environments.h"
+#include "io/task.h"
+#include "proto/agent_messages.h"
+#include "rpc/session.h"
+#include "vmm/vmm.h"
+
+namespace pyro::core {
+
+// Everything a boot needs besides the environment.
+struct BootConfig {
+  std::string agent_path;  // pyro-agent on the host
+  long tsc_khz = 0;
+  std::chrono::milliseconds boot_limit{60'000};    // until a booting agent answers
+  std::chrono::milliseconds answer_limit{20'000};  // until a restored agent answers
+};
+
+// What makes one clone different from every other.
+struct Identity {
+  std::string hostname;
+};
+
+// Owner: Sandbox or the template builder. end() must have been awaited before it is destroyed.
+class Guest {
+ public:
+  Guest(std::unique_ptr<vmm::Vm> vm, io::asio::any_io_executor ex);
+  ~Guest();
+
+  // Waits for the agent's answer. When the guest ends or stays silent, the error carries the reason
+  // and the last lines of its console.
+  io::Task<void> greet(std::chrono::milliseconds limit);
+  // Mounts the root and moves into it (a fresh boot only).
+  io::Task<void> prepare();
+  // Fresh entropy, clock, hostname, machine id: before anything of the user's runs.
+  io::Task<void> rejuvenate(Identity identity);
+  // Runs a command and throws its output away; for warming the template up.
+  io::Task<void> warm_up(std::vector<std::string> argv);
+  // Makes the agent forget this session, then saves the device state.
+  io::Task<void> freeze_and_save();
+
+  [[nodiscard]] rpc::Session& session() { return *session_; }
+  [[nodiscard]] vmm::Vm& vm() { return *vm_; }
+  // The reason a call on the session failed, when that is the end of the machine; waits up to a
+  // moment for the machine to end, because its sockets close before its process does.
+  io::Task<Error> explain(Error error);
+  // Kills the machine and ends the session.
+  io::asio::awaitable<void> end();
+
+ private:
+  std::unique_ptr<vmm::Vm> vm_;
+  std::unique_ptr<rpc::Session> session_;
+};
+
+// A command line for the kernel and the initramfs (the environment's modules and the agent), ready to
+// be booted.
+Result<vmm::FreshBoot> make_fresh_boot(const image::InstalledEnvironment& environment,
+                                       const BootConfig& config);
+
+}  // namespace pyro::core

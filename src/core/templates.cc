@@ -1,0 +1,226 @@
+#include "core/templates.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+
+#include "base/text.h"
+#include "core/template_manifest.h"
+#include "image/sha256.h"
+#include "vmm/qemu_command.h"
+
+namespace pyro::core {
+
+namespace {
+
+using Mode = sys::FileLock::Mode;
+constexpr auto kLockPoll = std::chrono::milliseconds(25);
+constexpr const char* kBuildingPrefix = ".building-";
+constexpr std::size_t kKeyLength = 32;
+
+bool is_key(const std::string& name) {
+  return name.size() == kKeyLength && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// Marks the template as just used, for prune().
+void touch(const sys::FileLock& lease) { (void)::futimens(lease.fd().get(), nullptr); }
+
+Result<sys::UniqueFd> open_checked(const std::string& path, const TemplateFile& expected) {
+  PYRO_TRY(sys::UniqueFd fd, sys::open_file(path, O_RDONLY | O_NOFOLLOW));
+  PYRO_TRY(const sys::FileStamp now, sys::stamp(fd.get()));
+  if (now.size != expected.size || now.ctime_ns != expected.ctime_ns || now.inode != expected.inode ||
+      now.uid != ::geteuid() || (now.mode & 07777U) != 0400U) {
+    return fail(Errc::kDamaged, path + " is not the file that was written");
+  }
+  return fd;
+}
+
+// A building folder that disappears again unless installed.
+class BuildingFolder {
+ public:
+  static Result<BuildingFolder> create(const std::string& parent) {
+    std::string name = parent + "/" + kBuildingPrefix + "XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) return sys::fail_errno("mkdtemp " + name, errno);
+    BuildingFolder folder(name);
+    PYRO_TRY(folder.lock_, sys::FileLock::acquire(name + "/lock", Mode::kExclusive));
+    return folder;
+  }
+  BuildingFolder(BuildingFolder&& o) noexcept
+      : path_(std::exchange(o.path_, {})), lock_(std::move(o.lock_)) {}
+  BuildingFolder& operator=(BuildingFolder&&) = delete;
+  ~BuildingFolder() {
+    if (!path_.empty()) (void)sys::remove_tree(path_);
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  Result<void> install(const std::string& target) {
+    PYRO_CHECK(sys::remove_tree(target));  // only ever a damaged one: we hold the build lock
+    PYRO_CHECK(sys::retrying("rename " + target, [&] { return ::rename(path_.c_str(), target.c_str()); }));
+    path_.clear();
+    return {};
+  }
+
+ private:
+  explicit BuildingFolder(std::string path) : path_(std::move(path)), lock_(sys::UniqueFd()) {}
+  std::string path_;
+  sys::FileLock lock_;
+};
+
+}  // namespace
+
+Result<std::string> Templates::key_of(const TemplateRequest& r) const {
+  PYRO_TRY(const sys::FileStamp agent, sys::stamp(r.boot.agent_path));
+  std::string text = fmt::format(
+      "protocol={} root={} kernel={} modules={} agent={}:{}:{}\n", proto::kProtocolMax,
+      r.environment.rootfs_sha256, r.environment.kernel_sha256, r.environment.initramfs_sha256,
+      agent.inode, agent.size, agent.ctime_ns);
+  for (const auto& command : r.environment.entry.warm_up) text += shell_join(command) + "\n";
+  text += vmm_.machine_id(r.shape, vmm::kernel_command_line(r.boot.tsc_khz));
+  PYRO_TRY(const std::string hash, image::sha256_hex(text));
+  return hash.substr(0, kKeyLength);
+}
+
+Result<Template> Templates::open(const std::string& key) const {
+  const std::string folder = dir_ + "/" + key;
+  PYRO_TRY(sys::FileLock lease, sys::FileLock::try_acquire(folder + ".lease", Mode::kShared));
+  PYRO_TRY(const TemplateManifest manifest, read_template_manifest(folder + "/manifest.json"));
+  PYRO_TRY(sys::UniqueFd memory, open_checked(folder + "/memory", manifest.memory));
+  PYRO_TRY(sys::UniqueFd state, open_checked(folder + "/state", manifest.state));
+  touch(lease);
+  return Template{.key = key, .memory = std::move(memory), .state = std::move(state), .lease = std::move(lease)};
+}
+
+io::Task<Template> Templates::ensure(TemplateRequest request) {
+  PYRO_CO_TRY(const std::string key, key_of(request));
+  if (auto ready = open(key)) co_return ready;
+  PYRO_CO_CHECK(sys::make_dirs(dir_));
+  bool told = false;
+  for (;;) {
+    auto lock = sys::FileLock::try_acquire(dir_ + "/" + key + ".build", Mode::kExclusive);
+    if (!lock && lock.error().code != Errc::kConflict) co_return std::unexpected(std::move(lock.error()));
+    if (auto ready = open(key)) co_return ready;  // somebody built it meanwhile
+    if (lock) {
+      if (request.on_phase) {
+        request.on_phase(fmt::format("booting {} once; later starts clone this", request.environment.entry.name));
+      }
+      PYRO_CO_CHECK(co_await build(key, request));
+      auto built = open(key);
+      if (built) built->built = true;
+      co_return built;
+    }
+    if (!told && request.on_phase) request.on_phase("another process is building the template");
+    told = true;
+    PYRO_CO_CHECK(co_await io::sleep_for(kLockPoll));
+  }
+}
+
+io::Task<void> Templates::build(const std::string& key, const TemplateRequest& request) {
+  static_cast<void>(prune(dir_, kMostBytes));  // makes room; what is in use stays
+  PYRO_CO_TRY(BuildingFolder folder, BuildingFolder::create(dir_));
+  const std::string memory_path = folder.path() + "/memory";
+  const std::string state_path = folder.path() + "/state";
+  PYRO_CO_TRY(sys::UniqueFd memory, sys::open_file(memory_path, O_RDWR | O_CREAT | O_EXCL, 0400));
+  const off_t bytes = static_cast<off_t>(request.shape.mem_mib) << 20;
+  PYRO_CO_CHECK(sys::retrying("ftruncate", [&] { return ::ftruncate(memory.get(), bytes); }));
+  PYRO_CO_TRY(vmm::FreshBoot boot, make_fresh_boot(request.environment, request.boot));
+  PYRO_CO_TRY(boot.state_out, sys::open_file(state_path, O_RDWR | O_CREAT | O_EXCL, 0400));
+  PYRO_CO_TRY(sys::UniqueFd root, sys::open_file(request.environment.rootfs, O_RDONLY));
+  vmm::LaunchSpec spec{.shape = request.shape,
+                       .start = std::move(boot),
+                       .root_image = std::move(root),
+                       .memory = std::move(memory),
+                       .memory_mode = vmm::LaunchSpec::Memory::kShared};
+  PYRO_CO_TRY(auto vm, co_await vmm_.launch(std::move(spec)));
+  Guest guest(std::move(vm), co_await io::asio::this_coro::executor);
+  auto saved = co_await boot_and_save(guest, request);
+  co_await guest.end();
+  PYRO_CO_CHECK(saved);
+  PYRO_CO_CHECK(write_template_manifest(folder.path(), key));
+  PYRO_CO_CHECK(folder.install(dir_ + "/" + key));
+  co_return Result<void>{};
+}
+
+io::Task<void> Templates::boot_and_save(Guest& guest, const TemplateRequest& request) {
+  PYRO_CO_CHECK(co_await guest.greet(request.boot.boot_limit));
+  PYRO_CO_CHECK(co_await guest.prepare());
+  for (const auto& command : request.environment.entry.warm_up) {
+    auto warmed = co_await guest.warm_up(command);
+    if (!warmed) co_return std::unexpected(std::move(warmed.error()).context("warming up the template"));
+  }
+  co_return co_await guest.freeze_and_save();
+}
+
+namespace {
+
+// What a crashed build left: its lock is free. Names with the suffix of a lock file stay, they are
+// empty and others may be waiting on them.
+void sweep_building(const std::string& dir, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (!name.starts_with(kBuildingPrefix)) continue;
+    const std::string path = dir + "/" + name;
+    if (sys::FileLock::try_acquire(path + "/lock", Mode::kExclusive)) (void)sys::remove_tree(path);
+  }
+}
+
+struct Found {
+  std::string key;
+  std::int64_t last_use = 0;
+  std::uint64_t bytes = 0;
+};
+
+std::vector<Found> find_templates(const std::string& dir, const std::vector<std::string>& names) {
+  std::vector<Found> found;
+  for (const std::string& name : names) {
+    if (!is_key(name)) continue;
+    Found f{.key = name};
+    for (const char* file : {"/memory", "/state"}) f.bytes += sys::disk_usage(dir + "/" + name + file).value_or(0);
+    struct stat st{};
+    if (::stat((dir + "/" + name + ".lease").c_str(), &st) == 0) {
+      f.last_use = st.st_mtim.tv_sec * 1'000'000'000L + st.st_mtim.tv_nsec;
+    }
+    found.push_back(std::move(f));
+  }
+  std::ranges::sort(found, {}, &Found::last_use);
+  return found;
+}
+
+}  // namespace
+
+Result<Templates::PruneReport> Templates::prune(const std::string& dir, std::uint64_t keep_bytes) {
+  PruneReport report;
+  if (!sys::exists(dir)) return report;
+  PYRO_TRY(const auto names, sys::list_dir(dir));
+  sweep_building(dir, names);
+  const auto found = find_templates(dir, names);
+  std::uint64_t total = 0;
+  for (const Found& f : found) total += f.bytes;
+  for (const Found& f : found) {
+    if (total <= keep_bytes && keep_bytes != 0) break;
+    const std::string folder = dir + "/" + f.key;
+    const auto lease = sys::FileLock::try_acquire(folder + ".lease", Mode::kExclusive);
+    if (!lease) {
+      report.kept_in_use.push_back(f.key);
+      continue;
+    }
+    PYRO_CHECK(sys::remove_tree(folder));
+    total -= f.bytes;
+    report.deleted.push_back(f.key);
+    report.freed_bytes += f.bytes;
+  }
+  return report;
+}
+
+Result<std::vector<std::string>> Templates::verify(const std::string& dir) {
+  std::vector<std::string> damaged;
+  if (!sys::exists(dir)) return damaged;
+  PYRO_TRY(const auto names, sys::list_dir(dir));
+  for (const std::string& name : names) {
+    if (is_key(name) && !template_hashes_match(dir + "/" + name)) damaged.push_back(name);
+  }
+  return damaged;
+}
+
+}  // namespace pyro::core

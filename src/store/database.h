@@ -1,0 +1,58 @@
+// SQLite with Result: one connection, prepared statements, migrations by user_version.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace pyro::store {
+
+class Statement {
+ public:
+  Statement& bind(int index, std::string_view text);
+  Statement& bind(int index, std::int64_t value);
+  Statement& bind(int index, double value);
+  Statement& bind_null(int index);
+  // True when there is a row to read with the column functions.
+  Result<bool> step();
+  [[nodiscard]] std::string text(int column) const;
+  [[nodiscard]] std::int64_t integer(int column) const;
+  [[nodiscard]] double real(int column) const;
+  [[nodiscard]] bool is_null(int column) const;
+
+ private:
+  friend class Database;
+  struct Finalizer {
+    void operator()(sqlite3_stmt* s) const;
+  };
+  explicit Statement(sqlite3_stmt* s) : stmt_(s) {}
+  std::unique_ptr<sqlite3_stmt, Finalizer> stmt_;
+};
+
+class Database {
+ public:
+  enum class Mode : std::uint8_t { kReadOnly, kReadWrite };
+  // Opens (kReadWrite: creates) the file and brings it to the newest schema; migration number i (from
+  // 1) leads to user_version i. A newer schema than we know is kConflict, a file that is no database
+  // kDamaged. WAL; a writer waits up to 5 s for another.
+  static Result<Database> open(const std::string& path, Mode mode, std::span<const char* const> migrations);
+  Result<Statement> prepare(std::string_view sql);
+  Result<void> execute(const std::string& sql);
+
+ private:
+  struct Closer {
+    void operator()(sqlite3* db) const;
+  };
+  explicit Database(sqlite3* db) : db_(db) {}
+  Result<void> migrate(std::span<const char* const> migrations, std::size_t from);
+  std::unique_ptr<sqlite3, Closer> db_;
+};
+
+}  // namespace pyro::store
