@@ -78,7 +78,7 @@ def read_ctest(path, gtest):
 
 
 def read_pytest(path):
-    cases = read_cases(path, "")
+    cases = read_cases(path, path.stem[len("pytest-") :] + ": ")
     return [Outcome("failed", path.name, "pytest left no readable result")] if cases is None else cases
 
 
