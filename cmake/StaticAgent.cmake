@@ -7,11 +7,13 @@ foreach(module IN ITEMS base sys wire io proto rpc agent)
   list(FILTER module_sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
   list(APPEND agent_sources ${module_sources})
 endforeach()
+# Host folders: not of the guest, and getpwuid(3) needs shared libraries.
+list(FILTER agent_sources EXCLUDE REGEX "/sys/dirs\\.cc$")
 add_executable(pyro-agent ${agent_sources})
 set_target_properties(pyro-agent PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 target_include_directories(pyro-agent PRIVATE ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(pyro-agent PRIVATE -iquote ${CMAKE_SOURCE_DIR}/src
-  -O2 -Os -g0 -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+  -Wno-missing-designated-field-initializers -Wno-missing-field-initializers -Os -g0 -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
   -fstack-protector-strong -ftrivial-auto-var-init=zero -Wall -Wextra
   $<$<BOOL:${PYRO_WERROR}>:-Werror>)
 target_compile_definitions(pyro-agent PRIVATE _GLIBCXX_ASSERTIONS NDEBUG)

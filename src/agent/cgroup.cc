@@ -8,7 +8,8 @@
 
 namespace pyro::agent {
 
-Result<void> Cgroup::kill() const {
+Result<void> Cgroup::kill() {
+  killed_ = true;
   PYRO_TRY(const int fd, sys::retrying("open cgroup.kill", [&] {
              return ::openat(dir_.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC);
            }));
@@ -29,23 +30,33 @@ CgroupPool::CgroupPool(sys::UniqueFd parent, std::string prefix)
     : parent_(std::move(parent)), prefix_(std::move(prefix)) {}
 
 Result<std::unique_ptr<Cgroup>> CgroupPool::make() {
-  const std::string name = prefix_ + std::to_string(made_++);
-  if (::mkdirat(parent_.get(), name.c_str(), 0755) != 0 && errno != EEXIST) {
-    return sys::fail_errno("making control group " + name, errno);
+  std::string name;
+  for (;;) {
+    name = prefix_ + std::to_string(made_++);
+    if (::mkdirat(parent_.get(), name.c_str(), 0755) == 0) break;
+    if (errno != EEXIST) return sys::fail_errno("making control group " + name, errno);
   }
   PYRO_TRY(const int fd, sys::retrying("opening control group " + name, [&] {
              return ::openat(parent_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
            }));
-  return std::make_unique<Cgroup>(sys::UniqueFd(fd));
+  return std::make_unique<Cgroup>(sys::UniqueFd(fd), name);
+}
+
+// Groups that have emptied since they were put aside: used again, or removed when they were killed.
+void CgroupPool::sort_out() {
+  for (auto& group : busy_) {
+    if (group->populated()) continue;
+    if (!group->killed()) {
+      idle_.push_back(std::move(group));
+    } else if (::unlinkat(parent_.get(), group->name().c_str(), AT_REMOVEDIR) == 0) {
+      group.reset();
+    }
+  }
+  std::erase(busy_, nullptr);
 }
 
 Result<std::unique_ptr<Cgroup>> CgroupPool::acquire() {
-  if (idle_.empty()) {
-    for (auto& group : busy_) {
-      if (!group->populated()) idle_.push_back(std::move(group));
-    }
-    std::erase(busy_, nullptr);
-  }
+  if (idle_.empty()) sort_out();
   if (idle_.empty()) return make();
   auto group = std::move(idle_.back());
   idle_.pop_back();
@@ -53,7 +64,12 @@ Result<std::unique_ptr<Cgroup>> CgroupPool::acquire() {
 }
 
 void CgroupPool::release(std::unique_ptr<Cgroup> group) {
-  (group->populated() ? busy_ : idle_).push_back(std::move(group));
+  if (!group->killed() && !group->populated()) {
+    idle_.push_back(std::move(group));
+    return;
+  }
+  busy_.push_back(std::move(group));
+  sort_out();
 }
 
 void CgroupPool::prepare(int count) {

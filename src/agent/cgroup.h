@@ -14,14 +14,20 @@ namespace pyro::agent {
 // A leaf group, by descriptor: what the workload mounts over /sys/fs/cgroup does not matter.
 class Cgroup {
  public:
-  explicit Cgroup(sys::UniqueFd dir) : dir_(std::move(dir)) {}
+  Cgroup(sys::UniqueFd dir, std::string name) : dir_(std::move(dir)), name_(std::move(name)) {}
+  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const sys::UniqueFd& dir() const { return dir_; }
   // SIGKILL to every process in it, also those that are being forked.
-  Result<void> kill() const;
+  Result<void> kill();
+  // Some kernels (seen: 6.18) kill whatever is born with CLONE_INTO_CGROUP in a group that was
+  // killed before, so such a group is not used again.
+  [[nodiscard]] bool killed() const { return killed_; }
   [[nodiscard]] bool populated() const;
 
  private:
   sys::UniqueFd dir_;
+  std::string name_;
+  bool killed_ = false;
 };
 
 // The groups under one folder. Emptied groups are used again: making one costs more than a spawn.
@@ -38,6 +44,7 @@ class CgroupPool {
 
  private:
   Result<std::unique_ptr<Cgroup>> make();
+  void sort_out();
 
   sys::UniqueFd parent_;
   std::string prefix_;

@@ -1,0 +1,391 @@
+// The agent's service over a socket pair, as an ordinary process.
+#include "agent/exec.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include "agent/service.h"
+#include "sys/file.h"
+
+namespace pyro::agent {
+namespace {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using namespace std::chrono_literals;
+
+class FakeMachine final : public Machine {
+ public:
+  Result<std::unique_ptr<CgroupPool>> prepare(const proto::Prepare& request) override {
+    calls.push_back("prepare " + request.root);
+    return std::unique_ptr<CgroupPool>();
+  }
+  Result<void> rejuvenate(const proto::Rejuvenate& request) override {
+    calls.push_back("rejuvenate " + request.hostname);
+    return {};
+  }
+  void sync_disks() override { calls.push_back("sync"); }
+  void power_off() override { calls.push_back("off"); }
+  std::vector<std::string> calls;
+};
+
+// A control group folder of our own, where this host lets us make one.
+sys::UniqueFd cgroup_folder() {
+  for (const char* top : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+    if (!sys::exists(std::string(top) + "/cgroup.procs")) continue;
+    const std::string path = std::string(top) + "/pyro-agent-test";
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) continue;
+    if (!sys::exists(path + "/cgroup.kill")) continue;
+    auto dir = sys::open_file(path, O_RDONLY | O_DIRECTORY);
+    if (dir) return *std::move(dir);
+  }
+  return {};
+}
+
+void rethrow(std::exception_ptr e) {
+  if (e) std::rethrow_exception(e);
+}
+
+using Body = awaitable<void> (*)(rpc::Session&);
+
+class AgentTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    Reaper::block_child_signals();
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  // Runs `body` as the host, then shuts the agent down.
+  void run(Body body) {
+    asio::io_context loop(1);
+    auto control = sys::make_socket_pair();
+    auto data = sys::make_socket_pair();
+    Reaper reaper(loop.get_executor(), *Reaper::make_signal_fd());
+    auto folder = cgroup_folder();
+    ExecService exec(reaper,
+                     folder ? std::make_unique<CgroupPool>(std::move(folder), "t") : nullptr);
+    Service service(loop.get_executor(), machine_, exec, [](const std::string&) {});
+    io::TaskScope scope(loop.get_executor());
+    scope.spawn(reaper.run());
+    asio::co_spawn(loop, service.serve(std::move(control->theirs), std::move(data->theirs)),
+                   rethrow);
+    asio::co_spawn(loop, host(std::move(control->ours), std::move(data->ours), body, scope),
+                   rethrow);
+    loop.run();
+    EXPECT_EQ(exec.running(), 0);
+  }
+  static awaitable<void> host(sys::UniqueFd control, sys::UniqueFd data, Body body,
+                              io::TaskScope& scope) {
+    const auto ex = co_await asio::this_coro::executor;
+    rpc::Session session(ex, *sys::duplicate(control.get()), *sys::duplicate(data.get()), {});
+    const auto hello = co_await session.handshake_as_initiator(5s);
+    EXPECT_TRUE(hello);
+    co_await body(session);
+    co_await session.close();
+    rpc::Session last(ex, std::move(control), std::move(data), {});
+    const auto again = co_await last.handshake_as_initiator(5s);
+    EXPECT_TRUE(again);
+    const auto down = co_await last.call("shutdown", {}, 5s);
+    EXPECT_TRUE(down);
+    const Error why = co_await last.closed();
+    EXPECT_EQ(why.code, Errc::kUnavailable);
+    co_await last.close();
+    const auto failure = co_await scope.close();
+    EXPECT_FALSE(failure);
+  }
+  FakeMachine machine_;
+};
+
+proto::Exec exec_of(std::vector<std::string> argv) {
+  proto::Exec e;
+  e.argv = proto::to_bytes(std::move(argv));
+  return e;
+}
+proto::Exec shell(std::string script) {
+  return exec_of({"/bin/sh", "-c", std::move(script)});
+}
+
+struct Output {
+  std::string out, err;
+  bool out_ended = false, err_ended = false;
+  std::int64_t pid = 0;
+  std::optional<proto::ExecResult> result;
+  std::optional<Error> error;
+};
+void take(rpc::Incoming item, Output& o) {
+  if (auto* data = std::get_if<rpc::Data>(&item)) {
+    (data->channel == wire::kStdout ? o.out : o.err) += data->bytes;
+    (data->channel == wire::kStdout ? o.out_ended : o.err_ended) |= data->end;
+  } else if (auto* event = std::get_if<rpc::Event>(&item)) {
+    if (event->name == "started") o.pid = proto::decode<proto::ExecStarted>(event->params)->pid;
+  } else if (auto* response = std::get_if<rpc::Response>(&item)) {
+    o.result = *proto::decode<proto::ExecResult>(response->result);
+  }
+}
+awaitable<Output> finish(std::shared_ptr<rpc::Stream> stream) {
+  Output o;
+  while (!o.result) {
+    auto item = co_await stream->next();
+    if (!item) {
+      o.error = item.error();
+      break;
+    }
+    take(std::move(*item), o);
+  }
+  co_return o;
+}
+std::shared_ptr<rpc::Stream> open(rpc::Session& host, proto::Exec request) {
+  return host.open("exec", proto::encode(std::move(request))).value();
+}
+awaitable<Output> run_exec(rpc::Session& host, proto::Exec request) {
+  co_return co_await finish(open(host, std::move(request)));
+}
+awaitable<void> feed(std::shared_ptr<rpc::Stream> stream, std::string bytes) {
+  const auto sent = co_await stream->send(wire::kStdin, std::move(bytes), true);
+  static_cast<void>(sent);  // the program may end before it has read everything
+}
+// Until the program has printed `text`.
+awaitable<void> wait_for(std::shared_ptr<rpc::Stream> stream, std::string text, Output& o) {
+  while (o.out.find(text) == std::string::npos) {
+    auto item = co_await stream->next();
+    if (!item) co_return ADD_FAILURE() << item.error().message;
+    take(std::move(*item), o);
+  }
+}
+
+TEST_F(AgentTest, ExitCodesSignalsAndStreams) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    const Output a = co_await run_exec(host, shell("printf out; printf err >&2; exit 7"));
+    EXPECT_EQ(a.result->exit_code, 7);
+    EXPECT_EQ(a.out, "out");
+    EXPECT_EQ(a.err, "err");
+    EXPECT_TRUE(a.out_ended && a.err_ended);
+    EXPECT_GT(a.pid, 0);
+    const Output b = co_await run_exec(host, shell("kill -9 $$"));
+    EXPECT_EQ(b.result->signal, 9);
+    EXPECT_EQ(b.result->shell_code(), 137);
+    EXPECT_FALSE(b.result->killed);
+    const Output c = co_await run_exec(host, exec_of({"/bin/printf", std::string("\xff\xfe\n")}));
+    EXPECT_EQ(c.out, "\xff\xfe\n");
+  });
+}
+
+TEST_F(AgentTest, EnvironmentAndFolder) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    auto request =
+        shell("echo $PATH:$HOME:$LANG:$EXTRA:$TERM; pwd; cat; ls -l /proc/self/fd | wc -l");
+    request.env = {{"EXTRA", "x"}, {"LANG", "C"}};
+    request.cwd = "/usr";
+    const Output a = co_await run_exec(host, request);
+    EXPECT_EQ(a.out,
+              "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/root:C:x:\n/usr\n5\n");
+    // A session of its own, no signal blocked, SIGPIPE as programs expect it.
+    const Output b = co_await run_exec(
+        host, shell("grep -E '^Sig(Blk|Ign)' /proc/self/status; ps -o sid= -p $$; echo $$"));
+    EXPECT_TRUE(b.out.starts_with("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"));
+    std::istringstream ids(b.out.substr(b.out.find("\n", b.out.find("SigIgn"))));
+    int sid = 0;
+    int pid = -1;
+    ids >> sid >> pid;
+    EXPECT_EQ(sid, pid);
+  });
+}
+
+TEST_F(AgentTest, WhatCannotBeRun) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    const Output a = co_await run_exec(host, exec_of({"no-such-program"}));
+    EXPECT_EQ(a.error->code, Errc::kNotFound);
+    EXPECT_EQ(a.error->os_errno, ENOENT);
+    const Output b = co_await run_exec(host, exec_of({"/etc/passwd"}));
+    EXPECT_EQ(b.error->code, Errc::kDenied);
+    EXPECT_EQ(b.error->os_errno, EACCES);
+    auto lost = shell("true");
+    lost.cwd = "/no/such/folder";
+    const Output c = co_await run_exec(host, lost);
+    EXPECT_EQ(c.error->code, Errc::kInvalid);
+    for (auto bad : {exec_of({}), exec_of({""}), exec_of({std::string("a\0b", 3)})}) {
+      const Output d = co_await run_exec(host, bad);
+      EXPECT_EQ(d.error->code, Errc::kInvalid);
+    }
+  });
+}
+
+TEST_F(AgentTest, CatEchoesFiveMegabytes) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    std::string sent(5 << 20, '\0');
+    for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7 + (i >> 9));
+    auto request = exec_of({"cat"});
+    request.stdin_open = true;
+    const auto stream = open(host, request);
+    asio::co_spawn(co_await asio::this_coro::executor, feed(stream, sent), rethrow);
+    const Output o = co_await finish(stream);
+    EXPECT_TRUE(o.out == sent);
+    EXPECT_EQ(o.result->exit_code, 0);
+  });
+}
+
+TEST_F(AgentTest, AProgramNeedNotReadItsInput) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    auto request = shell("exec <&-; echo closed");
+    request.stdin_open = true;
+    const auto stream = open(host, request);
+    asio::co_spawn(co_await asio::this_coro::executor, feed(stream, std::string(1 << 20, 'x')),
+                   rethrow);
+    const Output o = co_await finish(stream);
+    EXPECT_EQ(o.out, "closed\n");
+    EXPECT_EQ(o.result->exit_code, 0);
+  });
+}
+
+TEST_F(AgentTest, TimeoutEndsWhatIgnoresSigterm) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    auto request = shell("trap '' TERM; echo up; while :; do sleep 100; done");
+    request.timeout_ms = 200;
+    request.kill_grace_ms = 100;
+    const Output o = co_await run_exec(host, request);
+    EXPECT_EQ(o.out, "up\n");
+    EXPECT_TRUE(o.result->timed_out && o.result->killed);
+    EXPECT_EQ(o.result->signal, SIGKILL);
+    EXPECT_GE(o.result->duration_us, 300000);
+  });
+}
+
+TEST_F(AgentTest, TimeoutReachesWhoLeftTheProcessGroup) {
+  if (!cgroup_folder()) GTEST_SKIP() << "this host gives us no control group";
+  run([](rpc::Session& host) -> awaitable<void> {
+    auto request = shell("setsid sh -c 'trap \"\" TERM; echo $$; exec sleep 100' & wait");
+    request.timeout_ms = 300;
+    request.kill_grace_ms = 50;
+    const Output o = co_await run_exec(host, request);
+    EXPECT_FALSE(o.error) << o.error->message;
+    if (!o.result || o.out.empty()) co_return ADD_FAILURE() << "no answer; " << o.err;
+    EXPECT_TRUE(o.result->timed_out);
+    const int escaped = std::stoi(o.out);
+    const sys::UniqueFd gone(static_cast<int>(::syscall(SYS_pidfd_open, escaped, 0)));
+    if (!gone) co_return;
+    const auto ended = co_await io::wait_readable(gone.get());
+    EXPECT_TRUE(ended);
+  });
+}
+
+TEST_F(AgentTest, DaemonsDoNotHoldTheAnswerBack) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    const Output o = co_await run_exec(host, shell("sleep 5 & echo done $!"));
+    EXPECT_TRUE(o.out.starts_with("done "));
+    EXPECT_LT(o.result->duration_us, 4000000);
+    EXPECT_EQ(::kill(std::stoi(o.out.substr(5)), SIGKILL), 0);
+  });
+}
+
+TEST_F(AgentTest, OutputWaitsForTheHost) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    const auto flood = open(host, exec_of({"yes"}));
+    for (int i = 0; i < 10; ++i) (void)co_await flood->next();
+    // Another program is not held up by it.
+    const Output o = co_await run_exec(host, shell("echo hi"));
+    EXPECT_EQ(o.out, "hi\n");
+    flood->cancel();
+    const Output rest = co_await finish(flood);
+    EXPECT_TRUE(rest.result->killed);
+    EXPECT_FALSE(rest.result->timed_out);
+    EXPECT_LE(rest.out.size(), rpc::kInitialCredit * 2);
+  });
+}
+
+TEST_F(AgentTest, CancelIsSeenWhileInputIsStuck) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    auto request = exec_of({"sleep", "100"});
+    request.stdin_open = true;
+    const auto stream = open(host, request);
+    asio::co_spawn(co_await asio::this_coro::executor, feed(stream, std::string(1 << 20, 'x')),
+                   rethrow);
+    (void)co_await stream->next();  // started
+    stream->cancel();
+    const Output o = co_await finish(stream);
+    EXPECT_EQ(o.result->signal, SIGTERM);
+  });
+}
+
+TEST_F(AgentTest, SignalsReachTheProgram) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    const auto stream =
+        open(host, shell("trap 'echo got; exit 3' USR1; echo ready; while :; do sleep 0.01; done"));
+    Output o;
+    co_await wait_for(stream, "ready", o);
+    const auto sent = stream->send_event("signal", proto::encode(proto::Signal{.signo = SIGUSR1}));
+    EXPECT_TRUE(sent);
+    const Output rest = co_await finish(stream);
+    EXPECT_EQ(rest.out, "got\n");
+    EXPECT_EQ(rest.result->exit_code, 3);
+  });
+}
+
+TEST_F(AgentTest, Terminal) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    auto request = shell("tty -s && stty size && read x && stty size && echo \"$x $TERM\"");
+    request.tty = proto::Terminal{.rows = 33, .cols = 101};
+    const auto stream = open(host, request);
+    Output o;
+    co_await wait_for(stream, "33 101\r\n", o);
+    (void)stream->send_event("resize", proto::encode(proto::Terminal{.rows = 10, .cols = 20}));
+    const auto sent = co_await stream->send(wire::kStdin, "hello\n");
+    EXPECT_TRUE(sent);
+    const Output rest = co_await finish(stream);
+    EXPECT_NE(rest.out.find("10 20\r\nhello xterm-256color\r\n"), std::string::npos) << rest.out;
+    EXPECT_EQ(rest.result->exit_code, 0);
+  });
+}
+
+TEST_F(AgentTest, TwentyAtOnce) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    std::vector<std::shared_ptr<rpc::Stream>> streams;
+    for (int i = 0; i < 20; ++i) {
+      streams.push_back(open(
+          host, shell("sleep 0.05; echo " + std::to_string(i) + "; exit " + std::to_string(i))));
+    }
+    for (int i = 0; i < 20; ++i) {
+      const Output o = co_await finish(streams[static_cast<std::size_t>(i)]);
+      EXPECT_EQ(o.result->exit_code, i);
+      EXPECT_EQ(o.out, std::to_string(i) + "\n");
+    }
+  });
+}
+
+TEST_F(AgentTest, AHostThatGoesAwayTakesItsProgramsWithIt) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    const auto stream = open(host, shell("trap '' TERM; echo up; sleep 100"));
+    Output o;
+    co_await wait_for(stream, "up", o);
+    // run() closes the session now and expects that nothing is left.
+  });
+}
+
+TEST_F(AgentTest, OtherMethods) {
+  run([](rpc::Session& host) -> awaitable<void> {
+    const auto ping = co_await host.call("ping", {}, 5s);
+    EXPECT_TRUE(ping);
+    const auto prepare = co_await host.call("prepare", {{"root", "vda"}}, 5s);
+    EXPECT_TRUE(prepare);
+    const auto twice = co_await host.call("prepare", {{"root", "vda"}}, 5s);
+    EXPECT_EQ(twice.error().code, Errc::kConflict);
+    const auto unknown = co_await host.call("format-disk", {}, 5s);
+    EXPECT_EQ(unknown.error().code, Errc::kInvalid);
+    const auto bad = co_await host.call("rejuvenate", {}, 5s);
+    EXPECT_EQ(bad.error().code, Errc::kInvalid);
+    const auto frozen = co_await host.call("freeze", {}, 5s);
+    EXPECT_TRUE(frozen);
+    const Error why = co_await host.closed();
+    EXPECT_EQ(why.message, "frozen");
+  });
+  EXPECT_EQ(machine_.calls, (std::vector<std::string>{"prepare vda", "sync", "off"}));
+}
+
+}  // namespace
+}  // namespace pyro::agent
