@@ -82,14 +82,17 @@ asio::awaitable<void> Service::serve_one(rpc::Session* session) {
   static_cast<void>(over);
   const auto failure = co_await scope.close();
   static_cast<void>(failure);
-  co_await session->close(after_ == After::kFreeze ? "frozen" : "");
+  std::string reason;
+  if (after_ == After::kFreeze) reason = "frozen";
+  co_await session->close(std::move(reason));
 }
 
 asio::awaitable<void> Service::serve(sys::UniqueFd control, sys::UniqueFd data) {
   while (after_ != After::kPowerOff) {
     after_ = After::kGoOn;
     auto own_control = sys::duplicate(control.get());
-    auto own_data = data ? sys::duplicate(data.get()) : Result<sys::UniqueFd>(sys::UniqueFd());
+    Result<sys::UniqueFd> own_data = sys::UniqueFd();
+    if (data) own_data = sys::duplicate(data.get());
     if (!own_control || !own_data) {
       log_("no descriptor left for the ports");
       const auto waited = co_await io::sleep_for(std::chrono::seconds(1));
