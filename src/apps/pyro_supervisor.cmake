@@ -1,0 +1,5 @@
+if(TARGET pyro_supervisor)
+  add_executable(pyro-supervisor pyro_supervisor.cc)
+  target_link_libraries(pyro-supervisor PRIVATE pyro_supervisor pyro_program_flags)
+  install(TARGETS pyro-supervisor RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pyro)
+endif()

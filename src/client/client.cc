@@ -1,0 +1,348 @@
+#include "client/client.h"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+
+#include "base/text.h"
+#include "client/connection.h"
+#include "client/doctor.h"
+#include "core/templates.h"
+#include "image/debian_mirror.h"
+#include "store/sandbox_record.h"
+#include "supervisor/sandbox_folder.h"
+
+namespace pyro::client {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+
+Result<void> in_range(const char* name, int value, int low, int high) {
+  if (value >= low && value <= high) return {};
+  return fail(Errc::kInvalid, fmt::format("{} is {}; it can be {} to {}", name, value, low, high));
+}
+
+Result<void> check(const CreateOptions& o) {
+  PYRO_CHECK(image::find_entry(o.environment));
+  PYRO_CHECK(in_range("vcpu_count", o.vcpu_count, 1, 32));
+  PYRO_CHECK(in_range("mem_mib", o.mem_mib, 128, 65536));
+  PYRO_CHECK(in_range("ttl_seconds", o.ttl_seconds, 1, 2'592'000));
+  if (o.network) {
+    return fail_hint(Errc::kUnavailable, "networking is not available in this version of pyro",
+                     "run without --network: the guest then has no network device");
+  }
+  if (o.allow_host_compat) {
+    return fail_hint(Errc::kUnavailable, "the host_compat backend is not available in this version of pyro",
+                     "run without --allow-host-compat: the command then runs in a microVM");
+  }
+  return {};
+}
+
+// The words to run in the guest.
+Result<std::vector<std::string>> argv_of(const ExecOptions& o) {
+  PYRO_CHECK(in_range("timeout_seconds", o.timeout_seconds, 1, 86'400));
+  std::vector<std::string> argv = o.argv;
+  if (!o.command.empty()) argv = {"/bin/sh", "-c", o.command};
+  if (argv.empty() || argv.front().empty()) return fail(Errc::kInvalid, "there is no command to run");
+  for (const std::string& word : argv) {
+    if (word.find('\0') != std::string::npos) {
+      return fail(Errc::kInvalid, "a word of the command has a NUL byte in it; programs cannot be given that");
+    }
+  }
+  return argv;
+}
+
+VmInfo info_of(const proto::VmStatus& s) {
+  return {.vm_id = s.vm_id,
+          .environment = s.environment,
+          .state = s.state,
+          .execution_mode = s.execution_mode,
+          .vcpu_count = s.vcpu_count,
+          .mem_mib = s.mem_mib,
+          .ttl_seconds = s.ttl_seconds,
+          .created_at = s.created_at,
+          .expires_at = s.expires_at,
+          .last_error = s.last_error};
+}
+
+void append(Timing& timing, const std::vector<proto::Stage>& stages) {
+  for (const proto::Stage& s : stages) timing.emplace_back(s.name, s.ms);
+}
+
+Error no_such_vm(const std::string& id) {
+  return {.code = Errc::kNotFound, .message = "there is no VM " + id, .hint = "it may have expired or been deleted"};
+}
+
+class Stopwatch {
+ public:
+  [[nodiscard]] double ms() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+struct Pyro::Impl {
+  sys::Environment env;
+  sys::Dirs dirs;
+  image::DebianMirrorSource source;
+  image::Environments environments;
+
+  Impl(sys::Environment e, sys::Dirs d)
+      : env(std::move(e)), dirs(std::move(d)), source(env), environments(dirs, source) {}
+
+  [[nodiscard]] int number(const char* name, int fallback) const {
+    const auto text = env(name);
+    int value = 0;
+    if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{}) return fallback;
+    return value > 0 ? value : fallback;
+  }
+
+  // A missing or damaged environment is pulled; its absence is not the caller's problem.
+  Result<void> ensure_environment(const std::string& name, const RunObserver& observer) {
+    const auto ready = environments.open(name);
+    if (ready) return {};
+    if (ready.error().code != Errc::kNotFound && ready.error().code != Errc::kDamaged) {
+      return std::unexpected(ready.error());
+    }
+    if (observer.on_phase) observer.on_phase("pull", "", ready.error().message);
+    PYRO_CHECK(environments.pull(name, observer.on_pull));
+    return {};
+  }
+
+  Result<core::Reservation> reserve(const CreateOptions& o, const RunObserver& observer) {
+    PYRO_TRY(const core::BudgetTotals totals, core::host_budget(number("PYRO_MEMORY_BUDGET_MIB", 0)));
+    core::BudgetRequest request{.runtime_dir = dirs.runtime,
+                                .totals = totals,
+                                .mem_mib = o.mem_mib,
+                                .vcpus = o.vcpu_count,
+                                .on_wait = {},
+                                .cancel_fd = observer.interrupt_fd};
+    if (observer.on_phase) {
+      request.on_wait = [&](const std::string& why) { observer.on_phase("queue", "", why); };
+    }
+    return core::reserve(request);
+  }
+
+  proto::CreateVm create_request(const CreateOptions& o, std::string vm_id, bool lease) const {
+    return {.vm_id = std::move(vm_id),
+            .environment = o.environment,
+            .vcpu_count = o.vcpu_count,
+            .mem_mib = o.mem_mib,
+            .ttl_seconds = o.ttl_seconds,
+            .cold = o.boot == Boot::kCold,
+            .lease = lease,
+            .cache_dir = dirs.cache,
+            .state_dir = dirs.state,
+            .runtime_dir = dirs.runtime,
+            .libexec_dir = dirs.libexec,
+            .qemu = env("PYRO_QEMU").value_or(""),
+            .search_path = env("PATH").value_or(kDefaultPath),
+            .accelerator = env("PYRO_ACCELERATOR").value_or(""),
+            .boot_limit_ms = number("PYRO_BOOT_TIMEOUT_SECONDS", 60) * 1000};
+  }
+
+  struct Created {
+    Connection connection;
+    proto::VmStatus status;
+  };
+  Result<Created> create(const CreateOptions& o, bool lease, const RunObserver& observer) {
+    PYRO_CHECK(check(o));
+    PYRO_CHECK(supervisor::remove_abandoned(dirs));
+    PYRO_CHECK(ensure_environment(o.environment, observer));
+    PYRO_TRY(auto reservation, reserve(o, observer));
+    if (observer.on_phase) observer.on_phase("create", "", o.environment);
+    PYRO_TRY(std::string id, supervisor::new_vm_id());
+    PYRO_TRY(auto connection, Connection::spawn(dirs, std::move(reservation)));
+    PYRO_TRY(const json::object answer,
+             connection.call(proto::CreateVm::kName, proto::encode(create_request(o, std::move(id), lease)), {}));
+    PYRO_TRY(auto status, proto::decode<proto::VmStatus>(answer));
+    return Created{.connection = std::move(connection), .status = std::move(status)};
+  }
+
+  static Result<proto::StartVmResult> start(Connection& connection, const std::string& vm_id, const RunObserver& observer) {
+    if (observer.on_phase) observer.on_phase("start", vm_id, "");
+    const Connection::CallOptions options{
+        .on_phase =
+            [&](const proto::Phase& p) {
+              if (observer.on_phase) observer.on_phase(p.phase, vm_id, p.detail);
+            },
+        .interrupt_fd = observer.interrupt_fd};
+    PYRO_TRY(const json::object answer, connection.call(proto::StartVm::kName, {}, options));
+    return proto::decode<proto::StartVmResult>(answer);
+  }
+
+  static Result<ExecResult> exec(Connection& connection, const proto::VmStatus& vm, const ExecOptions& o,
+                                 const RunObserver& observer) {
+    PYRO_TRY(auto argv, argv_of(o));
+    if (observer.on_phase) observer.on_phase("execute", vm.vm_id, "");
+    ExecResult result{.vm_id = vm.vm_id,
+                      .environment = vm.environment,
+                      .command = o.command.empty() ? shell_join(argv) : o.command,
+                      .execution_mode = vm.execution_mode,
+                      .signal = {},
+                      .cleanup = {},
+                      .timing = {}};
+    const Stopwatch watch;
+    proto::ExecVm request{.argv = proto::to_bytes(std::move(argv)),
+                          .stdin_open = o.stdin_fd.has_value(),
+                          .timeout_ms = std::int64_t{o.timeout_seconds} * 1000};
+    PYRO_TRY(auto done, connection.exec(request, o.stdin_fd, observer));
+    result.exit_code = done.exit_code;
+    result.signal = done.signal;
+    result.timed_out = done.timed_out;
+    result.duration_ms = (done.duration_us + 500) / 1000;
+    result.cleanup = {.deleted = done.deleted, .reason = done.cleanup_reason};
+    double teardown = 0;
+    for (const proto::Stage& s : done.timing) teardown += s.name == "teardown" ? s.ms : 0;
+    result.timing.emplace_back("exec", watch.ms() - teardown);
+    append(result.timing, done.timing);
+    return result;
+  }
+
+  // The supervisor of a VM that was created by whichever process.
+  Result<Connection> connect(const std::string& vm_id) {
+    if (!supervisor::is_vm_id(vm_id)) return std::unexpected(no_such_vm(vm_id));
+    auto connection = Connection::connect(dirs, vm_id);
+    if (connection || connection.error().code != Errc::kNotFound) return connection;
+    return std::unexpected(no_such_vm(vm_id));
+  }
+
+  Result<VmInfo> ask(const std::string& vm_id, const char* method) {
+    PYRO_TRY(auto connection, connect(vm_id));
+    PYRO_TRY(const json::object answer, connection.call(method, {}, {}));
+    PYRO_TRY(const auto status, proto::decode<proto::VmStatus>(answer));
+    return info_of(status);
+  }
+
+  // What the record says of a VM whose supervisor was killed.
+  Result<VmInfo> abandoned(const std::string& vm_id) {
+    if (!supervisor::is_vm_id(vm_id)) return std::unexpected(no_such_vm(vm_id));
+    const auto record = store::read_record(supervisor::folder_of(dirs, vm_id));
+    if (!record) return std::unexpected(no_such_vm(vm_id));
+    return VmInfo{.vm_id = record->vm_id,
+                  .environment = record->environment,
+                  .state = "failed",
+                  .execution_mode = record->execution_mode,
+                  .vcpu_count = static_cast<int>(record->vcpu_count),
+                  .mem_mib = static_cast<int>(record->mem_mib),
+                  .ttl_seconds = static_cast<int>(record->ttl_seconds),
+                  .created_at = record->created_at,
+                  .expires_at = record->expires_at,
+                  .last_error = "its supervisor is gone; it was " + record->state + " before"};
+  }
+};
+
+Pyro::Pyro(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Pyro::Pyro(Pyro&&) noexcept = default;
+Pyro& Pyro::operator=(Pyro&&) noexcept = default;
+Pyro::~Pyro() = default;
+
+Result<Pyro> Pyro::open(const sys::Environment& env) {
+  PYRO_TRY(auto dirs, sys::resolve_dirs(env));
+  return Pyro(std::make_unique<Impl>(env, std::move(dirs)));
+}
+
+Result<std::vector<image::EnvironmentInfo>> Pyro::list_environments() { return impl_->environments.list(); }
+
+Result<image::EnvironmentInfo> Pyro::pull_environment(const std::string& name, const image::PullObserver& observer) {
+  return impl_->environments.pull(name, observer);
+}
+
+Result<image::EnvironmentInfo> Pyro::inspect_environment(const std::string& name) {
+  return impl_->environments.inspect(name, /*deep=*/true);
+}
+
+Result<image::PruneReport> Pyro::prune_environments() {
+  PYRO_TRY(auto report, impl_->environments.prune());
+  PYRO_TRY(auto templates, core::Templates::prune(impl_->dirs.templates(), 0));
+  report.deleted_templates = std::move(templates.deleted);
+  for (std::string& key : templates.kept_in_use) report.kept_in_use.push_back("template " + key);
+  report.freed_bytes += templates.freed_bytes;
+  return report;
+}
+
+Result<VmInfo> Pyro::create_vm(const CreateOptions& options, const RunObserver& observer) {
+  PYRO_TRY(auto created, impl_->create(options, /*lease=*/false, observer));
+  return info_of(created.status);
+}
+
+Result<VmInfo> Pyro::start_vm(const std::string& vm_id, const RunObserver& observer) {
+  PYRO_TRY(auto connection, impl_->connect(vm_id));
+  PYRO_TRY(const auto started, Impl::start(connection, vm_id, observer));
+  return info_of(started.status);
+}
+
+Result<ExecResult> Pyro::exec_vm(const std::string& vm_id, const ExecOptions& options, const RunObserver& observer) {
+  PYRO_TRY(auto connection, impl_->connect(vm_id));
+  PYRO_TRY(const json::object answer, connection.call(proto::StatusVm::kName, {}, {}));
+  PYRO_TRY(const auto status, proto::decode<proto::VmStatus>(answer));
+  return Impl::exec(connection, status, options, observer);
+}
+
+Result<VmInfo> Pyro::stop_vm(const std::string& vm_id) { return impl_->ask(vm_id, proto::StopVm::kName); }
+
+Result<VmInfo> Pyro::delete_vm(const std::string& vm_id) {
+  auto asked = impl_->ask(vm_id, proto::DeleteVm::kName);
+  if (asked || asked.error().code != Errc::kNotFound) return asked;
+  PYRO_TRY(VmInfo info, impl_->abandoned(vm_id));
+  PYRO_CHECK(supervisor::remove_if_abandoned(impl_->dirs, vm_id));
+  info.state = "deleted";
+  return info;
+}
+
+Result<VmInfo> Pyro::status_vm(const std::string& vm_id) {
+  auto asked = impl_->ask(vm_id, proto::StatusVm::kName);
+  if (asked || asked.error().code != Errc::kNotFound) return asked;
+  return impl_->abandoned(vm_id);
+}
+
+Result<NetworkInfo> Pyro::network_info_vm(const std::string& vm_id) {
+  PYRO_TRY(const VmInfo info, status_vm(vm_id));
+  return NetworkInfo{.vm_id = info.vm_id, .network_enabled = info.network_enabled};
+}
+
+Result<std::vector<std::string>> Pyro::reap_expired() { return supervisor::remove_abandoned(impl_->dirs); }
+
+Result<DoctorReport> Pyro::doctor(bool fresh) {
+  const DoctorInputs inputs{.dirs = impl_->dirs,
+                            .qemu_override = impl_->env("PYRO_QEMU").value_or(""),
+                            .search_path = impl_->env("PATH").value_or(""),
+                            .accelerator = impl_->env("PYRO_ACCELERATOR").value_or("")};
+  return examine(inputs, impl_->environments, fresh);
+}
+
+Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOptions& exec, const RunObserver& observer) {
+  PYRO_CHECK(argv_of(exec));  // before anything is started for it
+  const Stopwatch total;
+  PYRO_TRY(auto created, impl_->create(create, /*lease=*/true, observer));
+  const double create_ms = total.ms();
+  const std::string vm_id = created.status.vm_id;
+  const Stopwatch start_watch;
+  auto started = Impl::start(created.connection, vm_id, observer);
+  const double start_ms = start_watch.ms();
+  auto result = started ? Impl::exec(created.connection, created.status, exec, observer)
+                        : Result<ExecResult>(std::unexpected(started.error()));
+  if (!result) {
+    // Without this a killed supervisor would leave its folder to the next command.
+    (void)supervisor::remove_if_abandoned(impl_->dirs, vm_id);
+    return result;
+  }
+  Timing timing{{"create", create_ms}, {"start", start_ms}};
+  append(timing, started->timing);
+  timing.insert(timing.end(), result->timing.begin(), result->timing.end());
+  timing.emplace_back("total", total.ms());
+  result->timing = std::move(timing);
+  return result;
+}
+
+}  // namespace pyro::client

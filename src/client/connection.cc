@@ -1,0 +1,237 @@
+#include "client/connection.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstring>
+
+#include "rpc/session.h"
+#include "supervisor/sandbox_folder.h"
+#include "sys/process.h"
+
+namespace pyro::client {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
+namespace {
+
+constexpr auto kGreetLimit = std::chrono::seconds(20);
+constexpr std::size_t kStdinChunk = 32U << 10;
+constexpr int kClientFd = 3;
+constexpr int kFirstHoldFd = 4;
+
+using StreamPtr = std::shared_ptr<rpc::Stream>;
+
+Error interrupted() {
+  return {.code = Errc::kUnavailable, .message = "interrupted", .hint = {}};
+}
+
+asio::awaitable<void> give_up_on_interrupt(int fd, StreamPtr stream) {
+  const auto readable = co_await io::wait_readable(fd);
+  if (!readable) co_return;
+  stream->cancel();
+  stream->abandon(interrupted());
+}
+
+// Regular files cannot be waited for (epoll refuses them) and never block for long.
+bool can_wait_for(int fd) {
+  struct stat st{};
+  return ::fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
+}
+
+// Passes `fd` on until its end. The descriptor is somebody else's and may be shared with other
+// processes, so its flags stay as they are: reads only happen when they cannot block.
+asio::awaitable<void> pump_stdin(int fd, StreamPtr stream) {
+  std::string buffer;
+  const bool waits = can_wait_for(fd);
+  for (;;) {
+    if (waits) {
+      const auto readable = co_await io::wait_readable(fd);
+      if (!readable) co_return;
+    }
+    buffer.resize(kStdinChunk);
+    const auto n = sys::retrying("read", [&] { return ::read(fd, buffer.data(), buffer.size()); });
+    if (!n && n.error().os_errno == EAGAIN) continue;
+    const bool end = !n || *n == 0;
+    buffer.resize(end ? 0 : static_cast<std::size_t>(*n));
+    const auto sent = co_await stream->send(wire::kStdin, buffer, end);
+    if (!sent || end) co_return;
+  }
+}
+
+// Ctrl-C: first the command gets SIGINT, as it would in a terminal; then it is ended.
+asio::awaitable<void> forward_interrupts(int fd, rpc::Session* session, StreamPtr stream) {
+  for (int presses = 0;; ++presses) {
+    const auto readable = co_await io::wait_readable(fd);
+    if (!readable) co_return;
+    char byte = 0;
+    if (::read(fd, &byte, 1) <= 0) co_return;
+    if (presses > 0) {
+      stream->cancel();
+      co_return;
+    }
+    const auto sent = co_await session->call(proto::SignalVm::kName, proto::encode(proto::SignalVm{.signo = SIGINT}),
+                                             std::chrono::seconds(10));
+    if (!sent) stream->cancel();
+  }
+}
+
+Result<void> deliver(const rpc::Data& data, const RunObserver& observer) {
+  const auto& sink = data.channel == wire::kStderr ? observer.on_stderr : observer.on_stdout;
+  if (data.bytes.empty() || !sink) return {};
+  return sink(data.bytes);
+}
+
+}  // namespace
+
+struct Connection::Impl {
+  asio::io_context loop{1};
+  std::unique_ptr<rpc::Session> session;
+
+  explicit Impl(sys::UniqueFd fd) {
+    session = std::make_unique<rpc::Session>(loop.get_executor(), std::move(fd), sys::UniqueFd(),
+                                             rpc::SessionOptions{.handler = {}, .software = "pyro"});
+  }
+  ~Impl() {
+    asio::co_spawn(loop, session->close(), [](std::exception_ptr) {});
+    loop.restart();
+    loop.run();
+  }
+
+  // Runs one task to its end on this connection's loop.
+  template <class T>
+  Result<T> run(io::Task<T> task) {
+    std::optional<Result<T>> result;
+    asio::co_spawn(loop, std::move(task), [&](std::exception_ptr e, Result<T> r) {
+      result = e ? Result<T>(fail(Errc::kInternal, "the call failed")) : std::move(r);
+      loop.stop();
+    });
+    loop.restart();
+    loop.run();
+    return std::move(*result);
+  }
+};
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection::~Connection() = default;
+
+Result<Connection> Connection::greet(std::unique_ptr<Impl> impl) {
+  auto hello = impl->run(impl->session->handshake_as_initiator(kGreetLimit));
+  if (!hello) return std::unexpected(std::move(hello.error()).context("the sandbox's supervisor does not answer"));
+  return Connection(std::move(impl));
+}
+
+Result<Connection> Connection::spawn(const sys::Dirs& dirs, core::Reservation reservation) {
+  PYRO_TRY(auto sockets, sys::make_socket_pair());
+  const std::string program = dirs.libexec + "/pyro-supervisor";
+  auto started = sys::spawn_detached({.program = program,
+                                      .argv = {"pyro-supervisor", "--client", std::to_string(kClientFd), "--hold",
+                                               std::to_string(kFirstHoldFd), "--hold", std::to_string(kFirstHoldFd + 1)},
+                                      .env = {},
+                                      .cwd = "/",
+                                      .fds = {{sockets.theirs.get(), kClientFd},
+                                              {reservation.memory.get(), kFirstHoldFd},
+                                              {reservation.vcpus.get(), kFirstHoldFd + 1}},
+                                      .new_session = true});
+  if (!started) {
+    return std::unexpected(std::move(started.error()).with_hint("reinstall pyro: its helper programs are missing"));
+  }
+  sockets.theirs = sys::UniqueFd();
+  return greet(std::make_unique<Impl>(std::move(sockets.ours)));
+}
+
+Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string& vm_id) {
+  const std::string path = supervisor::socket_of(dirs, vm_id);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return fail(Errc::kInvalid, path + " is too long for a socket");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  sys::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return sys::fail_errno("socket", errno);
+  auto connected = sys::retrying("connect " + path, [&] {
+    // The sockets API takes every address as a sockaddr*.
+    return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  });
+  if (!connected) {
+    Error error = std::move(connected.error());
+    if (error.os_errno == ECONNREFUSED) error.code = Errc::kNotFound;
+    return std::unexpected(std::move(error));
+  }
+  return greet(std::make_unique<Impl>(std::move(fd)));
+}
+
+namespace {
+io::Task<json::object> call_task(rpc::Session* session, std::string method, json::object params,
+                                 Connection::CallOptions options) {
+  PYRO_CO_TRY(const StreamPtr stream, session->open(std::move(method), std::move(params)));
+  io::TaskScope scope(co_await asio::this_coro::executor);
+  if (options.interrupt_fd >= 0) scope.spawn(give_up_on_interrupt(options.interrupt_fd, stream));
+  Result<json::object> answer = fail(Errc::kInternal, "no answer");
+  for (;;) {
+    auto item = co_await stream->next();
+    if (!item) {
+      answer = std::unexpected(std::move(item.error()));
+      break;
+    }
+    if (auto* event = std::get_if<rpc::Event>(&*item); event != nullptr && event->name == proto::Phase::kName) {
+      const auto phase = proto::decode<proto::Phase>(event->params);
+      if (phase && options.on_phase) options.on_phase(*phase);
+    } else if (auto* response = std::get_if<rpc::Response>(&*item)) {
+      answer = std::move(response->result);
+      break;
+    }
+  }
+  static_cast<void>(co_await scope.close());
+  co_return answer;
+}
+
+// The answer; an output that fails ends the command, and its error is what the caller gets.
+io::Task<json::object> exec_loop(StreamPtr stream, const RunObserver* observer) {
+  std::optional<Error> broken;
+  for (;;) {
+    PYRO_CO_TRY(rpc::Incoming item, co_await stream->next());
+    if (auto* data = std::get_if<rpc::Data>(&item); data != nullptr && !broken) {
+      if (auto delivered = deliver(*data, *observer); !delivered) {
+        broken = std::move(delivered.error());
+        stream->cancel();
+      }
+    } else if (auto* response = std::get_if<rpc::Response>(&item)) {
+      if (broken) co_return std::unexpected(std::move(*broken));
+      co_return std::move(response->result);
+    }
+  }
+}
+
+io::Task<proto::ExecVmResult> exec_task(rpc::Session* session, proto::ExecVm request, std::optional<int> stdin_fd,
+                                        const RunObserver* observer) {
+  PYRO_CO_TRY(const StreamPtr stream, session->open(proto::ExecVm::kName, proto::encode(request)));
+  io::TaskScope scope(co_await asio::this_coro::executor);
+  if (stdin_fd) scope.spawn(pump_stdin(*stdin_fd, stream));
+  if (observer->interrupt_fd >= 0) scope.spawn(forward_interrupts(observer->interrupt_fd, session, stream));
+  auto answer = co_await exec_loop(stream, observer);
+  static_cast<void>(co_await scope.close());
+  PYRO_CO_TRY(const json::object object, std::move(answer));
+  co_return proto::decode<proto::ExecVmResult>(object);
+}
+}  // namespace
+
+Result<json::object> Connection::call(const std::string& method, json::object params, const CallOptions& options) {
+  return impl_->run(call_task(impl_->session.get(), method, std::move(params), options));
+}
+
+Result<proto::ExecVmResult> Connection::exec(const proto::ExecVm& request, std::optional<int> stdin_fd,
+                                             const RunObserver& observer) {
+  return impl_->run(exec_task(impl_->session.get(), request, stdin_fd, &observer));
+}
+
+}  // namespace pyro::client

@@ -1,0 +1,43 @@
+// A connection to one sandbox's supervisor, driven by blocking calls.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/client.h"
+#include "core/budget.h"
+#include "proto/supervisor_messages.h"
+#include "sys/dirs.h"
+#include "sys/fd.h"
+
+namespace pyro::client {
+
+class Connection {
+ public:
+  // Starts a supervisor that is nobody's child; `reservation` moves to it.
+  static Result<Connection> spawn(const sys::Dirs& dirs, core::Reservation reservation);
+  // Connects to a running one. kNotFound when there is none.
+  static Result<Connection> connect(const sys::Dirs& dirs, const std::string& vm_id);
+  Connection(Connection&&) noexcept;
+  ~Connection();
+
+  // `interrupt_fd` readable: the call is given up (kUnavailable). `on_phase` gets Phase events.
+  struct CallOptions {
+    std::function<void(const proto::Phase&)> on_phase;
+    int interrupt_fd = -1;
+  };
+  Result<boost::json::object> call(const std::string& method, boost::json::object params, const CallOptions& options);
+  // Streams the command's stdio. The first byte from `observer.interrupt_fd` becomes SIGINT for the
+  // command, the second cancels it.
+  Result<proto::ExecVmResult> exec(const proto::ExecVm& request, std::optional<int> stdin_fd, const RunObserver& observer);
+
+ private:
+  struct Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  static Result<Connection> greet(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pyro::client

@@ -1,0 +1,46 @@
+// A sandbox's place on disk: <state>/sandboxes/<id>/ with its lock and record, and its socket
+// <runtime>/<id>.sock. The lock is held for life by the supervisor, so a folder whose lock is free
+// belongs to nobody and may be removed by anybody.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "store/sandbox_record.h"
+#include "sys/dirs.h"
+#include "sys/file.h"
+
+namespace pyro::supervisor {
+
+std::string folder_of(const sys::Dirs& dirs, const std::string& id);
+std::string socket_of(const sys::Dirs& dirs, const std::string& id);
+// "vm-" and ten hexadecimal digits. Anything else is refused before it becomes part of a path.
+bool is_vm_id(const std::string& text);
+Result<std::string> new_vm_id();
+
+class SandboxFolder {
+ public:
+  // kConflict when the id exists.
+  static Result<SandboxFolder> create(const sys::Dirs& dirs, const std::string& id);
+  SandboxFolder(SandboxFolder&&) noexcept = default;
+  SandboxFolder& operator=(SandboxFolder&&) = delete;
+
+  Result<void> write(const store::SandboxRecord& record) const { return store::write_record(path_, record); }
+  // Removes socket and folder. The lock stays held until the object goes.
+  Result<void> remove();
+
+ private:
+  SandboxFolder(std::string path, std::string socket, sys::FileLock lock)
+      : path_(std::move(path)), socket_(std::move(socket)), lock_(std::move(lock)) {}
+  std::string path_, socket_;
+  sys::FileLock lock_;
+};
+
+// Removes every sandbox whose supervisor is gone. Returns their ids.
+Result<std::vector<std::string>> remove_abandoned(const sys::Dirs& dirs);
+// Removes one, unless its supervisor lives (false).
+Result<bool> remove_if_abandoned(const sys::Dirs& dirs, const std::string& id);
+
+}  // namespace pyro::supervisor
