@@ -107,6 +107,9 @@ io::Task<void> Guest::freeze_and_save() {
   PYRO_CO_TRY(const auto ignored,
               co_await session_->call(proto::Freeze::kName, proto::encode(proto::Freeze{}), kCallLimit));
   static_cast<void>(ignored);
+  // The agent ends the session once it has nothing more to send, so nothing is in flight when the
+  // machine stops.
+  static_cast<void>(co_await session_->closed());
   co_return co_await vm_->save();
 }
 

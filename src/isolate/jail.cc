@@ -203,23 +203,6 @@ Result<void> arrange_fds(const JailSpec& spec, sys::UniqueFd& keep) {
                                        CLOSE_RANGE_CLOEXEC));
 }
 
-Result<void> send_fd(int socket, int fd) {
-  char byte = 'N';
-  iovec data{.iov_base = &byte, .iov_len = 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return call("sendmsg", ::sendmsg(socket, &message, MSG_NOSIGNAL));
-}
-
 // Everything between clone and exec, in the only order that works.
 Result<void> enter_jail(const JailSpec& spec, sys::UniqueFd& launcher, void* filter) {
   char go = 0;
@@ -239,7 +222,7 @@ Result<void> enter_jail(const JailSpec& spec, sys::UniqueFd& launcher, void* fil
   if (const int rc = seccomp_load(filter); rc != 0) return sys::fail_errno("seccomp_load", -rc);
   const int notify = seccomp_notify_fd(filter);
   if (notify < 0) return fail(Errc::kUnavailable, "seccomp user notification is not available");
-  PYRO_CHECK(send_fd(launcher.get(), notify));
+  PYRO_CHECK(sys::send_with_fd(launcher.get(), "N", notify));
   ::close(notify);
   return {};
 }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <system_error>
 
 namespace pyro::sys {
@@ -58,6 +59,25 @@ Result<SocketPair> make_socket_pair() {
   PYRO_CHECK(retrying("socketpair",
                       [&] { return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds); }));
   return SocketPair{.ours = UniqueFd(fds[0]), .theirs = UniqueFd(fds[1])};
+}
+
+Result<void> send_with_fd(int socket, std::string_view bytes, int fd) {
+  // sendmsg takes the data as mutable memory but does not write to it (POSIX, sendmsg).
+  iovec data{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  PYRO_TRY(const int n, retrying("sendmsg", [&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL); }));
+  if (static_cast<std::size_t>(n) != bytes.size()) return fail(Errc::kUnavailable, "sendmsg: short write");
+  return {};
 }
 
 Result<UniqueFd> duplicate(int fd) {

@@ -26,8 +26,9 @@ namespace {
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kConsoleTail = 64U << 10;
+constexpr const char* kStateName = "state";
+constexpr const char* kStateUri = "fd:state";
 constexpr auto kRestoreLimit = std::chrono::seconds(30);
-constexpr auto kSavePoll = std::chrono::milliseconds(2);
 constexpr auto kSaveLimit = std::chrono::seconds(60);
 // Everything QEMU needs from the host: its libraries and its firmware (qboot, SeaBIOS).
 const std::vector<std::string> kFolders{"/usr", "/lib", "/lib64", "/bin", "/sbin"};
@@ -42,21 +43,23 @@ class QemuVm final : public Vm {
         console_(ex, console.release()),
         control_(std::move(control)),
         data_(std::move(data)),
-        resumed_(ex),
+        migration_over_(ex),
         ended_(ex),
         scope_(ex) {}
 
   // Starts the tasks; `grants` and the descriptors behind them live as long as the machine.
-  void start_tasks(std::vector<isolate::OpenGrant> grants, sys::UniqueFd memory, sys::UniqueFd kvm) {
+  void start_tasks(std::vector<isolate::OpenGrant> grants, sys::UniqueFd memory, sys::UniqueFd kvm,
+                   sys::UniqueFd state) {
     memory_ = std::move(memory);
     kvm_ = std::move(kvm);
+    state_ = std::move(state);
     scope_.spawn(broker(std::move(grants)));
     scope_.spawn(qmp_.read_loop());
     scope_.spawn(read_console());
     scope_.spawn(watch_process());
   }
   // Returns once the CPUs run.
-  io::Task<void> wait_running();
+  io::Task<void> wait_running(bool restore);
 
   sys::UniqueFd take_control_port() override { return std::move(control_); }
   sys::UniqueFd take_data_port() override { return std::move(data_); }
@@ -73,6 +76,8 @@ class QemuVm final : public Vm {
   asio::awaitable<void> broker(std::vector<isolate::OpenGrant> grants) {
     static_cast<void>(co_await isolate::serve_opens(jailed_.open_requests, std::move(grants)));
   }
+  io::Task<void> prepare_migration();
+  io::Task<void> migrated(std::chrono::milliseconds limit);
   asio::awaitable<void> read_console();
   asio::awaitable<void> watch_process();
   void on_event(const std::string& name, const json::object& event);
@@ -81,11 +86,12 @@ class QemuVm final : public Vm {
   isolate::Jailed jailed_;
   Qmp qmp_;
   asio::posix::stream_descriptor console_;
-  sys::UniqueFd control_, data_, memory_, kvm_;
+  sys::UniqueFd control_, data_, memory_, kvm_, state_;
   std::string console_tail_;
   StartTimes times_;
   std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
-  io::Event resumed_;
+  io::Event migration_over_;
+  bool migration_failed_ = false;
   std::string shutdown_reason_;  // of the SHUTDOWN event (QEMU, qapi/run-state.json)
   bool killed_ = false, reaped_ = false;
   VmEnd end_;
@@ -107,7 +113,12 @@ asio::awaitable<void> QemuVm::read_console() {
 }
 
 void QemuVm::on_event(const std::string& name, const json::object& event) {
-  if (name == "RESUME") resumed_.set();
+  if (name == "MIGRATION") {
+    const auto* status = event.if_contains("status");
+    const std::string text = status != nullptr && status->is_string() ? std::string(status->get_string()) : "";
+    migration_failed_ = text == "failed" || text == "cancelled";
+    if (migration_failed_ || text == "completed") migration_over_.set();
+  }
   if (name != "SHUTDOWN") return;
   const auto* reason = event.if_contains("reason");
   shutdown_reason_ = reason != nullptr && reason->is_string() ? std::string(reason->get_string()) : "";
@@ -124,19 +135,33 @@ asio::awaitable<void> QemuVm::watch_process() {
   finish(status.value_or(sys::ExitStatus{}));
 }
 
-io::Task<void> QemuVm::wait_running() {
+// The guest's memory is in a file of its own; only device state travels.
+io::Task<void> QemuVm::prepare_migration() {
+  const json::object no_memory{{"capability", "x-ignore-shared"}, {"state", true}};
+  const json::object events{{"capability", "events"}, {"state", true}};
+  json::object arguments{{"capabilities", json::array{no_memory, events}}};
+  PYRO_CO_TRY(const auto ignored, co_await qmp_.execute("migrate-set-capabilities", std::move(arguments)));
+  static_cast<void>(ignored);
+  co_return Result<void>{};
+}
+
+io::Task<void> QemuVm::wait_running(bool restore) {
   const auto since = [](auto start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   };
   PYRO_CO_CHECK(co_await qmp_.negotiate());
   times_.spawn_ms = since(born_);
   const auto negotiated = std::chrono::steady_clock::now();
-  // Events before the end of negotiation are not sent, so ask first and wait only if need be.
-  PYRO_CO_TRY(const json::value status, co_await qmp_.execute("query-status"));
-  const auto* running = status.is_object() ? status.get_object().if_contains("running") : nullptr;
-  const bool runs = running != nullptr && running->is_bool() && running->get_bool();
-  if (!runs) PYRO_CO_CHECK(co_await resumed_.wait_for(kRestoreLimit));
-  if (ended_.is_set()) co_return fail(Errc::kUnavailable, end_.detail);
+  if (restore) {
+    PYRO_CO_CHECK(co_await prepare_migration());
+    PYRO_CO_CHECK(co_await qmp_.pass_fd(kStateName, state_.get()));
+    json::object source{{"uri", kStateUri}};
+    PYRO_CO_TRY(const auto ignored, co_await qmp_.execute("migrate-incoming", std::move(source)));
+    static_cast<void>(ignored);
+    PYRO_CO_CHECK(co_await migrated(kRestoreLimit));
+    PYRO_CO_TRY(const auto started, co_await qmp_.execute("cont"));
+    static_cast<void>(started);
+  }
   times_.restore_ms = since(negotiated);
   co_return Result<void>{};
 }
@@ -157,7 +182,7 @@ void QemuVm::finish(const sys::ExitStatus& status) {
     end_ = {.kind = Kind::kCrashed, .detail = fmt::format("QEMU ended with exit code {}", status.value)};
   }
   ended_.set();
-  resumed_.set();  // nobody waits for it any longer
+  migration_over_.set();  // nobody waits for it any longer
 }
 
 io::Task<void> QemuVm::kill() {
@@ -175,23 +200,19 @@ io::Task<void> QemuVm::kill() {
 
 io::Task<void> QemuVm::save() {
   PYRO_CO_TRY(auto ignored, co_await qmp_.execute("stop"));
-  json::object target{{"uri", fmt::format("fd:{}", kStateFd)}};
+  PYRO_CO_CHECK(co_await prepare_migration());
+  PYRO_CO_CHECK(co_await qmp_.pass_fd(kStateName, state_.get()));
+  json::object target{{"uri", kStateUri}};
   PYRO_CO_TRY(ignored, co_await qmp_.execute("migrate", std::move(target)));
-  const auto limit = std::chrono::steady_clock::now() + kSaveLimit;
-  for (;;) {
-    PYRO_CO_TRY(const json::value info, co_await qmp_.execute("query-migrate"));
-    const auto* status = info.is_object() ? info.get_object().if_contains("status") : nullptr;
-    const std::string text =
-        status != nullptr && status->is_string() ? std::string(status->get_string()) : "";
-    if (text == "completed") break;
-    if (text == "failed" || text == "cancelled") {
-      co_return fail(Errc::kUnavailable, "saving the template's device state failed");
-    }
-    if (std::chrono::steady_clock::now() > limit) {
-      co_return fail(Errc::kDeadline, "saving the template's device state took too long");
-    }
-    PYRO_CO_CHECK(co_await io::sleep_for(kSavePoll));
-  }
+  co_return co_await migrated(kSaveLimit);
+}
+
+// Waits for the end of a migration in either direction.
+io::Task<void> QemuVm::migrated(std::chrono::milliseconds limit) {
+  auto over = co_await migration_over_.wait_for(limit);
+  if (!over) co_return std::unexpected(std::move(over.error()).context("device state"));
+  if (ended_.is_set()) co_return fail(Errc::kUnavailable, end_.detail);
+  if (migration_failed_) co_return fail(Errc::kUnavailable, "QEMU could not save or load the device state");
   co_return Result<void>{};
 }
 
@@ -234,9 +255,6 @@ isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, 
   if (const auto* fresh = std::get_if<FreshBoot>(&spec.start)) {
     command.command_line = fresh->command_line;
     jail.files = {{kKernelName, fresh->kernel.get()}, {kInitramfsName, fresh->initramfs.get()}};
-    if (fresh->state_out) jail.fds.emplace_back(fresh->state_out.get(), kStateFd);
-  } else {
-    jail.fds.emplace_back(std::get<Restore>(spec.start).state.get(), kStateFd);
   }
   jail.argv = qemu_argv(command);
   return jail;
@@ -252,6 +270,7 @@ std::string QemuVmm::machine_id(const Shape& shape, const std::string& command_l
 }
 
 io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
+  const bool restores = std::holds_alternative<Restore>(spec.start);
   PYRO_CO_TRY(Sockets sockets, make_sockets());
   std::vector<isolate::OpenGrant> grants{{.path = kMemoryPath, .fd = spec.memory.get()}};
   sys::UniqueFd kvm;
@@ -264,8 +283,10 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
                                      std::move(sockets.qmp.ours), std::move(sockets.console.ours),
                                      std::move(sockets.control.ours), std::move(sockets.data.ours));
   sockets = Sockets{};  // QEMU's ends live in QEMU only, so that its death closes them
-  vm->start_tasks(std::move(grants), std::move(spec.memory), std::move(kvm));
-  auto ready = co_await vm->wait_running();
+  sys::UniqueFd state = restores ? std::move(std::get<Restore>(spec.start).state)
+                                 : std::move(std::get<FreshBoot>(spec.start).state_out);
+  vm->start_tasks(std::move(grants), std::move(spec.memory), std::move(kvm), std::move(state));
+  auto ready = co_await vm->wait_running(restores);
   if (!ready) {
     const bool by_itself = vm->ended().is_set();
     static_cast<void>(co_await vm->kill());

@@ -26,7 +26,6 @@ std::vector<std::string> qemu_argv(const QemuCommand& c) {
                               c.shape.mem_mib, kMemoryPath, shared ? "on" : "off")});
   add({"-nodefaults", "-no-user-config", "-nographic", "-no-reboot"});
   add({"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});
-  add({"-global", "migration.x-ignore-shared=on"});
   add({"-chardev", fmt::format("socket,id=qmp,fd={}", kQmpFd), "-mon", "chardev=qmp,mode=control"});
   add({"-chardev", fmt::format("socket,id=console,fd={}", kConsoleFd), "-serial", "chardev:console"});
   add({"-add-fd", fmt::format("fd={},set=1", kRootImageFd)});
@@ -40,7 +39,7 @@ std::vector<std::string> qemu_argv(const QemuCommand& c) {
   add({"-chardev", fmt::format("socket,id=data,fd={}", kDataPortFd)});
   add({"-device", fmt::format("virtserialport,nr=2,chardev=data,name={}", kDataPortName)});
   if (c.restore) {
-    add({"-incoming", fmt::format("fd:{}", kStateFd)});
+    add({"-incoming", "defer"});  // the state comes once its capabilities are set, over QMP
   } else {
     add({"-kernel", fmt::format("/{}", kKernelName), "-initrd", fmt::format("/{}", kInitramfsName),
          "-append", c.command_line});

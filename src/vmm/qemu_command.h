@@ -14,7 +14,6 @@ inline constexpr int kQmpFd = 11;
 inline constexpr int kConsoleFd = 12;
 inline constexpr int kControlPortFd = 13;
 inline constexpr int kDataPortFd = 14;
-inline constexpr int kStateFd = 15;
 inline constexpr const char* kMemoryPath = "/pyro/memory";  // never exists; the broker answers
 inline constexpr const char* kKernelName = "vmlinuz";
 inline constexpr const char* kInitramfsName = "initramfs";

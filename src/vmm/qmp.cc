@@ -80,6 +80,20 @@ io::Task<json::value> Qmp::execute(std::string command, json::object arguments) 
   const auto written = co_await asio::async_write(socket_, asio::buffer(line), kTuple);
   const auto& [ec, n] = written;
   if (ec) co_return fail(Errc::kUnavailable, "QMP " + command + ": " + ec.message());
+  co_return co_await reply_to(std::move(command));
+}
+
+io::Task<void> Qmp::pass_fd(std::string name, int fd) {
+  const json::object request{{"execute", "getfd"}, {"arguments", json::object{{"fdname", std::move(name)}}}};
+  const std::string line = json::serialize(request) + "\n";
+  // Commands go one at a time and are small, so the socket always has room for one.
+  PYRO_CO_CHECK(sys::send_with_fd(socket_.native_handle(), line, fd));
+  PYRO_CO_TRY(const auto ignored, co_await reply_to("getfd"));
+  static_cast<void>(ignored);
+  co_return Result<void>{};
+}
+
+io::Task<json::value> Qmp::reply_to(std::string command) {
   while (replies_.empty()) {
     if (closed_) co_return fail(Errc::kUnavailable, "QMP " + command + ": QEMU went away");
     PYRO_CO_CHECK(co_await reply_arrived_.wait());

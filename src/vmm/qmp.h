@@ -25,11 +25,14 @@ class Qmp {
   io::Task<void> negotiate();
   // The command's "return" value; an error reply becomes an Error that names the command.
   io::Task<boost::json::value> execute(std::string command, boost::json::object arguments = {});
+  // Gives QEMU a duplicate of `fd` under a name that later commands use (getfd).
+  io::Task<void> pass_fd(std::string name, int fd);
   // Reads events until the connection ends; run this in a scope between commands' lifetimes.
   io::asio::awaitable<void> read_loop();
 
  private:
   io::Task<std::string> read_line();
+  io::Task<boost::json::value> reply_to(std::string command);
   void deliver(const boost::json::object& message);
 
   boost::asio::posix::stream_descriptor socket_;
