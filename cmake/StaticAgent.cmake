@@ -13,8 +13,9 @@ add_executable(pyro-agent ${agent_sources})
 set_target_properties(pyro-agent PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 target_include_directories(pyro-agent PRIVATE ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(pyro-agent PRIVATE -iquote ${CMAKE_SOURCE_DIR}/src
-  -Wno-missing-designated-field-initializers -Wno-missing-field-initializers -Os -g0 -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+  -Os -g0 -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
   -fstack-protector-strong -ftrivial-auto-var-init=zero -Wall -Wextra
+  -Wno-missing-designated-field-initializers -Wno-missing-field-initializers
   $<$<BOOL:${PYRO_WERROR}>:-Werror>)
 target_compile_definitions(pyro-agent PRIVATE _GLIBCXX_ASSERTIONS NDEBUG)
 target_link_libraries(pyro-agent PRIVATE pyro_asio pyro_json)
