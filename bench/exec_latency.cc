@@ -198,18 +198,16 @@ io::Task<Samples> run(const Options& options, sys::Dirs dirs) {
               environments.open(options.environment));
   core::Templates templates(dirs.templates(), vmm);
   const vmm::Shape shape{.accelerator = facts.accelerator};
+  const core::BootConfig boot{.agent_path = dirs.libexec + "/pyro-agent", .tsc_khz = facts.tsc_khz};
   core::TemplateRequest request{
-      .environment = environment,
-      .shape = shape,
-      .boot = {.agent_path = dirs.libexec + "/pyro-agent", .tsc_khz = facts.tsc_khz},
-      .on_phase = {}};
+      .environment = environment, .shape = shape, .boot = boot, .on_phase = {}};
   PYRO_CO_TRY(core::Template base, co_await templates.ensure(std::move(request)));
   vmm::LaunchSpec spec{.shape = shape,
                        .start = vmm::Restore{.state = std::move(base.state)},
                        .memory = std::move(base.memory)};
   PYRO_CO_TRY(spec.root_image, sys::open_file(environment.rootfs, O_RDONLY));
   PYRO_CO_TRY(auto vm, co_await vmm.launch(std::move(spec)));
-  core::Guest guest(std::move(vm), co_await asio::this_coro::executor);
+  core::Guest guest(std::move(vm), co_await asio::this_coro::executor, boot);
   auto samples = co_await measure(guest, options, std::move(program));
   co_await guest.end();
   co_return samples;
