@@ -25,10 +25,10 @@ def spawn_ms(path, words):
 
 
 def libraries(path, *options):
-    """Names of the shared objects that ldd prints."""
+    """Names of the shared objects that ldd prints, without what every program has."""
     done = subprocess.run(["ldd", *options, path], capture_output=True, text=True, timeout=60)
     names = [line.split()[0].rsplit("/", 1)[-1] for line in done.stdout.splitlines() if line.startswith("\t")]
-    return [n for n in names if not n.startswith("linux-vdso")]
+    return [n for n in names if not n.startswith(("linux-vdso", "ld-linux"))]
 
 
 def run(options):

@@ -45,17 +45,39 @@ using Filter = std::unique_ptr<void, FilterDeleter>;
 // Kernel surface that a VMM never needs; refused so that a bug there is out of reach. QEMU's own
 // -sandbox covers spawning and privileges; this one is about what it leaves open.
 constexpr int kRefused[] = {
-    SCMP_SYS(bpf),           SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd),
-    SCMP_SYS(io_uring_setup), SCMP_SYS(keyctl),         SCMP_SYS(add_key),
-    SCMP_SYS(request_key),   SCMP_SYS(ptrace),          SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev), SCMP_SYS(unshare),     SCMP_SYS(setns),
-    SCMP_SYS(mount),         SCMP_SYS(umount2),         SCMP_SYS(pivot_root),
-    SCMP_SYS(move_mount),    SCMP_SYS(open_tree),       SCMP_SYS(fsopen),
-    SCMP_SYS(init_module),   SCMP_SYS(finit_module),    SCMP_SYS(delete_module),
-    SCMP_SYS(kexec_load),    SCMP_SYS(kexec_file_load), SCMP_SYS(open_by_handle_at),
-    SCMP_SYS(name_to_handle_at), SCMP_SYS(personality), SCMP_SYS(creat),
-    SCMP_SYS(mknod),         SCMP_SYS(mknodat),         SCMP_SYS(connect),
-    SCMP_SYS(bind),          SCMP_SYS(listen),          SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(personality),
+    SCMP_SYS(creat),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(connect),
+    SCMP_SYS(bind),
+    SCMP_SYS(listen),
+    SCMP_SYS(pidfd_getfd),
 };
 
 Result<Filter> make_filter() {
@@ -119,7 +141,8 @@ Result<void> copy_into(const std::string& name, int from) {
 // A root folder with nothing in it but what the spec lists. Host folders that are links (merged
 // /usr) are made again as links.
 Result<void> build_root(const JailSpec& spec) {
-  PYRO_CHECK(call("make mounts private", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
+  PYRO_CHECK(
+      call("make mounts private", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
   PYRO_CHECK(call("mount tmpfs", ::mount("tmpfs", kStagingFolder, "tmpfs", MS_NOSUID | MS_NODEV,
                                          "size=256m,mode=0755")));
   PYRO_CHECK(call("chdir", ::chdir(kStagingFolder)));
@@ -162,7 +185,8 @@ void forbid_writing() {
   beneath.allowed_access =
       LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
   beneath.parent_fd = root.get();
-  if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0) {
+  if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) ==
+      0) {
     (void)::syscall(SYS_landlock_restrict_self, ruleset.get(), 0);
   }
 }
@@ -175,9 +199,10 @@ Result<void> limit_resources(const JailSpec& spec) {
   return {};
 }
 
-// Puts the listed descriptors under their numbers and closes everything else at exec. `keep` is
-// moved out of the way and stays open until then.
-Result<void> arrange_fds(const JailSpec& spec, sys::UniqueFd& keep) {
+// Puts the listed descriptors under their numbers and closes everything else at exec. `keep` and
+// the files to copy may have any of these numbers: they are moved out of the way and stay open
+// until then.
+Result<void> arrange_fds(JailSpec& spec, sys::UniqueFd& keep) {
   int highest = 2;
   for (const auto& [ours, its] : spec.fds) highest = std::max(highest, its);
   const auto above = [&](int fd) -> Result<sys::UniqueFd> {
@@ -189,6 +214,10 @@ Result<void> arrange_fds(const JailSpec& spec, sys::UniqueFd& keep) {
   for (const auto& [ours, its] : spec.fds) {
     PYRO_TRY(auto copy, above(ours));
     copies.push_back(std::move(copy));
+  }
+  for (auto& [name, fd] : spec.files) {
+    PYRO_TRY(auto copy, above(fd));
+    fd = copy.release();
   }
   PYRO_TRY(keep, above(keep.get()));
   PYRO_TRY(const sys::UniqueFd null, sys::open_file("/dev/null", O_RDWR));
@@ -204,7 +233,7 @@ Result<void> arrange_fds(const JailSpec& spec, sys::UniqueFd& keep) {
 }
 
 // Everything between clone and exec, in the only order that works.
-Result<void> enter_jail(const JailSpec& spec, sys::UniqueFd& launcher, void* filter) {
+Result<void> enter_jail(JailSpec& spec, sys::UniqueFd& launcher, void* filter) {
   char go = 0;
   PYRO_TRY(const int n, sys::retrying("read", [&] { return ::read(launcher.get(), &go, 1); }));
   if (n != 1) return fail(Errc::kInternal, "the launcher went away");
@@ -227,7 +256,7 @@ Result<void> enter_jail(const JailSpec& spec, sys::UniqueFd& launcher, void* fil
   return {};
 }
 
-[[noreturn]] void child_main(const JailSpec& spec, sys::UniqueFd launcher, void* filter) {
+[[noreturn]] void child_main(JailSpec spec, sys::UniqueFd launcher, void* filter) {
   std::vector<char*> argv;
   std::vector<char*> env;
   // exec takes char* for historical reasons and does not write through it.
@@ -252,7 +281,8 @@ Result<JailIdentity> choose_identity() {
     std::uint32_t random = 0;
     PYRO_CHECK(sys::retrying("getrandom", [&] { return ::getrandom(&random, sizeof random, 0); }));
     const std::uint32_t id = kOutsideBase + random % kOutsideCount;
-    if (::getpwuid(id) == nullptr && ::getgrgid(id) == nullptr) return JailIdentity{.uid = id, .gid = id};
+    if (::getpwuid(id) == nullptr && ::getgrgid(id) == nullptr)
+      return JailIdentity{.uid = id, .gid = id};
   }
   return fail(Errc::kInternal, "no unused uid found for the jail");
 }
@@ -286,9 +316,8 @@ Result<sys::UniqueFd> receive_fd(int socket) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  PYRO_TRY(const int n, sys::retrying("recvmsg", [&] {
-             return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-           }));
+  PYRO_TRY(const int n,
+           sys::retrying("recvmsg", [&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); }));
   if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
       header != nullptr && header->cmsg_type == SCM_RIGHTS) {
     int fd = -1;
@@ -338,16 +367,16 @@ Result<Jailed> start_jailed(const JailSpec& spec) {
   PYRO_TRY(const int n,
            sys::retrying("recv", [&] { return ::recv(channel.ours.get(), text, sizeof text, 0); }));
   if (n > 0) return fail(Errc::kUnavailable, std::string(text, static_cast<std::size_t>(n)));
-  return Jailed{.process = std::move(process), .open_requests = std::move(*requests), .identity = identity};
+  return Jailed{
+      .process = std::move(process), .open_requests = std::move(*requests), .identity = identity};
 }
 
 JailSupport probe_jail_support() {
   JailSupport support;
-  support.landlock = ::syscall(SYS_landlock_create_ruleset, nullptr, 0,
-                               LANDLOCK_CREATE_RULESET_VERSION) >= 1;
+  support.landlock =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1;
   std::uint32_t action = SECCOMP_RET_USER_NOTIF;
-  support.seccomp_notify =
-      ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+  support.seccomp_notify = ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
   clone_args args{};
   args.flags = kNamespaces;
   args.exit_signal = SIGCHLD;

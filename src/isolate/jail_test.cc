@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,9 +66,8 @@ TEST(Jail, HasNoRootNoCapabilitiesAndNoOtherProcesses) {
 }
 
 TEST(Jail, NeverRunsAsRootOfTheHost) {
-  auto jailed = start_jailed({.program = "/bin/sleep",
-                              .argv = {"sleep", "600"},
-                              .folders = kFolders});
+  auto jailed =
+      start_jailed({.program = "/bin/sleep", .argv = {"sleep", "600"}, .folders = kFolders});
   ASSERT_TRUE(jailed) << jailed.error().message;
   struct stat st{};
   const std::string proc = "/proc/" + std::to_string(jailed->process.pid());
@@ -88,7 +88,8 @@ TEST(Jail, CannotWriteAnywhere) {
 }
 
 TEST(Jail, HasANetworkNamespaceOfItsOwn) {
-  auto jailed = start_jailed({.program = "/bin/sleep", .argv = {"sleep", "600"}, .folders = kFolders});
+  auto jailed =
+      start_jailed({.program = "/bin/sleep", .argv = {"sleep", "600"}, .folders = kFolders});
   ASSERT_TRUE(jailed) << jailed.error().message;
   const std::string proc = "/proc/" + std::to_string(jailed->process.pid());
   for (const char* name : {"net", "user", "mnt", "pid", "ipc", "uts"}) {
@@ -111,6 +112,33 @@ TEST(Jail, CopiesFilesIntoTheRoot) {
   ::unlink(static_cast<const char*>(name));
   ASSERT_TRUE(sys::write_all(file.get(), "kernel"));
   EXPECT_EQ(run("cat /vmlinuz", {}, {{"vmlinuz", file.get()}}).out, "kernel");
+}
+
+TEST(Jail, CopiesFilesWhoseDescriptorsHaveTheNumbersOfTheProgramsOwn) {
+  auto out = sys::make_pipe();
+  auto file = sys::make_pipe();
+  const sys::UniqueFd content(::memfd_create("content", MFD_CLOEXEC));
+  ASSERT_TRUE(sys::write_all(content.get(), "kernel"));
+  // The program gets something else under the file's number, and its highest number lies above it.
+  const int number = content.get();
+  auto jailed = start_jailed(
+      {.program = "/bin/cat",
+       .argv = {"cat", "/file"},
+       .env = {},
+       .folders = kFolders,
+       .files = {{"file", number}},
+       .fds = {
+           {out->write.get(), 1}, {file->read.get(), number}, {file->read.get(), number + 20}}});
+  ASSERT_TRUE(jailed) << jailed.error().message;
+  out->write = sys::UniqueFd();
+  boost::asio::io_context loop(1);
+  io::TaskScope scope(loop.get_executor());
+  scope.spawn(serve(jailed->open_requests, {}));
+  loop.run();
+  char buffer[64];
+  const ssize_t n = ::read(out->read.get(), buffer, sizeof buffer);
+  EXPECT_EQ(std::string_view(buffer, static_cast<std::size_t>(std::max<ssize_t>(n, 0))), "kernel");
+  EXPECT_EQ(jailed->process.wait()->shell_code(), 0);
 }
 
 TEST(OpenBroker, GivesTheGrantedDescriptorWithItsOwnAccessMode) {
