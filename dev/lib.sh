@@ -15,6 +15,8 @@ LOGS=$BUILD/logs
 # Debian's python3 and tools, whatever else stands first in PATH.
 export PYTHON=/usr/bin/python3
 export PYTHONDONTWRITEBYTECODE=1
+# One cache entry for the same file in every checkout and build folder.
+export CCACHE_BASEDIR=$REPO CCACHE_NOHASHDIR=1
 TOTAL_STEPS=0
 STEP=0
 

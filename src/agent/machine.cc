@@ -175,6 +175,8 @@ Result<std::unique_ptr<CgroupPool>> GuestMachine::prepare(const proto::Prepare& 
   PYRO_CHECK(move_into(kRoot));
   PYRO_CHECK(loopback_up());
   PYRO_CHECK(set_hostname(request.hostname));
+  // Like the files above, copied up into the overlay's upper layer here and not in every clone.
+  PYRO_CHECK(write_text("/etc/machine-id", "uninitialized\n"));
   return make_groups();
 }
 

@@ -10,7 +10,8 @@ namespace pyro::rpc {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr milliseconds kFirstRepeat{5};
+// Longer than a restored guest takes to its first answer, so that it reads one hello and not four.
+constexpr milliseconds kFirstRepeat{40};
 constexpr milliseconds kLastRepeat{100};
 
 Result<std::string> fresh_nonce() {
