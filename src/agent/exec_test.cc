@@ -363,6 +363,7 @@ TEST_F(AgentTest, AHostThatGoesAwayTakesItsProgramsWithIt) {
     const auto stream = open(host, shell("trap '' TERM; echo up; sleep 100"));
     Output o;
     co_await wait_for(stream, "up", o);
+    EXPECT_FALSE(o.error);
     // run() closes the session now and expects that nothing is left.
   });
 }

@@ -88,6 +88,46 @@ std::string to_utf8(std::string_view bytes, bool* lossy) {
   return out;
 }
 
+namespace {
+
+// The length of the control sequence (ECMA-48, 5.4) at the start of `text`, which begins with ESC;
+// 1 when it is none.
+std::size_t control_sequence(std::string_view text) {
+  if (text.size() < 2 || text[1] != '[') return 1;
+  std::size_t at = 2;
+  while (at < text.size() && text[at] >= 0x20 && text[at] <= 0x3f) ++at;
+  return at < text.size() && text[at] >= 0x40 && text[at] <= 0x7e ? at + 1 : 1;
+}
+
+bool is_c1(std::string_view text) {  // U+0080 to U+009F as UTF-8
+  return text.size() > 1 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;
+}
+
+}  // namespace
+
+std::string printable(std::string_view bytes) {
+  constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+  const std::string text = to_utf8(bytes);
+  std::string out;
+  for (std::string_view rest = text; !rest.empty();) {
+    std::size_t used = 1;
+    const auto c = static_cast<unsigned char>(rest.front());
+    if (c == 0x1b) {
+      used = control_sequence(rest);
+      if (used == 1) out += kReplacement;
+    } else if (is_c1(rest)) {
+      used = 2;
+      out += kReplacement;
+    } else if ((c < 0x20 && c != '\n' && c != '\t' && c != '\r') || c == 0x7f) {
+      out += kReplacement;
+    } else if (c != '\r') {
+      out += rest.front();
+    }
+    rest.remove_prefix(used);
+  }
+  return out;
+}
+
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -118,7 +158,7 @@ std::optional<std::string> base64_decode(std::string_view text) {
   out.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const std::string_view group = text.substr(i, 4);
-    const std::size_t padding = i + 4 < text.size()    ? 0U
+    const std::size_t padding = i + 4 < text.size()     ? 0U
                                 : group.ends_with("==") ? 2U
                                 : group.ends_with("=")  ? 1U
                                                         : 0U;

@@ -17,6 +17,10 @@ std::string shell_join(const std::vector<std::string>& words);
 // maximal subparts"). `lossy` is set when anything was replaced.
 std::string to_utf8(std::string_view bytes, bool* lossy = nullptr);
 
+// Text from a guest, for a terminal: valid UTF-8 without control characters. Newlines and tabs
+// stay, carriage returns and terminal control sequences (ECMA-48) go, anything else becomes U+FFFD.
+std::string printable(std::string_view bytes);
+
 std::string base64(std::string_view bytes);
 // The bytes of canonical, padded base64 (RFC 4648, section 4); nullopt for anything else: other
 // letters, blanks, missing padding, padding bits that are not zero.

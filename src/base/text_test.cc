@@ -55,6 +55,18 @@ TEST(Base64, DecodesOnlyCanonicalText) {
   }
 }
 
+TEST(Printable, KeepsTextAndDropsWhatMovesATerminal) {
+  EXPECT_EQ(printable("a\tb\r\nc \xc3\xa4"), "a\tb\nc \xc3\xa4");
+  EXPECT_EQ(printable("\x1b[2J\x1b[?7lred\x1b[31m!"), "red!");
+  EXPECT_EQ(printable("\x1b]0;title\x07"), "\xef\xbf\xbd]0;title\xef\xbf\xbd");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "2J\x7f"),
+            "\xef\xbf\xbd"
+            "2J\xef\xbf\xbd");
+  EXPECT_EQ(printable("\x1b["), "\xef\xbf\xbd[");
+  EXPECT_EQ(printable("\xff"), "\xef\xbf\xbd");
+}
+
 TEST(HumanBytes, PicksTheUnit) {
   EXPECT_EQ(human_bytes(17), "17 B");
   EXPECT_EQ(human_bytes(1536), "1.5 KiB");

@@ -1,19 +1,19 @@
 #include "client/client.h"
 
 #include <fmt/format.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
 #include "base/text.h"
 #include "client/connection.h"
 #include "client/doctor.h"
+#include "core/sandbox_folder.h"
 #include "core/templates.h"
 #include "image/debian_mirror.h"
 #include "store/sandbox_record.h"
-#include "supervisor/sandbox_folder.h"
 
 namespace pyro::client {
 
@@ -22,6 +22,9 @@ namespace json = boost::json;
 namespace {
 
 constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+
+constexpr int kDaySeconds = 86'400;
+constexpr auto kQuickAnswer = std::chrono::seconds(60);  // of everything but start and exec
 
 Result<void> in_range(const char* name, int value, int low, int high) {
   if (value >= low && value <= high) return {};
@@ -38,7 +41,8 @@ Result<void> check(const CreateOptions& o) {
                      "run without --network: the guest then has no network device");
   }
   if (o.allow_host_compat) {
-    return fail_hint(Errc::kUnavailable, "the host_compat backend is not available in this version of pyro",
+    return fail_hint(Errc::kUnavailable,
+                     "the host_compat backend is not available in this version of pyro",
                      "run without --allow-host-compat: the command then runs in a microVM");
   }
   return {};
@@ -49,10 +53,12 @@ Result<std::vector<std::string>> argv_of(const ExecOptions& o) {
   PYRO_CHECK(in_range("timeout_seconds", o.timeout_seconds, 1, 86'400));
   std::vector<std::string> argv = o.argv;
   if (!o.command.empty()) argv = {"/bin/sh", "-c", o.command};
-  if (argv.empty() || argv.front().empty()) return fail(Errc::kInvalid, "there is no command to run");
+  if (argv.empty() || argv.front().empty())
+    return fail(Errc::kInvalid, "there is no command to run");
   for (const std::string& word : argv) {
     if (word.find('\0') != std::string::npos) {
-      return fail(Errc::kInvalid, "a word of the command has a NUL byte in it; programs cannot be given that");
+      return fail(Errc::kInvalid,
+                  "a word of the command has a NUL byte in it; programs cannot be given that");
     }
   }
   return argv;
@@ -76,13 +82,16 @@ void append(Timing& timing, const std::vector<proto::Stage>& stages) {
 }
 
 Error no_such_vm(const std::string& id) {
-  return {.code = Errc::kNotFound, .message = "there is no VM " + id, .hint = "it may have expired or been deleted"};
+  return {.code = Errc::kNotFound,
+          .message = "there is no VM " + id,
+          .hint = "it may have expired or been deleted"};
 }
 
 class Stopwatch {
  public:
   [[nodiscard]] double ms() const {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_)
+        .count();
   }
 
  private:
@@ -103,7 +112,9 @@ struct Pyro::Impl {
   [[nodiscard]] int number(const char* name, int fallback) const {
     const auto text = env(name);
     int value = 0;
-    if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{}) return fallback;
+    if (!text ||
+        std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{})
+      return fallback;
     return value > 0 ? value : fallback;
   }
 
@@ -120,7 +131,8 @@ struct Pyro::Impl {
   }
 
   Result<core::Reservation> reserve(const CreateOptions& o, const RunObserver& observer) {
-    PYRO_TRY(const core::BudgetTotals totals, core::host_budget(number("PYRO_MEMORY_BUDGET_MIB", 0)));
+    PYRO_TRY(const core::BudgetTotals totals,
+             core::host_budget(number("PYRO_MEMORY_BUDGET_MIB", 0)));
     core::BudgetRequest request{.runtime_dir = dirs.runtime,
                                 .totals = totals,
                                 .mem_mib = o.mem_mib,
@@ -148,7 +160,7 @@ struct Pyro::Impl {
             .qemu = env("PYRO_QEMU").value_or(""),
             .search_path = env("PATH").value_or(kDefaultPath),
             .accelerator = env("PYRO_ACCELERATOR").value_or(""),
-            .boot_limit_ms = number("PYRO_BOOT_TIMEOUT_SECONDS", 60) * 1000};
+            .boot_limit_ms = std::min(number("PYRO_BOOT_TIMEOUT_SECONDS", 60), kDaySeconds) * 1000};
   }
 
   struct Created {
@@ -157,32 +169,35 @@ struct Pyro::Impl {
   };
   Result<Created> create(const CreateOptions& o, bool lease, const RunObserver& observer) {
     PYRO_CHECK(check(o));
-    PYRO_CHECK(supervisor::remove_abandoned(dirs));
+    static_cast<void>(core::remove_abandoned(dirs));  // in nobody's way if it fails
     PYRO_CHECK(ensure_environment(o.environment, observer));
     PYRO_TRY(auto reservation, reserve(o, observer));
     if (observer.on_phase) observer.on_phase("create", "", o.environment);
-    PYRO_TRY(std::string id, supervisor::new_vm_id());
+    PYRO_TRY(std::string id, core::new_vm_id());
     PYRO_TRY(auto connection, Connection::spawn(dirs, std::move(reservation)));
     PYRO_TRY(const json::object answer,
-             connection.call(proto::CreateVm::kName, proto::encode(create_request(o, std::move(id), lease)), {}));
+             connection.call(proto::CreateVm::kName,
+                             proto::encode(create_request(o, std::move(id), lease)),
+                             {.on_phase = {}, .limit = kQuickAnswer}));
     PYRO_TRY(auto status, proto::decode<proto::VmStatus>(answer));
     return Created{.connection = std::move(connection), .status = std::move(status)};
   }
 
-  static Result<proto::StartVmResult> start(Connection& connection, const std::string& vm_id, const RunObserver& observer) {
+  static Result<proto::StartVmResult> start(Connection& connection, const std::string& vm_id,
+                                            const RunObserver& observer) {
     if (observer.on_phase) observer.on_phase("start", vm_id, "");
-    const Connection::CallOptions options{
-        .on_phase =
-            [&](const proto::Phase& p) {
-              if (observer.on_phase) observer.on_phase(p.phase, vm_id, p.detail);
-            },
-        .interrupt_fd = observer.interrupt_fd};
+    const Connection::CallOptions options{.on_phase =
+                                              [&](const proto::Phase& p) {
+                                                if (observer.on_phase)
+                                                  observer.on_phase(p.phase, vm_id, p.detail);
+                                              },
+                                          .interrupt_fd = observer.interrupt_fd};
     PYRO_TRY(const json::object answer, connection.call(proto::StartVm::kName, {}, options));
     return proto::decode<proto::StartVmResult>(answer);
   }
 
-  static Result<ExecResult> exec(Connection& connection, const proto::VmStatus& vm, const ExecOptions& o,
-                                 const RunObserver& observer) {
+  static Result<ExecResult> exec(Connection& connection, const proto::VmStatus& vm,
+                                 const ExecOptions& o, const RunObserver& observer) {
     PYRO_TRY(auto argv, argv_of(o));
     if (observer.on_phase) observer.on_phase("execute", vm.vm_id, "");
     ExecResult result{.vm_id = vm.vm_id,
@@ -211,23 +226,27 @@ struct Pyro::Impl {
 
   // The supervisor of a VM that was created by whichever process.
   Result<Connection> connect(const std::string& vm_id) {
-    if (!supervisor::is_vm_id(vm_id)) return std::unexpected(no_such_vm(vm_id));
+    if (!core::is_vm_id(vm_id)) return std::unexpected(no_such_vm(vm_id));
     auto connection = Connection::connect(dirs, vm_id);
-    if (connection || connection.error().code != Errc::kNotFound) return connection;
+    if (connection) return connection;
+    // It may have ended between the connection and its answer.
+    const bool gone = !sys::exists(core::folder_of(dirs, vm_id));
+    if (!gone && connection.error().code != Errc::kNotFound) return connection;
     return std::unexpected(no_such_vm(vm_id));
   }
 
   Result<VmInfo> ask(const std::string& vm_id, const char* method) {
     PYRO_TRY(auto connection, connect(vm_id));
-    PYRO_TRY(const json::object answer, connection.call(method, {}, {}));
+    PYRO_TRY(const json::object answer,
+             connection.call(method, {}, {.on_phase = {}, .limit = kQuickAnswer}));
     PYRO_TRY(const auto status, proto::decode<proto::VmStatus>(answer));
     return info_of(status);
   }
 
   // What the record says of a VM whose supervisor was killed.
   Result<VmInfo> abandoned(const std::string& vm_id) {
-    if (!supervisor::is_vm_id(vm_id)) return std::unexpected(no_such_vm(vm_id));
-    const auto record = store::read_record(supervisor::folder_of(dirs, vm_id));
+    if (!core::is_vm_id(vm_id)) return std::unexpected(no_such_vm(vm_id));
+    const auto record = store::read_record(core::folder_of(dirs, vm_id));
     if (!record) return std::unexpected(no_such_vm(vm_id));
     return VmInfo{.vm_id = record->vm_id,
                   .environment = record->environment,
@@ -252,9 +271,12 @@ Result<Pyro> Pyro::open(const sys::Environment& env) {
   return Pyro(std::make_unique<Impl>(env, std::move(dirs)));
 }
 
-Result<std::vector<image::EnvironmentInfo>> Pyro::list_environments() { return impl_->environments.list(); }
+Result<std::vector<image::EnvironmentInfo>> Pyro::list_environments() {
+  return impl_->environments.list();
+}
 
-Result<image::EnvironmentInfo> Pyro::pull_environment(const std::string& name, const image::PullObserver& observer) {
+Result<image::EnvironmentInfo> Pyro::pull_environment(const std::string& name,
+                                                      const image::PullObserver& observer) {
   return impl_->environments.pull(name, observer);
 }
 
@@ -282,20 +304,24 @@ Result<VmInfo> Pyro::start_vm(const std::string& vm_id, const RunObserver& obser
   return info_of(started.status);
 }
 
-Result<ExecResult> Pyro::exec_vm(const std::string& vm_id, const ExecOptions& options, const RunObserver& observer) {
+Result<ExecResult> Pyro::exec_vm(const std::string& vm_id, const ExecOptions& options,
+                                 const RunObserver& observer) {
   PYRO_TRY(auto connection, impl_->connect(vm_id));
-  PYRO_TRY(const json::object answer, connection.call(proto::StatusVm::kName, {}, {}));
+  PYRO_TRY(const json::object answer,
+           connection.call(proto::StatusVm::kName, {}, {.on_phase = {}, .limit = kQuickAnswer}));
   PYRO_TRY(const auto status, proto::decode<proto::VmStatus>(answer));
   return Impl::exec(connection, status, options, observer);
 }
 
-Result<VmInfo> Pyro::stop_vm(const std::string& vm_id) { return impl_->ask(vm_id, proto::StopVm::kName); }
+Result<VmInfo> Pyro::stop_vm(const std::string& vm_id) {
+  return impl_->ask(vm_id, proto::StopVm::kName);
+}
 
 Result<VmInfo> Pyro::delete_vm(const std::string& vm_id) {
   auto asked = impl_->ask(vm_id, proto::DeleteVm::kName);
   if (asked || asked.error().code != Errc::kNotFound) return asked;
   PYRO_TRY(VmInfo info, impl_->abandoned(vm_id));
-  PYRO_CHECK(supervisor::remove_if_abandoned(impl_->dirs, vm_id));
+  PYRO_CHECK(core::remove_if_abandoned(impl_->dirs, vm_id));
   info.state = "deleted";
   return info;
 }
@@ -311,7 +337,9 @@ Result<NetworkInfo> Pyro::network_info_vm(const std::string& vm_id) {
   return NetworkInfo{.vm_id = info.vm_id, .network_enabled = info.network_enabled};
 }
 
-Result<std::vector<std::string>> Pyro::reap_expired() { return supervisor::remove_abandoned(impl_->dirs); }
+Result<std::vector<std::string>> Pyro::reap_expired() {
+  return core::remove_abandoned(impl_->dirs);
+}
 
 Result<DoctorReport> Pyro::doctor(bool fresh) {
   const DoctorInputs inputs{.dirs = impl_->dirs,
@@ -321,7 +349,8 @@ Result<DoctorReport> Pyro::doctor(bool fresh) {
   return examine(inputs, impl_->environments, fresh);
 }
 
-Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOptions& exec, const RunObserver& observer) {
+Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOptions& exec,
+                                   const RunObserver& observer) {
   PYRO_CHECK(argv_of(exec));  // before anything is started for it
   const Stopwatch total;
   PYRO_TRY(auto created, impl_->create(create, /*lease=*/true, observer));
@@ -334,7 +363,7 @@ Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOption
                         : Result<ExecResult>(std::unexpected(started.error()));
   if (!result) {
     // Without this a killed supervisor would leave its folder to the next command.
-    (void)supervisor::remove_if_abandoned(impl_->dirs, vm_id);
+    (void)core::remove_if_abandoned(impl_->dirs, vm_id);
     return result;
   }
   Timing timing{{"create", create_ms}, {"start", start_ms}};

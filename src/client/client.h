@@ -42,7 +42,7 @@ using Timing = std::vector<std::pair<std::string, double>>;
 struct VmInfo {
   std::string vm_id;
   std::string environment;
-  std::string state;  // created, started, stopped, failed
+  std::string state;           // created, started, stopped, failed
   std::string execution_mode;  // guest_serial
   int vcpu_count = 0;
   int mem_mib = 0;
@@ -61,10 +61,10 @@ struct NetworkInfo {
 };
 
 struct ExecOptions {
-  std::vector<std::string> argv;      // not empty; no NUL
-  std::string command;                // instead of argv: run by /bin/sh -c
+  std::vector<std::string> argv;                 // not empty; no NUL
+  std::string command;                           // instead of argv: run by /bin/sh -c
   int timeout_seconds = kDefaultTimeoutSeconds;  // 1..86400, from the start of the command
-  std::optional<int> stdin_fd;        // borrowed; read to its end and passed on
+  std::optional<int> stdin_fd;                   // borrowed; read to its end and passed on
 };
 
 struct Cleanup {
@@ -77,11 +77,11 @@ struct ExecResult {
   std::string environment;
   std::string command;  // shell-quoted join
   std::string execution_mode;
-  int exit_code = 0;                  // 128+n for a signal, 124 for a timeout
-  std::optional<int> signal;          // the signal that ended the command
+  int exit_code = 0;          // 128+n for a signal, 124 for a timeout
+  std::optional<int> signal;  // the signal that ended the command
   bool timed_out = false;
   bool stdout_truncated = false, stderr_truncated = false;  // reserved for collected output
-  std::int64_t duration_ms = 0;       // of the command alone
+  std::int64_t duration_ms = 0;                             // of the command alone
   Cleanup cleanup;
   Timing timing;
 };
@@ -89,8 +89,10 @@ struct ExecResult {
 // What a caller sees while a call is under way. Called on the calling thread; output callbacks may
 // block, which stops the guest's writes in turn (credit flow control).
 struct RunObserver {
-  // phase: pull, queue, template, create, start, execute, cleanup; vm_id may be empty; detail is for people.
-  std::function<void(std::string_view phase, std::string_view vm_id, std::string_view detail)> on_phase;
+  // phase: pull, queue, template, create, start, execute, cleanup; vm_id may be empty; detail is
+  // for people.
+  std::function<void(std::string_view phase, std::string_view vm_id, std::string_view detail)>
+      on_phase;
   std::function<Result<void>(std::string_view bytes)> on_stdout;
   std::function<Result<void>(std::string_view bytes)> on_stderr;
   image::PullObserver on_pull;
@@ -105,7 +107,7 @@ struct Check {
 };
 
 struct DoctorReport {
-  std::string platform;  // linux-x86_64
+  std::string platform;     // linux-x86_64
   bool runtime_ok = false;  // a guest can run
   struct {
     std::string path, version;
@@ -140,14 +142,16 @@ class Pyro {
   ~Pyro();
 
   Result<std::vector<image::EnvironmentInfo>> list_environments();
-  Result<image::EnvironmentInfo> pull_environment(const std::string& name, const image::PullObserver& observer);
+  Result<image::EnvironmentInfo> pull_environment(const std::string& name,
+                                                  const image::PullObserver& observer);
   Result<image::EnvironmentInfo> inspect_environment(const std::string& name);
   Result<image::PruneReport> prune_environments();
 
   Result<VmInfo> create_vm(const CreateOptions& options, const RunObserver& observer = {});
   Result<VmInfo> start_vm(const std::string& vm_id, const RunObserver& observer = {});
   // Runs one command and deletes the VM.
-  Result<ExecResult> exec_vm(const std::string& vm_id, const ExecOptions& options, const RunObserver& observer);
+  Result<ExecResult> exec_vm(const std::string& vm_id, const ExecOptions& options,
+                             const RunObserver& observer);
   Result<VmInfo> stop_vm(const std::string& vm_id);
   Result<VmInfo> delete_vm(const std::string& vm_id);  // state "deleted"
   Result<VmInfo> status_vm(const std::string& vm_id);
@@ -155,7 +159,8 @@ class Pyro {
   // Deletes what has expired or whose supervisor is gone; returns the ids.
   Result<std::vector<std::string>> reap_expired();
   // create, start, exec, delete in one call; the VM goes when the caller does.
-  Result<ExecResult> run_in_vm(const CreateOptions& create, const ExecOptions& exec, const RunObserver& observer);
+  Result<ExecResult> run_in_vm(const CreateOptions& create, const ExecOptions& exec,
+                               const RunObserver& observer);
 
   // `fresh` measures again what is otherwise cached for this boot of the host.
   Result<DoctorReport> doctor(bool fresh);

@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -13,8 +13,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 
+#include "core/sandbox_folder.h"
 #include "rpc/session.h"
-#include "supervisor/sandbox_folder.h"
 #include "sys/process.h"
 
 namespace pyro::client {
@@ -42,10 +42,21 @@ asio::awaitable<void> give_up_on_interrupt(int fd, StreamPtr stream) {
   stream->abandon(interrupted());
 }
 
-// Regular files cannot be waited for (epoll refuses them) and never block for long.
+asio::awaitable<void> abandon_after(std::chrono::milliseconds limit, StreamPtr stream) {
+  const auto slept = co_await io::sleep_for(limit);
+  if (!slept) co_return;
+  stream->abandon(
+      {.code = Errc::kDeadline,
+       .message = "the sandbox's supervisor does not answer",
+       .hint = "try again; if it stays so, end the process pyro-supervisor of this VM"});
+}
+
+// Regular files and devices such as /dev/null cannot be waited for (epoll_ctl(2), EPERM) and never
+// block for long.
 bool can_wait_for(int fd) {
-  struct stat st{};
-  return ::fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
+  const sys::UniqueFd probe(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  return probe && ::epoll_ctl(probe.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 // Passes `fd` on until its end. The descriptor is somebody else's and may be shared with other
@@ -79,7 +90,8 @@ asio::awaitable<void> forward_interrupts(int fd, rpc::Session* session, StreamPt
       stream->cancel();
       co_return;
     }
-    const auto sent = co_await session->call(proto::SignalVm::kName, proto::encode(proto::SignalVm{.signo = SIGINT}),
+    const auto sent = co_await session->call(proto::SignalVm::kName,
+                                             proto::encode(proto::SignalVm{.signo = SIGINT}),
                                              std::chrono::seconds(10));
     if (!sent) stream->cancel();
   }
@@ -98,8 +110,9 @@ struct Connection::Impl {
   std::unique_ptr<rpc::Session> session;
 
   explicit Impl(sys::UniqueFd fd) {
-    session = std::make_unique<rpc::Session>(loop.get_executor(), std::move(fd), sys::UniqueFd(),
-                                             rpc::SessionOptions{.handler = {}, .software = "pyro"});
+    session =
+        std::make_unique<rpc::Session>(loop.get_executor(), std::move(fd), sys::UniqueFd(),
+                                       rpc::SessionOptions{.handler = {}, .software = "pyro"});
   }
   ~Impl() {
     asio::co_spawn(loop, session->close(), [](std::exception_ptr) {});
@@ -127,34 +140,39 @@ Connection::~Connection() = default;
 
 Result<Connection> Connection::greet(std::unique_ptr<Impl> impl) {
   auto hello = impl->run(impl->session->handshake_as_initiator(kGreetLimit));
-  if (!hello) return std::unexpected(std::move(hello.error()).context("the sandbox's supervisor does not answer"));
+  if (!hello)
+    return std::unexpected(
+        std::move(hello.error()).context("the sandbox's supervisor does not answer"));
   return Connection(std::move(impl));
 }
 
 Result<Connection> Connection::spawn(const sys::Dirs& dirs, core::Reservation reservation) {
   PYRO_TRY(auto sockets, sys::make_socket_pair());
   const std::string program = dirs.libexec + "/pyro-supervisor";
-  auto started = sys::spawn_detached({.program = program,
-                                      .argv = {"pyro-supervisor", "--client", std::to_string(kClientFd), "--hold",
-                                               std::to_string(kFirstHoldFd), "--hold", std::to_string(kFirstHoldFd + 1)},
-                                      .env = {},
-                                      .cwd = "/",
-                                      .fds = {{sockets.theirs.get(), kClientFd},
-                                              {reservation.memory.get(), kFirstHoldFd},
-                                              {reservation.vcpus.get(), kFirstHoldFd + 1}},
-                                      .new_session = true});
+  auto started = sys::spawn_detached(
+      {.program = program,
+       .argv = {"pyro-supervisor", "--client", std::to_string(kClientFd), "--hold",
+                std::to_string(kFirstHoldFd), "--hold", std::to_string(kFirstHoldFd + 1)},
+       .env = {},
+       .cwd = "/",
+       .fds = {{sockets.theirs.get(), kClientFd},
+               {reservation.memory.get(), kFirstHoldFd},
+               {reservation.vcpus.get(), kFirstHoldFd + 1}},
+       .new_session = true});
   if (!started) {
-    return std::unexpected(std::move(started.error()).with_hint("reinstall pyro: its helper programs are missing"));
+    return std::unexpected(
+        std::move(started.error()).with_hint("reinstall pyro: its helper programs are missing"));
   }
   sockets.theirs = sys::UniqueFd();
   return greet(std::make_unique<Impl>(std::move(sockets.ours)));
 }
 
 Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string& vm_id) {
-  const std::string path = supervisor::socket_of(dirs, vm_id);
+  const std::string path = core::socket_of(dirs, vm_id);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return fail(Errc::kInvalid, path + " is too long for a socket");
+  if (path.size() >= sizeof address.sun_path)
+    return fail(Errc::kInvalid, path + " is too long for a socket");
   std::memcpy(address.sun_path, path.data(), path.size());
   sys::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return sys::fail_errno("socket", errno);
@@ -175,6 +193,7 @@ io::Task<json::object> call_task(rpc::Session* session, std::string method, json
                                  Connection::CallOptions options) {
   PYRO_CO_TRY(const StreamPtr stream, session->open(std::move(method), std::move(params)));
   io::TaskScope scope(co_await asio::this_coro::executor);
+  if (options.limit.count() > 0) scope.spawn(abandon_after(options.limit, stream));
   if (options.interrupt_fd >= 0) scope.spawn(give_up_on_interrupt(options.interrupt_fd, stream));
   Result<json::object> answer = fail(Errc::kInternal, "no answer");
   for (;;) {
@@ -183,7 +202,8 @@ io::Task<json::object> call_task(rpc::Session* session, std::string method, json
       answer = std::unexpected(std::move(item.error()));
       break;
     }
-    if (auto* event = std::get_if<rpc::Event>(&*item); event != nullptr && event->name == proto::Phase::kName) {
+    if (auto* event = std::get_if<rpc::Event>(&*item);
+        event != nullptr && event->name == proto::Phase::kName) {
       const auto phase = proto::decode<proto::Phase>(event->params);
       if (phase && options.on_phase) options.on_phase(*phase);
     } else if (auto* response = std::get_if<rpc::Response>(&*item)) {
@@ -212,12 +232,13 @@ io::Task<json::object> exec_loop(StreamPtr stream, const RunObserver* observer) 
   }
 }
 
-io::Task<proto::ExecVmResult> exec_task(rpc::Session* session, proto::ExecVm request, std::optional<int> stdin_fd,
-                                        const RunObserver* observer) {
+io::Task<proto::ExecVmResult> exec_task(rpc::Session* session, proto::ExecVm request,
+                                        std::optional<int> stdin_fd, const RunObserver* observer) {
   PYRO_CO_TRY(const StreamPtr stream, session->open(proto::ExecVm::kName, proto::encode(request)));
   io::TaskScope scope(co_await asio::this_coro::executor);
   if (stdin_fd) scope.spawn(pump_stdin(*stdin_fd, stream));
-  if (observer->interrupt_fd >= 0) scope.spawn(forward_interrupts(observer->interrupt_fd, session, stream));
+  if (observer->interrupt_fd >= 0)
+    scope.spawn(forward_interrupts(observer->interrupt_fd, session, stream));
   auto answer = co_await exec_loop(stream, observer);
   static_cast<void>(co_await scope.close());
   PYRO_CO_TRY(const json::object object, std::move(answer));
@@ -225,11 +246,13 @@ io::Task<proto::ExecVmResult> exec_task(rpc::Session* session, proto::ExecVm req
 }
 }  // namespace
 
-Result<json::object> Connection::call(const std::string& method, json::object params, const CallOptions& options) {
+Result<json::object> Connection::call(const std::string& method, json::object params,
+                                      const CallOptions& options) {
   return impl_->run(call_task(impl_->session.get(), method, std::move(params), options));
 }
 
-Result<proto::ExecVmResult> Connection::exec(const proto::ExecVm& request, std::optional<int> stdin_fd,
+Result<proto::ExecVmResult> Connection::exec(const proto::ExecVm& request,
+                                             std::optional<int> stdin_fd,
                                              const RunObserver& observer) {
   return impl_->run(exec_task(impl_->session.get(), request, stdin_fd, &observer));
 }

@@ -1,6 +1,7 @@
 // A connection to one sandbox's supervisor, driven by blocking calls.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,11 +28,14 @@ class Connection {
   struct CallOptions {
     std::function<void(const proto::Phase&)> on_phase;
     int interrupt_fd = -1;
+    std::chrono::milliseconds limit{0};  // Errc::kDeadline without an answer by then; 0: none
   };
-  Result<boost::json::object> call(const std::string& method, boost::json::object params, const CallOptions& options);
+  Result<boost::json::object> call(const std::string& method, boost::json::object params,
+                                   const CallOptions& options);
   // Streams the command's stdio. The first byte from `observer.interrupt_fd` becomes SIGINT for the
   // command, the second cancels it.
-  Result<proto::ExecVmResult> exec(const proto::ExecVm& request, std::optional<int> stdin_fd, const RunObserver& observer);
+  Result<proto::ExecVmResult> exec(const proto::ExecVm& request, std::optional<int> stdin_fd,
+                                   const RunObserver& observer);
 
  private:
   struct Impl;

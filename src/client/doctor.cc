@@ -15,10 +15,13 @@ namespace {
 
 constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
-std::string with_hint(const Error& e) { return e.hint.empty() ? e.message : e.message + "; " + e.hint; }
+std::string with_hint(const Error& e) {
+  return e.hint.empty() ? e.message : e.message + "; " + e.hint;
+}
 
 void check_qemu(DoctorReport& report, const DoctorInputs& in) {
-  const auto qemu = vmm::find_qemu(in.qemu_override, in.search_path.empty() ? kDefaultPath : in.search_path);
+  const auto qemu =
+      vmm::find_qemu(in.qemu_override, in.search_path.empty() ? kDefaultPath : in.search_path);
   if (!qemu) {
     report.issues.push_back(with_hint(qemu.error()));
     return;
@@ -43,7 +46,8 @@ void check_accelerator(DoctorReport& report, const DoctorInputs& in, bool fresh)
   report.accelerator.reason = facts->accelerator_reason;
   if (facts->kvm.exists && (!facts->kvm.readable || !facts->kvm.writable)) {
     report.issues.push_back(
-        "/dev/kvm is there but this user may not use it; guests run many times faster with it: add the user to "
+        "/dev/kvm is there but this user may not use it; guests run many times faster with it: add "
+        "the user to "
         "the group that owns it (often kvm) and log in again");
   }
 }
@@ -55,16 +59,18 @@ void check_isolation(DoctorReport& report) {
   report.isolation.landlock = jail.landlock;
   const bool kvm = report.accelerator.in_force == "kvm";
   report.isolation.boundary = kvm ? "kvm+jail" : "jail";
-  report.isolation.detail = kvm ? "the CPU's virtualization separates the guest; QEMU itself is jailed"
-                                : "emulation is no isolation boundary by itself: the jail around QEMU (namespaces, "
-                                  "seccomp, no network, no writable file) is the one that holds";
+  report.isolation.detail =
+      kvm ? "the CPU's virtualization separates the guest; QEMU itself is jailed"
+          : "emulation is no isolation boundary by itself: the jail around QEMU (namespaces, "
+            "seccomp, no network, no writable file) is the one that holds";
   if (!jail.user_namespaces) {
     report.issues.emplace_back(
         "user namespaces are not available, and the jail around QEMU needs them: check "
         "/proc/sys/user/max_user_namespaces and /proc/sys/kernel/unprivileged_userns_clone");
   }
   if (!jail.seccomp_notify) {
-    report.issues.emplace_back("the kernel has no seccomp user notification (Linux 5.5 or newer has it)");
+    report.issues.emplace_back(
+        "the kernel has no seccomp user notification (Linux 5.5 or newer has it)");
   }
   if (!jail.landlock) {
     report.isolation.detail += "; Landlock is not available on this kernel";
@@ -78,7 +84,8 @@ void check_helpers(DoctorReport& report, const DoctorInputs& in) {
   }
 }
 
-void check_environments(DoctorReport& report, const DoctorInputs& in, image::Environments& environments) {
+void check_environments(DoctorReport& report, const DoctorInputs& in,
+                        image::Environments& environments) {
   report.environment_cache = in.dirs.environments();
   auto list = environments.list();
   if (!list) {
@@ -88,12 +95,14 @@ void check_environments(DoctorReport& report, const DoctorInputs& in, image::Env
   report.environments = std::move(*list);
   for (const image::EnvironmentInfo& e : report.environments) {
     if (!e.damage.empty()) {
-      report.issues.push_back(fmt::format("{} is damaged ({}); run: pyro env pull {}", e.entry.name, e.damage, e.entry.name));
+      report.issues.push_back(fmt::format("{} is damaged ({}); run: pyro env pull {}", e.entry.name,
+                                          e.damage, e.entry.name));
     }
   }
   const auto damaged = core::Templates::verify(in.dirs.templates());
   if (damaged && !damaged->empty()) {
-    report.issues.push_back(fmt::format("{} template(s) in {} are damaged; run: pyro env prune", damaged->size(), in.dirs.templates()));
+    report.issues.push_back(fmt::format("{} template(s) in {} are damaged; run: pyro env prune",
+                                        damaged->size(), in.dirs.templates()));
   }
 }
 
@@ -106,7 +115,8 @@ DoctorReport examine(const DoctorInputs& in, image::Environments& environments, 
   check_accelerator(report, in, fresh);
   check_isolation(report);
   check_helpers(report, in);
-  const bool helpers = sys::exists(in.dirs.libexec + "/pyro-supervisor") && sys::exists(in.dirs.libexec + "/pyro-agent");
+  const bool helpers = sys::exists(in.dirs.libexec + "/pyro-supervisor") &&
+                       sys::exists(in.dirs.libexec + "/pyro-agent");
   report.runtime_ok = report.qemu.supported && helpers && report.isolation.user_namespaces &&
                       report.isolation.seccomp && !report.accelerator.in_force.empty();
   check_environments(report, in, environments);

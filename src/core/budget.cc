@@ -85,10 +85,11 @@ Result<Reservation> reserve(const BudgetRequest& r) {
   const int want = (r.mem_mib + kUnitMib - 1) / kUnitMib;
   const int total = r.totals.mem_mib / kUnitMib;
   if (want > total || r.vcpus > r.totals.vcpus) {
-    return fail_hint(Errc::kLimit,
-                     fmt::format("{} MiB and {} vCPU were asked for; this host's budget is {} MiB and {} vCPU",
-                                 r.mem_mib, r.vcpus, r.totals.mem_mib, r.totals.vcpus),
-                     "use smaller --mem-mib or --vcpu-count");
+    return fail_hint(
+        Errc::kLimit,
+        fmt::format("{} MiB and {} vCPU were asked for; this host's budget is {} MiB and {} vCPU",
+                    r.mem_mib, r.vcpus, r.totals.mem_mib, r.totals.vcpus),
+        "use smaller --mem-mib or --vcpu-count");
   }
   Reservation reservation;
   PYRO_TRY(reservation.memory, sys::open_file(r.runtime_dir + "/budget.memory", O_RDWR | O_CREAT));
@@ -96,7 +97,8 @@ Result<Reservation> reserve(const BudgetRequest& r) {
   Waiter waiter(r);
   std::optional<sys::FileLock> turn;
   while (!turn) {
-    auto lock = sys::FileLock::try_acquire(r.runtime_dir + "/budget.turn", sys::FileLock::Mode::kExclusive);
+    auto lock =
+        sys::FileLock::try_acquire(r.runtime_dir + "/budget.turn", sys::FileLock::Mode::kExclusive);
     if (lock) {
       turn = std::move(*lock);
     } else if (lock.error().code == Errc::kConflict) {
@@ -106,10 +108,12 @@ Result<Reservation> reserve(const BudgetRequest& r) {
     }
   }
   while (!take_all(reservation.memory.get(), total, want)) {
-    PYRO_CHECK(waiter.pause(fmt::format("less than {} of the memory budget of {} MiB is free", r.mem_mib, r.totals.mem_mib)));
+    PYRO_CHECK(waiter.pause(fmt::format("less than {} of the memory budget of {} MiB is free",
+                                        r.mem_mib, r.totals.mem_mib)));
   }
   while (!take_all(reservation.vcpus.get(), r.totals.vcpus, r.vcpus)) {
-    PYRO_CHECK(waiter.pause(fmt::format("less than {} of the budget of {} vCPU is free", r.vcpus, r.totals.vcpus)));
+    PYRO_CHECK(waiter.pause(
+        fmt::format("less than {} of the budget of {} vCPU is free", r.vcpus, r.totals.vcpus)));
   }
   return reservation;
 }

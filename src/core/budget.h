@@ -1,10 +1,10 @@
 // The host's memory and CPUs, shared by all sandboxes of a user without a daemon.
 //
-// Each unit (64 MiB, or one virtual CPU) is a byte of a file in the runtime folder, and reserving it
-// is a lock on that byte (fcntl(2), open file description locks). The locks belong to a descriptor
-// that the sandbox's supervisor keeps, so they are gone when it is, however it ended. Who has to wait
-// holds the turnstile's lock, so that starts are served one at a time and a large one is not starved
-// by small ones.
+// Each unit (64 MiB, or one virtual CPU) is a byte of a file in the runtime folder, and reserving
+// it is a lock on that byte (fcntl(2), open file description locks). The locks belong to a
+// descriptor that the sandbox's supervisor keeps, so they are gone when it is, however it ended.
+// Who has to wait holds the turnstile's lock, so that starts are served one at a time and a large
+// one is not starved by small ones.
 #pragma once
 
 #include <functional>

@@ -21,8 +21,12 @@ class Budget : public ::testing::Test {
   }
   void TearDown() override { (void)sys::remove_tree(dir_); }
   BudgetRequest request(int mem_mib, int cancel_fd = -1) {
-    return {.runtime_dir = dir_, .totals = {.mem_mib = 256, .vcpus = 4}, .mem_mib = mem_mib, .vcpus = 1,
-            .on_wait = [this](const std::string& why) { waits_.push_back(why); }, .cancel_fd = cancel_fd};
+    return {.runtime_dir = dir_,
+            .totals = {.mem_mib = 256, .vcpus = 4},
+            .mem_mib = mem_mib,
+            .vcpus = 1,
+            .on_wait = [this](const std::string& why) { waits_.push_back(why); },
+            .cancel_fd = cancel_fd};
   }
   std::string dir_;
   std::vector<std::string> waits_;

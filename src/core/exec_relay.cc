@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
+#include <deque>
 
 #include "base/text.h"
 
@@ -13,30 +15,67 @@ namespace asio = io::asio;
 namespace {
 
 constexpr auto kKillGrace = std::chrono::milliseconds(1000);
-// Beyond timeout and grace, before the agent counts as dead.
-constexpr auto kAgentSlack = std::chrono::seconds(10);
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;
 
-// Client to guest: stdin, and the client's wish to end the command.
-asio::awaitable<void> pump_in(StreamPtr client, StreamPtr guest) {
+// Stdin that the guest has not taken yet; the client's credit bounds it.
+struct Input {
+  explicit Input(const asio::any_io_executor& ex) : arrived(ex) {}
+  std::deque<rpc::Data> waiting;
+  io::Event arrived;
+};
+
+// From the client: stdin, and its wish to end the command. Never waits for the guest, so that the
+// wish is heard also when the command does not read.
+asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, Input* input,
+                                 std::chrono::milliseconds silence_limit) {
+  client->manual_credit();
   for (;;) {
     auto item = co_await client->next();
-    if (!item || std::holds_alternative<rpc::Cancelled>(*item)) {
-      guest->cancel();
-      co_return;
+    if (!item || std::holds_alternative<rpc::Cancelled>(*item)) break;
+    auto* data = std::get_if<rpc::Data>(&*item);
+    if (data == nullptr || data->channel != wire::kStdin) continue;
+    input->waiting.push_back(std::move(*data));
+    input->arrived.set();
+  }
+  guest->cancel();
+  const auto slept = co_await io::sleep_for(kKillGrace + silence_limit);
+  if (slept)
+    guest->abandon(
+        {.code = Errc::kUnavailable, .message = "the guest stopped answering", .hint = {}});
+}
+
+// To the guest. A command that closed its stdin is no error: what comes for it is dropped.
+asio::awaitable<void> give_input(StreamPtr client, StreamPtr guest, Input* input, bool wanted) {
+  for (;;) {
+    while (input->waiting.empty()) {
+      input->arrived.clear();
+      const auto woken = co_await input->arrived.wait();
+      if (!woken) co_return;
     }
-    if (auto* data = std::get_if<rpc::Data>(&*item); data != nullptr && data->channel == wire::kStdin) {
-      // A command that closed its stdin is no error: what comes for it is dropped.
-      static_cast<void>(co_await guest->send(wire::kStdin, std::move(data->bytes), data->end));
-    }
+    rpc::Data data = std::move(input->waiting.front());
+    input->waiting.pop_front();
+    const std::size_t size = data.bytes.size();
+    if (wanted)
+      static_cast<void>(co_await guest->send(wire::kStdin, std::move(data.bytes), data.end));
+    client->consumed(wire::kStdin, size);
   }
 }
 
 // The agent ends a command at its timeout. This is for an agent that no longer does.
 asio::awaitable<void> watch_deadline(std::chrono::milliseconds limit, StreamPtr guest) {
   const auto slept = co_await io::sleep_for(limit);
-  if (slept) guest->abandon({.code = Errc::kDeadline, .message = "the guest stopped answering", .hint = {}});
+  if (slept)
+    guest->abandon({.code = Errc::kDeadline, .message = "the guest stopped answering", .hint = {}});
+}
+
+// The agent's answer comes from the guest and may say anything.
+Result<void> check(const proto::ExecResult& r) {
+  constexpr int kLastSignal = 64;
+  const bool code = r.exit_code && *r.exit_code >= 0 && *r.exit_code <= 255;
+  const bool signal = r.signal && *r.signal >= 1 && *r.signal <= kLastSignal;
+  if (code != signal && r.exit_code.has_value() != r.signal.has_value()) return {};
+  return fail(Errc::kInvalid, "the guest's answer says neither an exit code nor a signal");
 }
 
 // Guest to client: output, until the answer.
@@ -44,13 +83,18 @@ io::Task<proto::ExecResult> pump_out(StreamPtr guest, StreamPtr client, double& 
   for (;;) {
     PYRO_CO_TRY(rpc::Incoming item, co_await guest->next());
     if (auto* data = std::get_if<rpc::Data>(&item)) {
+      if (data->channel == wire::kStdin)
+        co_return fail(Errc::kInvalid, "the guest sent data on stdin");
       const auto sent = co_await client->send(data->channel, std::move(data->bytes), data->end);
       if (!sent) guest->cancel();  // nobody reads any more; drain until the answer
-    } else if (auto* event = std::get_if<rpc::Event>(&item); event != nullptr && event->name == proto::ExecStarted::kName) {
+    } else if (auto* event = std::get_if<rpc::Event>(&item);
+               event != nullptr && event->name == proto::ExecStarted::kName) {
       const auto started = proto::decode<proto::ExecStarted>(event->params);
-      if (started) spawn_ms = static_cast<double>(started->spawn_us) / 1000.0;
+      if (started) spawn_ms = std::max(0.0, static_cast<double>(started->spawn_us) / 1000.0);
     } else if (auto* response = std::get_if<rpc::Response>(&item)) {
-      co_return proto::decode<proto::ExecResult>(response->result);
+      PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(response->result));
+      PYRO_CO_CHECK(check(result));
+      co_return result;
     }
   }
 }
@@ -58,8 +102,9 @@ io::Task<proto::ExecResult> pump_out(StreamPtr guest, StreamPtr client, double& 
 // A command that could not be run at all, as a shell reports it.
 io::Task<proto::ExecVmResult> not_run(Error error, std::string program, StreamPtr client) {
   const bool missing = error.code == Errc::kNotFound;
-  std::string text = fmt::format("pyro: {}: {}\n", to_utf8(program),
-                                 missing ? "not found in the guest" : "cannot be executed in the guest");
+  std::string text =
+      fmt::format("pyro: {}: {}\n", to_utf8(program),
+                  missing ? "not found in the guest" : "cannot be executed in the guest");
   static_cast<void>(co_await client->send(wire::kStderr, std::move(text)));
   co_return proto::ExecVmResult{.exit_code = missing ? 127 : 126, .signal = {}};
 }
@@ -68,7 +113,7 @@ proto::ExecVmResult finished(const proto::ExecResult& r, double spawn_ms) {
   return {.exit_code = r.timed_out ? 124 : r.shell_code(),
           .signal = r.signal,
           .timed_out = r.timed_out,
-          .duration_us = r.duration_us,
+          .duration_us = std::max<std::int64_t>(0, r.duration_us),
           .timing = {{.name = "spawn_command", .ms = spawn_ms}}};
 }
 
@@ -83,18 +128,29 @@ io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::ExecVm request, St
                    .stdin_open = request.stdin_open,
                    .timeout_ms = timeout.count(),
                    .kill_grace_ms = kKillGrace.count()};
-  PYRO_CO_TRY(const StreamPtr stream, guest.session().open(proto::Exec::kName, proto::encode(exec)));
+  auto opened = guest.session().open(proto::Exec::kName, proto::encode(exec));
+  if (!opened) {
+    PYRO_CO_TRY(Error why, co_await guest.explain(std::move(opened.error())));
+    co_return std::unexpected(std::move(why).context("the command could not be started"));
+  }
+  const StreamPtr stream = *std::move(opened);
   on_open(stream);
-  io::TaskScope scope(co_await asio::this_coro::executor);
-  scope.spawn(pump_in(client, stream));
-  if (timeout.count() > 0) scope.spawn(watch_deadline(timeout + kKillGrace + kAgentSlack, stream));
+  const auto executor = co_await asio::this_coro::executor;
+  const auto silence_limit = guest.limits().silence_limit;
+  io::TaskScope scope(executor);
+  Input input(executor);
+  scope.spawn(take_input(client, stream, &input, silence_limit));
+  scope.spawn(give_input(client, stream, &input, request.stdin_open));
+  if (timeout.count() > 0)
+    scope.spawn(watch_deadline(timeout + kKillGrace + silence_limit, stream));
   double spawn_ms = 0;
   auto result = co_await pump_out(stream, client, spawn_ms);
   static_cast<void>(co_await scope.close());
   if (result) co_return finished(*result, spawn_ms);
   Error error = std::move(result.error());
   if (error.code == Errc::kDeadline) {
-    co_return proto::ExecVmResult{.exit_code = 124, .signal = {}, .timed_out = true, .duration_us = timeout.count() * 1000};
+    co_return proto::ExecVmResult{
+        .exit_code = 124, .signal = {}, .timed_out = true, .duration_us = timeout.count() * 1000};
   }
   const bool machine_lives = guest.session().is_open();
   if (machine_lives && (error.code == Errc::kNotFound || error.code == Errc::kDenied)) {

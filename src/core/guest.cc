@@ -7,6 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+
 #include "base/text.h"
 #include "image/initramfs.h"
 #include "sys/file.h"
@@ -19,8 +22,6 @@ namespace asio = io::asio;
 namespace {
 
 constexpr std::size_t kConsoleInError = 1500;
-constexpr auto kCallLimit = std::chrono::seconds(30);
-constexpr auto kWarmUpLimit = std::chrono::seconds(60);
 constexpr auto kDeathMoment = std::chrono::milliseconds(500);
 
 Result<std::string> random_bytes(std::size_t n) {
@@ -34,13 +35,34 @@ Result<std::string> random_bytes(std::size_t n) {
 // The end of the console, on lines of its own, for a person to read.
 std::string console_lines(const std::string& console) {
   if (console.empty()) return " (its console printed nothing)";
-  const std::string tail = console.size() > kConsoleInError ? console.substr(console.size() - kConsoleInError) : console;
-  return "\nlast lines of the guest's console:\n" + to_utf8(tail);
+  const std::size_t from = console.size() - std::min(console.size(), kConsoleInError);
+  return "\nlast lines of the guest's console:\n" +
+         printable(std::string_view(console).substr(from));
+}
+
+asio::awaitable<void> abort_after(std::chrono::milliseconds limit, rpc::Session* session) {
+  const auto slept = co_await io::sleep_for(limit);
+  if (slept) session->abort({.code = Errc::kDeadline, .message = "no answer in time", .hint = {}});
+}
+
+asio::awaitable<void> abandon_after(std::chrono::milliseconds limit,
+                                    std::shared_ptr<rpc::Stream> stream) {
+  const auto slept = co_await io::sleep_for(limit);
+  if (slept) stream->abandon({.code = Errc::kDeadline, .message = "no answer in time", .hint = {}});
+}
+
+// Everything until the answer, which does not matter either.
+io::Task<void> drain(std::shared_ptr<rpc::Stream> stream) {
+  for (;;) {
+    PYRO_CO_TRY(const rpc::Incoming item, co_await stream->next());
+    if (std::holds_alternative<rpc::Response>(item)) co_return Result<void>{};
+  }
 }
 
 }  // namespace
 
-Guest::Guest(std::unique_ptr<vmm::Vm> vm, asio::any_io_executor ex) : vm_(std::move(vm)) {
+Guest::Guest(std::unique_ptr<vmm::Vm> vm, asio::any_io_executor ex, BootConfig limits)
+    : limits_(std::move(limits)), vm_(std::move(vm)) {
   session_ = std::make_unique<rpc::Session>(ex, vm_->take_control_port(), vm_->take_data_port(),
                                             rpc::SessionOptions{.handler = {}, .software = "pyro"});
 }
@@ -65,18 +87,34 @@ io::Task<void> Guest::greet(std::chrono::milliseconds limit) {
     PYRO_CO_TRY(Error why, co_await explain(std::move(hello.error())));
     co_return std::unexpected(std::move(why).context("the guest did not come up"));
   }
-  co_return std::unexpected(Error{
-      .code = Errc::kDeadline,
-      .message = fmt::format("the guest did not answer within {:.1f} s{}",
-                             std::chrono::duration<double>(limit).count(), console_lines(vm_->console_tail())),
-      .hint = "run: pyro doctor"});
+  co_return std::unexpected(
+      Error{.code = Errc::kDeadline,
+            .message = fmt::format("the guest did not answer within {:.1f} s{}",
+                                   std::chrono::duration<double>(limit).count(),
+                                   console_lines(vm_->console_tail())),
+            .hint = "run: pyro doctor"});
+}
+
+io::Task<Error> Guest::failed(std::string what, Error error) {
+  const bool silent = error.code == Errc::kDeadline;
+  if (!session_->is_open()) {
+    PYRO_CO_TRY(error, co_await explain(std::move(error)));
+  }
+  if (silent) error.message += console_lines(vm_->console_tail());
+  co_return std::move(error).context(what);
+}
+
+io::Task<void> Guest::call(std::string what, std::string method, boost::json::object params) {
+  auto done = co_await session_->call(std::move(method), std::move(params), limits_.call_limit);
+  if (done) co_return Result<void>{};
+  PYRO_CO_TRY(Error why, co_await failed(std::move(what), std::move(done.error())));
+  co_return std::unexpected(std::move(why));
 }
 
 io::Task<void> Guest::prepare() {
   proto::Prepare request{.root = "pyro-root"};
-  auto done = co_await session_->call(proto::Prepare::kName, proto::encode(request), kCallLimit);
-  if (!done) co_return std::unexpected(std::move(done.error()).context("preparing the guest's root"));
-  co_return Result<void>{};
+  co_return co_await call("preparing the guest's root", proto::Prepare::kName,
+                          proto::encode(request));
 }
 
 io::Task<void> Guest::rejuvenate(Identity identity) {
@@ -88,28 +126,39 @@ io::Task<void> Guest::rejuvenate(Identity identity) {
                             .wall_clock_ns = now.tv_sec * 1'000'000'000L + now.tv_nsec,
                             .hostname = std::move(identity.hostname),
                             .machine_id = hex(machine_id)};
-  auto done = co_await session_->call(proto::Rejuvenate::kName, proto::encode(request), kCallLimit);
-  if (!done) co_return std::unexpected(std::move(done.error()).context("rejuvenating the guest"));
-  co_return Result<void>{};
+  co_return co_await call("rejuvenating the guest", proto::Rejuvenate::kName,
+                          proto::encode(request));
 }
 
 io::Task<void> Guest::warm_up(std::vector<std::string> argv) {
   proto::Exec request{.argv = proto::to_bytes(std::move(argv)),
-                      .timeout_ms = std::chrono::milliseconds(kWarmUpLimit).count()};
+                      .timeout_ms = limits_.warm_up_limit.count()};
   PYRO_CO_TRY(const auto stream, session_->open(proto::Exec::kName, proto::encode(request)));
-  for (;;) {
-    PYRO_CO_TRY(const rpc::Incoming item, co_await stream->next());
-    if (std::holds_alternative<rpc::Response>(item)) co_return Result<void>{};
+  io::TaskScope scope(co_await asio::this_coro::executor);
+  scope.spawn(abandon_after(limits_.warm_up_limit + limits_.silence_limit, stream));
+  auto done = co_await drain(stream);
+  static_cast<void>(co_await scope.close());
+  // A command that is not there warms nothing up, and that is all.
+  if (done || done.error().code == Errc::kNotFound || done.error().code == Errc::kDenied) {
+    co_return Result<void>{};
   }
+  PYRO_CO_TRY(Error why, co_await failed("warming up the template", std::move(done.error())));
+  co_return std::unexpected(std::move(why));
 }
 
 io::Task<void> Guest::freeze_and_save() {
-  PYRO_CO_TRY(const auto ignored,
-              co_await session_->call(proto::Freeze::kName, proto::encode(proto::Freeze{}), kCallLimit));
-  static_cast<void>(ignored);
+  PYRO_CO_CHECK(
+      co_await call("freezing the guest", proto::Freeze::kName, proto::encode(proto::Freeze{})));
   // The agent ends the session once it has nothing more to send, so nothing is in flight when the
   // machine stops.
-  static_cast<void>(co_await session_->closed());
+  io::TaskScope scope(co_await asio::this_coro::executor);
+  scope.spawn(abort_after(limits_.call_limit, session_.get()));
+  Error why = co_await session_->closed();
+  static_cast<void>(co_await scope.close());
+  if (why.code == Errc::kDeadline) {
+    PYRO_CO_TRY(why, co_await failed("freezing the guest", std::move(why)));
+    co_return std::unexpected(std::move(why));
+  }
   co_return co_await vm_->save();
 }
 

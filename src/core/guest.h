@@ -18,8 +18,12 @@ namespace pyro::core {
 struct BootConfig {
   std::string agent_path;  // pyro-agent on the host
   long tsc_khz = 0;
-  std::chrono::milliseconds boot_limit{60'000};    // until a booting agent answers
-  std::chrono::milliseconds answer_limit{20'000};  // until a restored agent answers
+  std::chrono::milliseconds boot_limit{60'000};     // until a booting agent answers
+  std::chrono::milliseconds answer_limit{20'000};   // until a restored agent answers
+  std::chrono::milliseconds call_limit{30'000};     // for each other request to the agent
+  std::chrono::milliseconds warm_up_limit{60'000};  // for each command that warms a template up
+  // Beyond a command's timeout and its grace, before a silent agent counts as dead.
+  std::chrono::milliseconds silence_limit{10'000};
 };
 
 // What makes one clone different from every other.
@@ -30,7 +34,7 @@ struct Identity {
 // Owner: Sandbox or the template builder. end() must have been awaited before it is destroyed.
 class Guest {
  public:
-  Guest(std::unique_ptr<vmm::Vm> vm, io::asio::any_io_executor ex);
+  Guest(std::unique_ptr<vmm::Vm> vm, io::asio::any_io_executor ex, BootConfig limits);
   ~Guest();
 
   // Waits for the agent's answer. When the guest ends or stays silent, the error carries the reason
@@ -40,26 +44,32 @@ class Guest {
   io::Task<void> prepare();
   // Fresh entropy, clock, hostname, machine id: before anything of the user's runs.
   io::Task<void> rejuvenate(Identity identity);
-  // Runs a command and throws its output away; for warming the template up.
+  // Runs a command and throws its output and result away; for warming the template up.
   io::Task<void> warm_up(std::vector<std::string> argv);
   // Makes the agent forget this session, then saves the device state.
   io::Task<void> freeze_and_save();
 
   [[nodiscard]] rpc::Session& session() { return *session_; }
   [[nodiscard]] vmm::Vm& vm() { return *vm_; }
+  [[nodiscard]] const BootConfig& limits() const { return limits_; }
   // The reason a call on the session failed, when that is the end of the machine; waits up to a
-  // moment for the machine to end, because its sockets close before its process does.
+  // moment for the machine to end, because its sockets close before its process does. Else `error`.
   io::Task<Error> explain(Error error);
   // Kills the machine and ends the session.
   io::asio::awaitable<void> end();
 
  private:
+  // A request; its error says what was tried, and how the machine ended when it did.
+  io::Task<void> call(std::string what, std::string method, boost::json::object params);
+  io::Task<Error> failed(std::string what, Error error);
+
+  BootConfig limits_;
   std::unique_ptr<vmm::Vm> vm_;
   std::unique_ptr<rpc::Session> session_;
 };
 
-// A command line for the kernel and the initramfs (the environment's modules and the agent), ready to
-// be booted.
+// A command line for the kernel and the initramfs (the environment's modules and the agent), ready
+// to be booted.
 Result<vmm::FreshBoot> make_fresh_boot(const image::InstalledEnvironment& environment,
                                        const BootConfig& config);
 

@@ -7,6 +7,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include "base/text.h"
 #include "core/exec_relay.h"
 #include "sys/file.h"
 
@@ -33,19 +34,32 @@ class Stopwatch {
 Result<sys::UniqueFd> anonymous_memory(int mem_mib) {
   sys::UniqueFd fd(::memfd_create("pyro-guest", MFD_CLOEXEC));
   if (!fd) return sys::fail_errno("memfd_create", errno);
-  PYRO_CHECK(sys::retrying("ftruncate", [&] { return ::ftruncate(fd.get(), static_cast<off_t>(mem_mib) << 20); }));
+  PYRO_CHECK(sys::retrying(
+      "ftruncate", [&] { return ::ftruncate(fd.get(), static_cast<off_t>(mem_mib) << 20); }));
   return fd;
+}
+
+// An error for people: parts of it may come from the guest or from QEMU.
+Error safe(Error error) {
+  error.message = printable(error.message);
+  error.hint = printable(error.hint);
+  return error;
 }
 
 }  // namespace
 
 const char* state_name(SandboxState state) {
   switch (state) {
-    case SandboxState::kCreated: return "created";
-    case SandboxState::kStarting: return "starting";
-    case SandboxState::kStarted: return "started";
-    case SandboxState::kStopped: return "stopped";
-    case SandboxState::kFailed: return "failed";
+    case SandboxState::kCreated:
+      return "created";
+    case SandboxState::kStarting:
+      return "starting";
+    case SandboxState::kStarted:
+      return "started";
+    case SandboxState::kStopped:
+      return "stopped";
+    case SandboxState::kFailed:
+      return "failed";
   }
   return "failed";
 }
@@ -61,7 +75,8 @@ io::Task<std::unique_ptr<vmm::Vm>> Sandbox::launch(const image::InstalledEnviron
     spec.memory_mode = vmm::LaunchSpec::Memory::kShared;
     PYRO_CO_TRY(spec.start, make_fresh_boot(environment, spec_.boot));
   } else {
-    TemplateRequest request{.environment = environment, .shape = spec_.shape, .boot = spec_.boot, .on_phase = {}};
+    TemplateRequest request{
+        .environment = environment, .shape = spec_.shape, .boot = spec_.boot, .on_phase = {}};
     if (on_phase) {
       request.on_phase = [&on_phase](const std::string& detail) { on_phase("template", detail); };
     }
@@ -82,7 +97,7 @@ io::Task<void> Sandbox::bring_up(const OnPhase& on_phase, std::vector<proto::Sta
   PYRO_CO_TRY(image::InstalledEnvironment environment, deps_.environments.open(spec_.environment));
   PYRO_CO_TRY(auto vm, co_await launch(environment, on_phase, stages));
   environment_lease_ = std::move(environment.lease);
-  guest_ = std::make_unique<Guest>(std::move(vm), co_await asio::this_coro::executor);
+  guest_ = std::make_unique<Guest>(std::move(vm), ex_, spec_.boot);
   Stopwatch watch;
   const auto limit = spec_.cold ? spec_.boot.boot_limit : spec_.boot.answer_limit;
   PYRO_CO_CHECK(co_await guest_->greet(limit));
@@ -93,58 +108,119 @@ io::Task<void> Sandbox::bring_up(const OnPhase& on_phase, std::vector<proto::Sta
   co_return Result<void>{};
 }
 
-io::Task<std::vector<proto::Stage>> Sandbox::start(OnPhase on_phase) {
-  if (state_ != SandboxState::kCreated && state_ != SandboxState::kStopped) {
-    co_return fail(Errc::kConflict, fmt::format("{} is {}; only a created or stopped VM can be started",
-                                                spec_.vm_id, state_name(state_)));
-  }
-  state_ = SandboxState::kStarting;
-  std::vector<proto::Stage> stages;
-  auto up = co_await bring_up(on_phase, stages);
-  if (state_ != SandboxState::kStarting) {  // stop() came in between
-    co_return fail(Errc::kUnavailable, spec_.vm_id + " was stopped while it started");
-  }
-  if (!up) {
-    last_error_ = up.error().message;
-    co_await stop();
-    state_ = SandboxState::kFailed;
-    co_return std::unexpected(std::move(up.error()));
-  }
-  state_ = SandboxState::kStarted;
-  co_return stages;
+asio::awaitable<void> Sandbox::attempt(Attempt* attempt) {
+  attempt->result = co_await bring_up(attempt->on_phase, attempt->stages);
 }
 
-io::Task<proto::ExecVmResult> Sandbox::exec(proto::ExecVm request, std::shared_ptr<rpc::Stream> client) {
-  if (state_ != SandboxState::kStarted) {
-    co_return fail_hint(Errc::kConflict, fmt::format("{} is {}, not started", spec_.vm_id, state_name(state_)),
-                        "start it first");
+io::Task<std::vector<proto::Stage>> Sandbox::start(OnPhase on_phase) {
+  if (stopping_) co_return fail(Errc::kConflict, spec_.vm_id + " is being stopped");
+  if (state_ != SandboxState::kCreated && state_ != SandboxState::kStopped) {
+    co_return fail_hint(Errc::kConflict,
+                        fmt::format("{} is {}; only a created or stopped VM can be started",
+                                    spec_.vm_id, state_name(state())),
+                        state() == SandboxState::kFailed ? "delete it and create another" : "");
   }
-  const Use use(*this);
-  auto result = co_await relay_exec(*guest_, std::move(request), std::move(client),
-                                    [this](std::shared_ptr<rpc::Stream> s) { command_ = std::move(s); });
-  if (!result) {
-    last_error_ = result.error().message;
+  state_ = SandboxState::kStarting;
+  Attempt current(ex_);
+  current.on_phase = std::move(on_phase);
+  attempt_ = &current;
+  current.scope.spawn(attempt(&current));
+  co_await current.scope.join_or_cancel();
+  attempt_ = nullptr;
+  const std::exception_ptr failure = co_await current.scope.close();
+  if (failure) current.result = fail(Errc::kInternal, "starting the VM failed");
+  if (current.stopped)
+    co_return fail(Errc::kUnavailable, spec_.vm_id + " was stopped while it started");
+  if (!current.result) {
+    Error error = safe(std::move(current.result.error()));
+    last_error_ = error.message;
+    co_await stop();
     state_ = SandboxState::kFailed;
+    co_return std::unexpected(std::move(error));
   }
-  co_return result;
+  state_ = SandboxState::kStarted;
+  co_return std::move(current.stages);
+}
+
+void Sandbox::retry_with(vmm::Accelerator accelerator) {
+  if (state_ != SandboxState::kFailed) return;
+  spec_.shape.accelerator = accelerator;
+  state_ = SandboxState::kCreated;
+}
+
+bool Sandbox::ended_by_itself() const {
+  return state_ == SandboxState::kStarted && guest_ && guest_->vm().ended().is_set();
+}
+
+SandboxState Sandbox::state() const {
+  return ended_by_itself() ? SandboxState::kFailed : state_;
+}
+
+std::string Sandbox::last_error() const {
+  return ended_by_itself() && last_error_.empty() ? guest_->vm().end().detail : last_error_;
+}
+
+Result<void> Sandbox::check_exec() const {
+  if (state_ != SandboxState::kStarted || stopping_) {
+    const bool can_start = state_ == SandboxState::kCreated || state_ == SandboxState::kStopped;
+    return fail_hint(Errc::kConflict,
+                     fmt::format("{} is {}, not started", spec_.vm_id, state_name(state_)),
+                     can_start ? "start it first" : "");
+  }
+  if (executing_) {
+    return fail_hint(Errc::kConflict, spec_.vm_id + " runs a command already",
+                     "a VM runs one command and is deleted after it: create another");
+  }
+  return {};
+}
+
+io::Task<proto::ExecVmResult> Sandbox::exec(proto::ExecVm request,
+                                            std::shared_ptr<rpc::Stream> client) {
+  PYRO_CO_CHECK(check_exec());
+  const Use use(*this);
+  executing_ = true;
+  auto result = co_await relay_exec(*guest_, std::move(request), std::move(client),
+                                    [this](std::shared_ptr<rpc::Stream> s) { command_ = s; });
+  executing_ = false;
+  if (result) co_return result;
+  Error error = safe(std::move(result.error()));
+  last_error_ = error.message;
+  if (state_ == SandboxState::kStarted) state_ = SandboxState::kFailed;
+  co_return std::unexpected(std::move(error));
 }
 
 Result<void> Sandbox::signal(int signo) {
+  constexpr int kLastSignal = 64;
+  if (signo < 1 || signo > kLastSignal)
+    return fail(Errc::kInvalid, fmt::format("{} is no signal", signo));
   const auto command = command_.lock();
   if (!command) return fail(Errc::kConflict, spec_.vm_id + " runs no command");
   return command->send_event(proto::Signal::kName, proto::encode(proto::Signal{.signo = signo}));
 }
 
 asio::awaitable<void> Sandbox::stop() {
+  if (stopping_) {
+    co_await stopped_.wait_regardless();
+    co_return;
+  }
+  stopping_ = true;
+  stopped_.clear();
   state_ = SandboxState::kStopped;
+  if (attempt_ != nullptr) {
+    attempt_->stopped = true;
+    attempt_->scope.cancel();
+  }
   if (guest_) co_await guest_->end();
   while (users_ > 0) {
     unused_.clear();
-    static_cast<void>(co_await unused_.wait());
+    co_await unused_.wait_regardless();
   }
+  if (guest_) co_await guest_->end();  // one that came up meanwhile
   guest_.reset();
   template_lease_.reset();
   environment_lease_.reset();
+  stopping_ = false;
+  stopped_.set();
 }
 
 }  // namespace pyro::core

@@ -40,21 +40,27 @@ using OnPhase = std::function<void(const std::string& phase, const std::string& 
 class Sandbox {
  public:
   Sandbox(SandboxSpec spec, SandboxDeps deps, io::asio::any_io_executor ex)
-      : spec_(std::move(spec)), deps_(deps), unused_(ex) {}
+      : ex_(ex), spec_(std::move(spec)), deps_(deps), unused_(ex), stopped_(ex) {}
 
   // Brings the guest up, from the template or cold. kConflict unless created or stopped. The result
-  // names the stages in order.
+  // names the stages in order. stop() and the cancellation of the task end it early.
   io::Task<std::vector<proto::Stage>> start(OnPhase on_phase);
-  // Runs one command; its stdio and signals travel on `client`, whose end ends the command. kConflict
-  // unless started. When the machine ends first, the error says why.
+  // After a failed start: the next one uses another accelerator.
+  void retry_with(vmm::Accelerator accelerator);
+  // kConflict unless exec() can be called now.
+  [[nodiscard]] Result<void> check_exec() const;
+  // Runs one command; its stdio and signals travel on `client`, whose end ends the command. When
+  // the machine ends first, the error says why.
   io::Task<proto::ExecVmResult> exec(proto::ExecVm request, std::shared_ptr<rpc::Stream> client);
   // Sends a signal to the running command's process group. kConflict when there is none.
   Result<void> signal(int signo);
-  // Ends the machine if there is one, and waits for the calls that were using it. Never fails.
+  // Ends the machine if there is one, and waits for the calls that were using it. Never fails, may
+  // be called by several tasks at once, and is complete also when its task is cancelled.
   io::asio::awaitable<void> stop();
 
-  [[nodiscard]] SandboxState state() const { return state_; }
-  [[nodiscard]] const std::string& last_error() const { return last_error_; }
+  // kFailed as soon as a started machine has ended by itself.
+  [[nodiscard]] SandboxState state() const;
+  [[nodiscard]] std::string last_error() const;
   [[nodiscard]] Guest* guest() { return guest_.get(); }
 
  private:
@@ -71,17 +77,33 @@ class Sandbox {
    private:
     Sandbox& sandbox_;
   };
+  // A start under way.
+  struct Attempt {
+    explicit Attempt(io::asio::any_io_executor ex) : scope(ex) {}
+    OnPhase on_phase;
+    std::vector<proto::Stage> stages;
+    Result<void> result;
+    bool stopped = false;  // by stop()
+    io::TaskScope scope;
+  };
+  [[nodiscard]] bool ended_by_itself() const;
+  io::asio::awaitable<void> attempt(Attempt* attempt);
   io::Task<std::unique_ptr<vmm::Vm>> launch(const image::InstalledEnvironment& environment,
-                                            const OnPhase& on_phase, std::vector<proto::Stage>& stages);
+                                            const OnPhase& on_phase,
+                                            std::vector<proto::Stage>& stages);
   io::Task<void> bring_up(const OnPhase& on_phase, std::vector<proto::Stage>& stages);
 
+  io::asio::any_io_executor ex_;
   SandboxSpec spec_;
   SandboxDeps deps_;
   SandboxState state_ = SandboxState::kCreated;
   std::string last_error_;
   std::unique_ptr<Guest> guest_;
+  Attempt* attempt_ = nullptr;
+  bool executing_ = false;
+  bool stopping_ = false;
   int users_ = 0;
-  io::Event unused_;
+  io::Event unused_, stopped_;
   std::weak_ptr<rpc::Stream> command_;  // the agent's stream of the running command
   std::optional<sys::FileLock> environment_lease_, template_lease_;
 };

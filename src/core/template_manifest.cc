@@ -20,7 +20,8 @@ Result<std::string> sparse_sha256(int fd) {
     PYRO_CHECK(hash.update(std::to_string(data) + ":"));
     while (data < hole) {
       const auto want = std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(hole - data));
-      PYRO_TRY(const int n, sys::retrying("pread", [&] { return ::pread(fd, buffer.data(), want, data); }));
+      PYRO_TRY(const int n,
+               sys::retrying("pread", [&] { return ::pread(fd, buffer.data(), want, data); }));
       if (n == 0) return fail(Errc::kDamaged, "the file became shorter while it was read");
       PYRO_CHECK(hash.update({buffer.data(), static_cast<std::size_t>(n)}));
       data += n;
@@ -53,7 +54,8 @@ Result<void> write_template_manifest(const std::string& folder, const std::strin
   TemplateManifest manifest{.key = key};
   PYRO_TRY(manifest.memory, describe(folder + "/memory"));
   PYRO_TRY(manifest.state, describe(folder + "/state"));
-  return sys::write_file_atomic(folder + "/manifest.json", proto::to_text(proto::encode(manifest)), 0400);
+  return sys::write_file_atomic(folder + "/manifest.json", proto::to_text(proto::encode(manifest)),
+                                0400);
 }
 
 bool template_hashes_match(const std::string& folder) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,17 +24,20 @@ constexpr const char* kBuildingPrefix = ".building-";
 constexpr std::size_t kKeyLength = 32;
 
 bool is_key(const std::string& name) {
-  return name.size() == kKeyLength && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return name.size() == kKeyLength &&
+         name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 // Marks the template as just used, for prune().
-void touch(const sys::FileLock& lease) { (void)::futimens(lease.fd().get(), nullptr); }
+void touch(const sys::FileLock& lease) {
+  (void)::futimens(lease.fd().get(), nullptr);
+}
 
 Result<sys::UniqueFd> open_checked(const std::string& path, const TemplateFile& expected) {
   PYRO_TRY(sys::UniqueFd fd, sys::open_file(path, O_RDONLY | O_NOFOLLOW));
   PYRO_TRY(const sys::FileStamp now, sys::stamp(fd.get()));
-  if (now.size != expected.size || now.ctime_ns != expected.ctime_ns || now.inode != expected.inode ||
-      now.uid != ::geteuid() || (now.mode & 07777U) != 0400U) {
+  if (now.size != expected.size || now.ctime_ns != expected.ctime_ns ||
+      now.inode != expected.inode || now.uid != ::geteuid() || (now.mode & 07777U) != 0400U) {
     return fail(Errc::kDamaged, path + " is not the file that was written");
   }
   return fd;
@@ -58,7 +62,8 @@ class BuildingFolder {
   [[nodiscard]] const std::string& path() const { return path_; }
   Result<void> install(const std::string& target) {
     PYRO_CHECK(sys::remove_tree(target));  // only ever a damaged one: we hold the build lock
-    PYRO_CHECK(sys::retrying("rename " + target, [&] { return ::rename(path_.c_str(), target.c_str()); }));
+    PYRO_CHECK(
+        sys::retrying("rename " + target, [&] { return ::rename(path_.c_str(), target.c_str()); }));
     path_.clear();
     return {};
   }
@@ -73,10 +78,10 @@ class BuildingFolder {
 
 Result<std::string> Templates::key_of(const TemplateRequest& r) const {
   PYRO_TRY(const sys::FileStamp agent, sys::stamp(r.boot.agent_path));
-  std::string text = fmt::format(
-      "protocol={} root={} kernel={} modules={} agent={}:{}:{}\n", proto::kProtocolMax,
-      r.environment.rootfs_sha256, r.environment.kernel_sha256, r.environment.initramfs_sha256,
-      agent.inode, agent.size, agent.ctime_ns);
+  std::string text =
+      fmt::format("protocol={} root={} kernel={} modules={} agent={}:{}:{}\n", proto::kProtocolMax,
+                  r.environment.rootfs_sha256, r.environment.kernel_sha256,
+                  r.environment.initramfs_sha256, agent.inode, agent.size, agent.ctime_ns);
   for (const auto& command : r.environment.entry.warm_up) text += shell_join(command) + "\n";
   text += vmm_.machine_id(r.shape, vmm::kernel_command_line(r.boot.tsc_khz));
   PYRO_TRY(const std::string hash, image::sha256_hex(text));
@@ -87,10 +92,14 @@ Result<Template> Templates::open(const std::string& key) const {
   const std::string folder = dir_ + "/" + key;
   PYRO_TRY(sys::FileLock lease, sys::FileLock::try_acquire(folder + ".lease", Mode::kShared));
   PYRO_TRY(const TemplateManifest manifest, read_template_manifest(folder + "/manifest.json"));
+  if (manifest.key != key) return fail(Errc::kDamaged, folder + " holds another template");
   PYRO_TRY(sys::UniqueFd memory, open_checked(folder + "/memory", manifest.memory));
   PYRO_TRY(sys::UniqueFd state, open_checked(folder + "/state", manifest.state));
   touch(lease);
-  return Template{.key = key, .memory = std::move(memory), .state = std::move(state), .lease = std::move(lease)};
+  return Template{.key = key,
+                  .memory = std::move(memory),
+                  .state = std::move(state),
+                  .lease = std::move(lease)};
 }
 
 io::Task<Template> Templates::ensure(TemplateRequest request) {
@@ -100,15 +109,17 @@ io::Task<Template> Templates::ensure(TemplateRequest request) {
   bool told = false;
   for (;;) {
     auto lock = sys::FileLock::try_acquire(dir_ + "/" + key + ".build", Mode::kExclusive);
-    if (!lock && lock.error().code != Errc::kConflict) co_return std::unexpected(std::move(lock.error()));
+    if (!lock && lock.error().code != Errc::kConflict)
+      co_return std::unexpected(std::move(lock.error()));
     if (auto ready = open(key)) co_return ready;  // somebody built it meanwhile
     if (lock) {
       if (request.on_phase) {
-        request.on_phase(fmt::format("booting {} once; later starts clone this", request.environment.entry.name));
+        request.on_phase(fmt::format("booting {} once; later starts clone this",
+                                     request.environment.entry.name));
       }
-      PYRO_CO_CHECK(co_await build(key, request));
-      auto built = open(key);
-      if (built) built->built = true;
+      PYRO_CO_TRY(auto built, co_await build(key, request));
+      built.built = true;
+      static_cast<void>(prune(dir_, kMostBytes));
       co_return built;
     }
     if (!told && request.on_phase) request.on_phase("another process is building the template");
@@ -117,7 +128,7 @@ io::Task<Template> Templates::ensure(TemplateRequest request) {
   }
 }
 
-io::Task<void> Templates::build(const std::string& key, const TemplateRequest& request) {
+io::Task<Template> Templates::build(const std::string& key, const TemplateRequest& request) {
   static_cast<void>(prune(dir_, kMostBytes));  // makes room; what is in use stays
   PYRO_CO_TRY(BuildingFolder folder, BuildingFolder::create(dir_));
   const std::string memory_path = folder.path() + "/memory";
@@ -134,26 +145,36 @@ io::Task<void> Templates::build(const std::string& key, const TemplateRequest& r
                        .memory = std::move(memory),
                        .memory_mode = vmm::LaunchSpec::Memory::kShared};
   PYRO_CO_TRY(auto vm, co_await vmm_.launch(std::move(spec)));
-  Guest guest(std::move(vm), co_await io::asio::this_coro::executor);
+  const auto executor = co_await io::asio::this_coro::executor;
+  Guest guest(std::move(vm), executor, request.boot);
   auto saved = co_await boot_and_save(guest, request);
   co_await guest.end();
   PYRO_CO_CHECK(saved);
   PYRO_CO_CHECK(write_template_manifest(folder.path(), key));
+  // Leased before anybody can see it, so that nobody's prune() takes it away again.
+  PYRO_CO_TRY(const auto lease, sys::FileLock::acquire(dir_ + "/" + key + ".lease", Mode::kShared));
+  touch(lease);
   PYRO_CO_CHECK(folder.install(dir_ + "/" + key));
-  co_return Result<void>{};
+  co_return open(key);
 }
 
 io::Task<void> Templates::boot_and_save(Guest& guest, const TemplateRequest& request) {
   PYRO_CO_CHECK(co_await guest.greet(request.boot.boot_limit));
   PYRO_CO_CHECK(co_await guest.prepare());
   for (const auto& command : request.environment.entry.warm_up) {
-    auto warmed = co_await guest.warm_up(command);
-    if (!warmed) co_return std::unexpected(std::move(warmed.error()).context("warming up the template"));
+    PYRO_CO_CHECK(co_await guest.warm_up(command));
   }
   co_return co_await guest.freeze_and_save();
 }
 
 namespace {
+
+// Younger ones may be about to get their lock.
+bool may_be_starting(const std::string& path) {
+  constexpr std::int64_t kStarting = 60;
+  struct stat st{};
+  return ::stat(path.c_str(), &st) != 0 || ::time(nullptr) - st.st_mtim.tv_sec < kStarting;
+}
 
 // What a crashed build left: its lock is free. Names with the suffix of a lock file stay, they are
 // empty and others may be waiting on them.
@@ -161,6 +182,7 @@ void sweep_building(const std::string& dir, const std::vector<std::string>& name
   for (const std::string& name : names) {
     if (!name.starts_with(kBuildingPrefix)) continue;
     const std::string path = dir + "/" + name;
+    if (may_be_starting(path)) continue;
     if (sys::FileLock::try_acquire(path + "/lock", Mode::kExclusive)) (void)sys::remove_tree(path);
   }
 }
@@ -176,7 +198,8 @@ std::vector<Found> find_templates(const std::string& dir, const std::vector<std:
   for (const std::string& name : names) {
     if (!is_key(name)) continue;
     Found f{.key = name};
-    for (const char* file : {"/memory", "/state"}) f.bytes += sys::disk_usage(dir + "/" + name + file).value_or(0);
+    for (const char* file : {"/memory", "/state"})
+      f.bytes += sys::disk_usage(dir + "/" + name + file).value_or(0);
     struct stat st{};
     if (::stat((dir + "/" + name + ".lease").c_str(), &st) == 0) {
       f.last_use = st.st_mtim.tv_sec * 1'000'000'000L + st.st_mtim.tv_nsec;

@@ -1,9 +1,9 @@
 // The template cache: machines booted and warmed once, cloned ever after.
 //
 // <cache>/templates/<key>/ holds `memory` (the guest's RAM, sparse), `state` (device state) and
-// `manifest.json` (sizes, hashes and the stamps seen when they were written), all mode 0400. The key
-// is a hash over everything the saved state depends on, so a changed part means another template,
-// never a wrong one. A folder is installed by one rename. Locks (all flock(2)):
+// `manifest.json` (sizes, hashes and the stamps seen when they were written), all mode 0400. The
+// key is a hash over everything the saved state depends on, so a changed part means another
+// template, never a wrong one. A folder is installed by one rename. Locks (all flock(2)):
 //   <key>.lease      shared by every sandbox that runs on it; exclusive to remove it
 //   <key>.build      exclusive by who builds it
 //   .building-*/lock exclusive by who builds there: what is not locked was left by a crash
@@ -52,8 +52,8 @@ class Templates {
     std::vector<std::string> deleted, kept_in_use;
     std::uint64_t freed_bytes = 0;
   };
-  // Removes the least recently used templates that no sandbox runs on until at most `keep_bytes` are
-  // left (0: all of them), and what a crashed build left behind.
+  // Removes the least recently used templates that no sandbox runs on until at most `keep_bytes`
+  // are left (0: all of them), and what a build left behind that crashed more than a minute ago.
   static Result<PruneReport> prune(const std::string& dir, std::uint64_t keep_bytes);
   // Reads every template's files again and compares their hashes. Names the damaged ones.
   static Result<std::vector<std::string>> verify(const std::string& dir);
@@ -62,7 +62,7 @@ class Templates {
 
  private:
   Result<Template> open(const std::string& key) const;
-  io::Task<void> build(const std::string& key, const TemplateRequest& request);
+  io::Task<Template> build(const std::string& key, const TemplateRequest& request);
   static io::Task<void> boot_and_save(Guest& guest, const TemplateRequest& request);
 
   std::string dir_;

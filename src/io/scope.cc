@@ -19,6 +19,17 @@ asio::awaitable<void> without_throwing(asio::awaitable<void> task) {
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await std::move(task);
 }
+
+// What co_spawn reports for a task that was cancelled before its first turn.
+bool is_cancellation(const std::exception_ptr& e) {
+  try {
+    std::rethrow_exception(e);
+  } catch (const boost::system::system_error& error) {
+    return error.code() == asio::error::operation_aborted;
+  } catch (...) {
+    return false;
+  }
+}
 }  // namespace
 
 TaskScope::TaskScope(asio::any_io_executor ex)
@@ -32,19 +43,24 @@ void TaskScope::spawn(asio::awaitable<void> task) {
   const auto it = tasks_.emplace(tasks_.end());
   asio::co_spawn(ex_, without_throwing(std::move(task)),
                  asio::bind_cancellation_slot(it->slot(), [this, it](std::exception_ptr e) {
-                   if (e && !failure_) failure_ = e;  // a task that throws is reported, not lost
+                   if (e && !failure_ && !is_cancellation(e))
+                     failure_ = e;  // a task that throws is reported, not lost
                    tasks_.erase(it);
                    if (tasks_.empty()) idle_.cancel();
                  }));
 }
 
-asio::awaitable<std::exception_ptr> TaskScope::close() {
+void TaskScope::cancel() {
   // Emitting may end a task at once and so change the list: step past each signal first.
   for (auto it = tasks_.begin(); it != tasks_.end();) {
     auto& signal = *it;
     ++it;
     signal.emit(asio::cancellation_type::terminal);
   }
+}
+
+asio::awaitable<std::exception_ptr> TaskScope::close() {
+  cancel();
   co_await join();
   co_return failure_;
 }
@@ -56,7 +72,22 @@ asio::awaitable<void> TaskScope::join() {
   }
 }
 
-Event::Event(asio::any_io_executor ex) : ex_(ex), wake_(ex, asio::steady_timer::time_point::max()) {}
+asio::awaitable<void> TaskScope::join_or_cancel() {
+  bool asked = false;
+  while (!tasks_.empty()) {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (!asked && state.cancelled() != asio::cancellation_type::none) {
+      asked = true;
+      cancel();
+      continue;
+    }
+    const auto woken = co_await idle_.async_wait(kTuple);
+    static_cast<void>(woken);
+  }
+}
+
+Event::Event(asio::any_io_executor ex)
+    : ex_(ex), wake_(ex, asio::steady_timer::time_point::max()) {}
 
 void Event::set() {
   set_ = true;
@@ -73,6 +104,13 @@ Task<void> Event::wait() {
     static_cast<void>(woken);
   }
   co_return Result<void>{};
+}
+
+asio::awaitable<void> Event::wait_regardless() {
+  while (!set_) {
+    const auto woken = co_await wake_.async_wait(kTuple);
+    static_cast<void>(woken);
+  }
 }
 
 Task<void> Event::wait_for(std::chrono::milliseconds timeout) {

@@ -23,8 +23,14 @@ class TaskScope {
 
   // Starts `task` at the next turn of the loop.
   void spawn(asio::awaitable<void> task);
-  // Cancels every task, waits for all of them. Returns the first exception a task ended with.
+  // Cancels every task, waits for all of them. Returns the first exception a task ended with,
+  // unless that is its cancellation.
   asio::awaitable<std::exception_ptr> close();
+  // Asks every task to stop, without waiting.
+  void cancel();
+  // join(), and when the waiting task is cancelled, so are the scope's. It returns after the last
+  // of them all the same.
+  asio::awaitable<void> join_or_cancel();
   // Waits until no task is left, without cancelling any.
   asio::awaitable<void> join();
   [[nodiscard]] bool empty() const { return tasks_.empty(); }
@@ -48,6 +54,8 @@ class Event {
   // (Errc::kUnavailable).
   Task<void> wait();
   Task<void> wait_for(std::chrono::milliseconds timeout);
+  // Waits on when the task is cancelled: for clean-up that must not be left half done.
+  asio::awaitable<void> wait_regardless();
 
  private:
   asio::any_io_executor ex_;

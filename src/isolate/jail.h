@@ -30,12 +30,13 @@ struct OpenGrant {
 };
 
 struct JailSpec {
-  std::string program;                     // absolute, inside one of `folders`
+  std::string program;  // absolute, inside one of `folders`
   std::vector<std::string> argv;
   std::vector<std::string> env;
-  std::vector<std::string> folders;        // host folders shown read-only under their own names
-  std::vector<std::pair<std::string, int>> files;  // name in the root folder, descriptor to copy from
-  std::vector<std::pair<int, int>> fds;    // ours, its number; 0 to 2 default to /dev/null
+  std::vector<std::string> folders;  // host folders shown read-only under their own names
+  std::vector<std::pair<std::string, int>>
+      files;                             // name in the root folder, descriptor to copy from
+  std::vector<std::pair<int, int>> fds;  // ours, its number; 0 to 2 default to /dev/null
   std::uint64_t max_open_files = 256;
 };
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,15 +12,17 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 #include <list>
 #include <optional>
 
 #include "core/sandbox.h"
+#include "core/sandbox_folder.h"
 #include "proto/supervisor_messages.h"
 #include "rpc/session.h"
-#include "supervisor/sandbox_folder.h"
+#include "sys/process.h"
 #include "vmm/host_facts.h"
 #include "vmm/qemu.h"
 
@@ -32,6 +33,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 constexpr const char* kExecutionMode = "guest_serial";
 
 double now_seconds() {
@@ -41,36 +43,54 @@ double now_seconds() {
 // Pulls are made by the process that asks for them, never by a supervisor.
 class NoSource final : public image::Source {
  public:
-  Result<std::string> fetch(const image::CatalogEntry&, const std::string&, const image::PullObserver&) override {
+  Result<std::string> fetch(const image::CatalogEntry&, const std::string&,
+                            const image::PullObserver&) override {
     return fail(Errc::kInternal, "a supervisor does not pull environments");
   }
 };
 
 // Everything of the host that a sandbox stands on; made once its settings are known.
 struct Host {
-  Host(const proto::CreateVm& c, vmm::QemuProgram qemu, vmm::HostFacts f)
-      : dirs{.cache = c.cache_dir, .state = c.state_dir, .runtime = c.runtime_dir, .libexec = c.libexec_dir},
-        facts(std::move(f)),
+  Host(const proto::CreateVm& c, Monitor m)
+      : dirs{.cache = c.cache_dir,
+             .state = c.state_dir,
+             .runtime = c.runtime_dir,
+             .libexec = c.libexec_dir},
+        monitor(std::move(m)),
         environments(dirs, source),
-        vmm(std::move(qemu)),
-        templates(dirs.templates(), vmm) {}
+        templates(dirs.templates(), *monitor.vmm) {}
   sys::Dirs dirs;
-  vmm::HostFacts facts;
+  Monitor monitor;
   NoSource source;
   image::Environments environments;
-  vmm::QemuVmm vmm;
   core::Templates templates;
 };
 
+Result<void> in_range(const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value >= low && value <= high) return {};
+  return fail(Errc::kInvalid, fmt::format("{} is {}; it can be {} to {}", name, value, low, high));
+}
+
+// What the library checks too; here it keeps arithmetic within its types.
+Result<void> check(const proto::CreateVm& r) {
+  constexpr int kDayMs = 86'400'000;
+  if (!core::is_vm_id(r.vm_id)) return fail(Errc::kInvalid, "not a VM id");
+  PYRO_CHECK(in_range("vcpu_count", r.vcpu_count, 1, 32));
+  PYRO_CHECK(in_range("mem_mib", r.mem_mib, 128, 65536));
+  PYRO_CHECK(in_range("ttl_seconds", r.ttl_seconds, 1, 2'592'000));
+  return in_range("boot_limit_ms", r.boot_limit_ms, 1, kDayMs);
+}
+
 class Supervisor {
  public:
-  explicit Supervisor(asio::any_io_executor ex) : ex_(ex), end_(ex), scope_(ex) {}
+  Supervisor(asio::any_io_executor ex, MakeMonitor make_monitor)
+      : ex_(ex), make_monitor_(std::move(make_monitor)), end_(ex), scope_(ex) {}
   asio::awaitable<void> run(sys::UniqueFd first_client);
 
  private:
   struct Client {
     std::shared_ptr<rpc::Session> session;  // run() holds on to it while it closes it
-    bool leases = false;  // the sandbox goes when this client does
+    bool leases = false;                    // the sandbox goes when this client does
   };
   using StreamPtr = std::shared_ptr<rpc::Stream>;
 
@@ -87,17 +107,19 @@ class Supervisor {
   io::Task<proto::ExecVmResult> exec(proto::ExecVm request, StreamPtr stream);
   io::Task<proto::VmStatus> remove();
 
-  void make_sandbox(vmm::Accelerator accelerator);
+  void make_sandbox();
+  [[nodiscard]] bool may_blame_kvm(const Error& error) const;
   [[nodiscard]] proto::VmStatus status() const;
   Result<void> record() const;
   asio::awaitable<void> tear_down();
 
   asio::any_io_executor ex_;
+  MakeMonitor make_monitor_;
   std::list<Client> clients_;
   std::optional<proto::CreateVm> spec_;
   double created_at_ = 0;
   std::unique_ptr<Host> host_;
-  std::optional<SandboxFolder> folder_;
+  std::optional<core::SandboxFolder> folder_;
   std::unique_ptr<core::Sandbox> sandbox_;
   bool removed_ = false;
   io::Event end_;
@@ -132,31 +154,34 @@ Result<void> Supervisor::record() const {
                          .expires_at = s.expires_at});
 }
 
-void Supervisor::make_sandbox(vmm::Accelerator accelerator) {
+void Supervisor::make_sandbox() {
   core::SandboxSpec spec{.vm_id = spec_->vm_id,
                          .environment = spec_->environment,
-                         .shape = {.accelerator = accelerator, .mem_mib = spec_->mem_mib, .vcpus = spec_->vcpu_count},
+                         .shape = {.accelerator = host_->monitor.accelerator,
+                                   .mem_mib = spec_->mem_mib,
+                                   .vcpus = spec_->vcpu_count},
                          .cold = spec_->cold,
                          .boot = {.agent_path = host_->dirs.libexec + "/pyro-agent",
-                                  .tsc_khz = host_->facts.tsc_khz,
+                                  .tsc_khz = host_->monitor.tsc_khz,
                                   .boot_limit = std::chrono::milliseconds(spec_->boot_limit_ms)}};
   spec.boot.answer_limit = std::min(spec.boot.answer_limit, spec.boot.boot_limit);
-  sandbox_ = std::make_unique<core::Sandbox>(
-      std::move(spec),
-      core::SandboxDeps{.vmm = host_->vmm, .templates = host_->templates, .environments = host_->environments}, ex_);
+  spec.boot.call_limit = std::min(spec.boot.call_limit, spec.boot.boot_limit);
+  sandbox_ = std::make_unique<core::Sandbox>(std::move(spec),
+                                             core::SandboxDeps{.vmm = *host_->monitor.vmm,
+                                                               .templates = host_->templates,
+                                                               .environments = host_->environments},
+                                             ex_);
 }
 
 Result<proto::VmStatus> Supervisor::create(Client* client, const proto::CreateVm& request) {
-  if (spec_) return fail(Errc::kConflict, "this supervisor has a sandbox already");
-  if (!is_vm_id(request.vm_id)) return fail(Errc::kInvalid, "not a VM id");
-  PYRO_TRY(auto facts, vmm::host_facts(request.cache_dir, /*fresh=*/false, request.accelerator));
-  PYRO_TRY(auto qemu, vmm::known_qemu(request.cache_dir, request.qemu, request.search_path));
-  host_ = std::make_unique<Host>(request, std::move(qemu), std::move(facts));
-  PYRO_TRY(auto folder, SandboxFolder::create(host_->dirs, request.vm_id));
+  PYRO_CHECK(check(request));
+  PYRO_TRY(auto monitor, make_monitor_(request));
+  host_ = std::make_unique<Host>(request, std::move(monitor));
+  PYRO_TRY(auto folder, core::SandboxFolder::create(host_->dirs, request.vm_id));
   folder_.emplace(std::move(folder));
   spec_ = request;
   created_at_ = now_seconds();
-  make_sandbox(host_->facts.accelerator);
+  make_sandbox();
   client->leases = request.lease;
   if (!request.lease) {
     PYRO_CHECK(record());
@@ -167,11 +192,12 @@ Result<proto::VmStatus> Supervisor::create(Client* client, const proto::CreateVm
 }
 
 Result<void> Supervisor::listen() {
-  const std::string path = socket_of(host_->dirs, spec_->vm_id);
+  const std::string path = core::socket_of(host_->dirs, spec_->vm_id);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return fail_hint(Errc::kInvalid, path + " is too long for a socket", "set XDG_RUNTIME_DIR to a shorter path");
+    return fail_hint(Errc::kInvalid, path + " is too long for a socket",
+                     "set XDG_RUNTIME_DIR to a shorter path");
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   sys::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -184,7 +210,8 @@ Result<void> Supervisor::listen() {
   ::umask(before);
   PYRO_CHECK(bound);
   PYRO_CHECK(sys::retrying("listen", [&] { return ::listen(fd.get(), 64); }));
-  asio::local::stream_protocol::acceptor acceptor(ex_, asio::local::stream_protocol(), fd.release());
+  asio::local::stream_protocol::acceptor acceptor(ex_, asio::local::stream_protocol(),
+                                                  fd.release());
   scope_.spawn(accept_clients(std::move(acceptor)));
   return {};
 }
@@ -193,12 +220,18 @@ asio::awaitable<void> Supervisor::accept_clients(asio::local::stream_protocol::a
   for (;;) {
     auto accepted = co_await acceptor.async_accept(kTuple);
     auto& [ec, socket] = accepted;
-    if (ec) co_return;
+    if (ec == asio::error::operation_aborted) co_return;
+    if (ec) {  // out of descriptors, or the client is gone already: others may have more luck
+      const auto slept = co_await io::sleep_for(kAcceptPause);
+      if (!slept) co_return;
+      continue;
+    }
     const int raw = socket.release();
     sys::UniqueFd fd(raw);
     ucred peer{};
     socklen_t size = sizeof peer;
-    if (::getsockopt(raw, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != ::geteuid()) continue;
+    if (::getsockopt(raw, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != ::geteuid())
+      continue;
     scope_.spawn(serve(std::move(fd), /*first=*/false));
   }
 }
@@ -207,8 +240,9 @@ asio::awaitable<void> Supervisor::serve(sys::UniqueFd socket, bool first) {
   const auto client = clients_.emplace(clients_.end());
   client->session = std::make_shared<rpc::Session>(
       ex_, std::move(socket), sys::UniqueFd(),
-      rpc::SessionOptions{.handler = [this, &c = *client](StreamPtr s) { return handle(&c, std::move(s)); },
-                          .software = "pyro-supervisor"});
+      rpc::SessionOptions{
+          .handler = [this, &c = *client](StreamPtr s) { return handle(&c, std::move(s)); },
+          .software = "pyro-supervisor"});
   const auto hello = co_await client->session->handshake_as_acceptor();
   if (hello) static_cast<void>(co_await client->session->closed());
   co_await client->session->close();
@@ -230,8 +264,10 @@ asio::awaitable<void> Supervisor::handle(Client* client, StreamPtr stream) {
 io::Task<boost::json::object> Supervisor::dispatch(Client* client, StreamPtr stream) {
   const std::string& method = stream->method();
   if (method == proto::CreateVm::kName) {
-    PYRO_CO_TRY(const auto request, proto::decode<proto::CreateVm>(stream->params()));
-    auto created = create(client, request);
+    if (spec_) co_return fail(Errc::kConflict, "this supervisor has a sandbox already");
+    const auto request = proto::decode<proto::CreateVm>(stream->params());
+    auto created = request ? create(client, *request)
+                           : Result<proto::VmStatus>(std::unexpected(request.error()));
     if (!created) end_.set();  // answered by handle() before the loop gets there
     PYRO_CO_TRY(auto s, std::move(created));
     co_return proto::encode(std::move(s));
@@ -264,20 +300,30 @@ io::Task<boost::json::object> Supervisor::dispatch(Client* client, StreamPtr str
   co_return fail(Errc::kInvalid, "unknown request " + method);
 }
 
+bool Supervisor::may_blame_kvm(const Error& error) const {
+  const bool chosen = spec_->accelerator.empty();  // by us, and not asked for
+  return host_->monitor.accelerator == vmm::Accelerator::kKvm && chosen && !end_.is_set() &&
+         sandbox_->state() == core::SandboxState::kFailed &&
+         (error.code == Errc::kDeadline || error.code == Errc::kUnavailable);
+}
+
 io::Task<proto::StartVmResult> Supervisor::start(StreamPtr stream) {
   const core::OnPhase on_phase = [stream](const std::string& phase, const std::string& detail) {
-    static_cast<void>(stream->send_event(proto::Phase::kName, proto::encode(proto::Phase{.phase = phase, .detail = detail})));
+    static_cast<void>(stream->send_event(
+        proto::Phase::kName, proto::encode(proto::Phase{.phase = phase, .detail = detail})));
   };
   auto stages = co_await sandbox_->start(on_phase);
-  const bool chosen = spec_->accelerator.empty();
-  if (!stages && host_->facts.accelerator == vmm::Accelerator::kKvm && chosen && !end_.is_set() &&
-      (stages.error().code == Errc::kDeadline || stages.error().code == Errc::kUnavailable)) {
+  const auto cancelled = co_await asio::this_coro::cancellation_state;
+  if (!stages && cancelled.cancelled() == asio::cancellation_type::none &&
+      may_blame_kvm(stages.error())) {
     // The probe was satisfied, a whole guest was not. Emulation works everywhere.
     on_phase("template", "the guest did not come up under KVM; trying emulation (see pyro doctor)");
-    PYRO_CO_CHECK(vmm::distrust_kvm(host_->dirs.cache, "a guest did not come up: " + stages.error().message.substr(0, 200)));
-    host_->facts.accelerator = vmm::Accelerator::kTcg;
-    make_sandbox(vmm::Accelerator::kTcg);
+    const std::string why = stages.error().message.substr(0, stages.error().message.find('\n'));
+    sandbox_->retry_with(vmm::Accelerator::kTcg);
     stages = co_await sandbox_->start(on_phase);
+    // Where emulation fails as well it is not KVM's fault.
+    if (stages)
+      PYRO_CO_CHECK(vmm::distrust_kvm(host_->dirs.cache, "a guest did not come up: " + why));
   }
   PYRO_CO_CHECK(record());
   PYRO_CO_CHECK(stages);
@@ -285,11 +331,14 @@ io::Task<proto::StartVmResult> Supervisor::start(StreamPtr stream) {
 }
 
 io::Task<proto::ExecVmResult> Supervisor::exec(proto::ExecVm request, StreamPtr stream) {
+  PYRO_CO_CHECK(in_range("timeout_ms", request.timeout_ms, 1, 86'400'000));
+  if (request.argv.empty()) co_return fail(Errc::kInvalid, "there is no command to run");
+  PYRO_CO_CHECK(sandbox_->check_exec());  // nothing ran: the sandbox stays
   auto result = co_await sandbox_->exec(std::move(request), stream);
-  if (!result && result.error().code == Errc::kConflict) co_return result;  // nothing ran
   const auto before = std::chrono::steady_clock::now();
   auto deleted = co_await remove();
-  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before).count();
+  const double ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before).count();
   PYRO_CO_CHECK(result);
   result->deleted = deleted.has_value();
   result->cleanup_reason = deleted ? "post_exec_cleanup" : deleted.error().message;
@@ -329,7 +378,8 @@ asio::awaitable<void> Supervisor::run(sys::UniqueFd first_client) {
   scope_.spawn(end_on_signal());
   scope_.spawn(serve(std::move(first_client), /*first=*/true));
   static_cast<void>(co_await end_.wait());
-  // Answers that are under way still go out; calls that are under way, such as a start, are cancelled.
+  // Answers that are under way still go out; calls that are under way, such as a start, are
+  // cancelled.
   std::vector<std::shared_ptr<rpc::Session>> sessions;
   for (const Client& client : clients_) sessions.push_back(client.session);
   for (const auto& session : sessions) co_await session->close("the sandbox has ended");
@@ -339,14 +389,23 @@ asio::awaitable<void> Supervisor::run(sys::UniqueFd first_client) {
 
 }  // namespace
 
+Result<Monitor> qemu_monitor(const proto::CreateVm& request) {
+  PYRO_TRY(const auto facts,
+           vmm::host_facts(request.cache_dir, /*fresh=*/false, request.accelerator));
+  PYRO_TRY(auto qemu, vmm::known_qemu(request.cache_dir, request.qemu, request.search_path));
+  return Monitor{.vmm = std::make_unique<vmm::QemuVmm>(std::move(qemu)),
+                 .accelerator = facts.accelerator,
+                 .tsc_khz = facts.tsc_khz};
+}
+
 Result<void> run_supervisor(SupervisorOptions options) {
-  // Inherited by everything it starts: no program below gains rights by being executed.
-  (void)::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  PYRO_CHECK(sys::no_new_privileges());
   ::signal(SIGPIPE, SIG_IGN);
   asio::io_context loop(1);
-  Supervisor supervisor(loop.get_executor());
+  Supervisor supervisor(loop.get_executor(), std::move(options.make_monitor));
   std::exception_ptr failure;
-  asio::co_spawn(loop, supervisor.run(std::move(options.first_client)), [&](std::exception_ptr e) { failure = e; });
+  asio::co_spawn(loop, supervisor.run(std::move(options.first_client)),
+                 [&](std::exception_ptr e) { failure = e; });
   loop.run();
   if (failure) return fail(Errc::kInternal, "the supervisor failed");
   return {};

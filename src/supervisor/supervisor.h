@@ -7,15 +7,30 @@
 // removes the rest.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "base/result.h"
+#include "proto/supervisor_messages.h"
 #include "sys/fd.h"
+#include "vmm/vmm.h"
 
 namespace pyro::supervisor {
 
+// What runs a sandbox's machine, and what of the host goes with it.
+struct Monitor {
+  std::unique_ptr<vmm::Vmm> vmm;
+  vmm::Accelerator accelerator = vmm::Accelerator::kTcg;
+  long tsc_khz = 0;
+};
+using MakeMonitor = std::function<Result<Monitor>(const proto::CreateVm& request)>;
+// QEMU, as this host can run it.
+Result<Monitor> qemu_monitor(const proto::CreateVm& request);
+
 struct SupervisorOptions {
   sys::UniqueFd first_client;
+  MakeMonitor make_monitor = qemu_monitor;
   std::vector<sys::UniqueFd> reservation;  // locks of the start budget; only held
 };
 

@@ -90,8 +90,7 @@ Result<ChildProcess> ChildProcess::spawn(const SpawnSpec& spec) {
   ChildProcess child(UniqueFd(*pidfd), pid);
   errors.write = UniqueFd();
   int e = 0;
-  PYRO_TRY(const int n,
-           retrying("read", [&] { return ::read(errors.read.get(), &e, sizeof e); }));
+  PYRO_TRY(const int n, retrying("read", [&] { return ::read(errors.read.get(), &e, sizeof e); }));
   if (n == static_cast<int>(sizeof e)) return fail_errno("run " + spec.program, e);
   return child;
 }
@@ -157,6 +156,12 @@ Result<std::optional<ExitStatus>> ChildProcess::try_wait() {
   return status_of(info);
 }
 
+Result<void> no_new_privileges() {
+  PYRO_CHECK(
+      retrying("PR_SET_NO_NEW_PRIVS", [] { return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }));
+  return {};
+}
+
 Result<Captured> run_captured(const SpawnSpec& spec, std::size_t max_bytes) {
   PYRO_TRY(Pipe out, make_pipe());
   PYRO_TRY(Pipe err, make_pipe());
@@ -197,7 +202,7 @@ Result<std::string> find_program(const std::string& name, const std::string& pat
     const std::string_view dir = rest.substr(0, colon);
     rest = colon == std::string_view::npos ? std::string_view{} : rest.substr(colon + 1);
     if (dir.empty() || dir.front() != '/') continue;  // never the current folder
-    const std::string candidate = std::string(dir) + "/" + name;
+    std::string candidate = std::string(dir) + "/" + name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return fail(Errc::kNotFound, name + " is not installed (not found in PATH)");

@@ -19,7 +19,7 @@ struct SpawnSpec {
   // Descriptors the child gets, as (ours, its number). Everything else is closed, also 0 to 2 when
   // they are not named: those become /dev/null.
   std::vector<std::pair<int, int>> fds;
-  bool new_session = false;  // setsid: no terminal, no signals of the caller's process group
+  bool new_session = false;      // setsid: no terminal, no signals of the caller's process group
   bool die_with_parent = false;  // SIGKILL when the thread that spawned it ends
 };
 
@@ -54,8 +54,13 @@ class ChildProcess {
   pid_t pid_ = -1;
 };
 
-// Starts a program that is not our child: it outlives us and leaves no zombie. Returns once it runs.
+// Starts a program that is not our child: it outlives us and leaves no zombie. Returns once it
+// runs.
 Result<void> spawn_detached(const SpawnSpec& spec);
+
+// For this process and everything it starts: no program gains rights by being executed (prctl(2),
+// PR_SET_NO_NEW_PRIVS).
+Result<void> no_new_privileges();
 
 // Runs a program to its end and returns what it printed (at most `max_bytes` of each stream).
 struct Captured {

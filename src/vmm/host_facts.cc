@@ -25,7 +25,8 @@ namespace {
 constexpr long kRoundKhz = 100;
 
 std::string trimmed(std::string text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+    text.pop_back();
   return text;
 }
 
@@ -33,8 +34,9 @@ std::string trimmed(std::string text) {
 std::string boot_identity() {
   const auto boot = sys::read_file("/proc/sys/kernel/random/boot_id");
   const auto kvm = sys::stamp("/dev/kvm");
-  return fmt::format("{} uid={} kvm={}", boot ? trimmed(*boot) : "unknown", ::geteuid(),
-                     kvm ? fmt::format("{}:{:o}:{}", kvm->inode, kvm->mode, kvm->ctime_ns) : "none");
+  return fmt::format(
+      "{} uid={} kvm={}", boot ? trimmed(*boot) : "unknown", ::geteuid(),
+      kvm ? fmt::format("{}:{:o}:{}", kvm->inode, kvm->mode, kvm->ctime_ns) : "none");
 }
 
 // Intel SDM, CPUID leaf 15H: TSC rate = ECX * EBX / EAX, where the CPU says all three.
@@ -97,20 +99,28 @@ long number_of(const json::object& o, const char* key) {
   return v != nullptr && v->is_int64() ? static_cast<long>(v->get_int64()) : 0;
 }
 
-std::string facts_path(const std::string& cache_dir) { return cache_dir + "/host.json"; }
-std::string qemu_path(const std::string& cache_dir) { return cache_dir + "/qemu.json"; }
+std::string facts_path(const std::string& cache_dir) {
+  return cache_dir + "/host.json";
+}
+std::string qemu_path(const std::string& cache_dir) {
+  return cache_dir + "/qemu.json";
+}
 
 Result<void> store_facts(const std::string& cache_dir, const HostFacts& f) {
-  const json::object o{{"boot", boot_identity()},       {"kvm_exists", f.kvm.exists},
-                       {"kvm_readable", f.kvm.readable}, {"kvm_writable", f.kvm.writable},
-                       {"kvm_usable", f.kvm.usable},     {"kvm_detail", f.kvm.detail},
+  const json::object o{{"boot", boot_identity()},
+                       {"kvm_exists", f.kvm.exists},
+                       {"kvm_readable", f.kvm.readable},
+                       {"kvm_writable", f.kvm.writable},
+                       {"kvm_usable", f.kvm.usable},
+                       {"kvm_detail", f.kvm.detail},
                        {"tsc_khz", f.tsc_khz}};
   return sys::write_file_atomic(facts_path(cache_dir), json::serialize(o));
 }
 
 void choose(HostFacts& f, const std::string& forced) {
   f.accelerator = f.kvm.usable ? Accelerator::kKvm : Accelerator::kTcg;
-  f.accelerator_reason = f.kvm.usable ? "KVM runs guest code at speed" : "KVM is not usable: " + f.kvm.detail;
+  f.accelerator_reason =
+      f.kvm.usable ? "KVM runs guest code at speed" : "KVM is not usable: " + f.kvm.detail;
   if (forced.empty()) return;
   f.accelerator = forced == "kvm" ? Accelerator::kKvm : Accelerator::kTcg;
   f.accelerator_reason = "forced by PYRO_ACCELERATOR";
@@ -152,22 +162,27 @@ Result<void> distrust_kvm(const std::string& cache_dir, const std::string& why) 
 
 Result<QemuProgram> known_qemu(const std::string& cache_dir, const std::string& override_path,
                                const std::string& search_path) {
-  const auto path = sys::find_program(override_path.empty() ? "qemu-system-x86_64" : override_path, search_path);
+  const auto path =
+      sys::find_program(override_path.empty() ? "qemu-system-x86_64" : override_path, search_path);
   const json::object stored = load(qemu_path(cache_dir));
   if (path && text_of(stored, "path") == *path) {
     const auto fd = sys::open_file(*path, 0 /* O_RDONLY */);
     const auto now = fd ? sys::stamp(fd->get()) : Result<sys::FileStamp>(fail(Errc::kNotFound, ""));
-    if (now && text_of(stored, "stamp") == fmt::format("{}:{}:{}:{}", now->device, now->inode, now->size, now->ctime_ns)) {
-      return QemuProgram{.path = *path, .version = text_of(stored, "version"), .build_id = text_of(stored, "build_id")};
+    if (now && text_of(stored, "stamp") ==
+                   fmt::format("{}:{}:{}:{}", now->device, now->inode, now->size, now->ctime_ns)) {
+      return QemuProgram{.path = *path,
+                         .version = text_of(stored, "version"),
+                         .build_id = text_of(stored, "build_id")};
     }
   }
   PYRO_TRY(auto found, find_qemu(override_path, search_path));
   PYRO_TRY(const auto fd, sys::open_file(found.path, 0 /* O_RDONLY */));
   PYRO_TRY(const auto now, sys::stamp(fd.get()));
-  const json::object o{{"path", found.path},
-                       {"version", found.version},
-                       {"build_id", found.build_id},
-                       {"stamp", fmt::format("{}:{}:{}:{}", now.device, now.inode, now.size, now.ctime_ns)}};
+  const json::object o{
+      {"path", found.path},
+      {"version", found.version},
+      {"build_id", found.build_id},
+      {"stamp", fmt::format("{}:{}:{}:{}", now.device, now.inode, now.size, now.ctime_ns)}};
   PYRO_CHECK(sys::write_file_atomic(qemu_path(cache_dir), json::serialize(o)));
   return found;
 }

@@ -43,7 +43,8 @@ constexpr const char* kSteps[] = {"",
 std::uint64_t now_ns() {
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(t.tv_nsec);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(t.tv_nsec);
 }
 
 // mov cx, kTurns; L: dec cx; jnz L; hlt  (16-bit real mode)
@@ -63,7 +64,8 @@ int run_guest(int kvm, Report& report) {
   const int cpu = ::ioctl(vm, KVM_CREATE_VCPU, 0);
   const int size = ::ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
   if (cpu < 0 || size < 0) return 3;
-  void* shared = ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, cpu, 0);
+  void* shared =
+      ::mmap(nullptr, static_cast<std::size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, cpu, 0);
   if (shared == MAP_FAILED) return 3;
   const auto* state = static_cast<const kvm_run*>(shared);
   if (const int khz = ::ioctl(cpu, KVM_GET_TSC_KHZ, 0); khz > 0) report.tsc_khz = khz;
@@ -100,7 +102,8 @@ void judge(KvmProbe& probe, const Report& report) {
   probe.usable = report.nanoseconds <= kFastEnoughNs;
   probe.detail = probe.usable
                      ? fmt::format("{} guest instructions in {:.3f} ms", 2 * kTurns, ms)
-                     : fmt::format("{} guest instructions took {:.0f} ms: this host emulates them", 2 * kTurns, ms);
+                     : fmt::format("{} guest instructions took {:.0f} ms: this host emulates them",
+                                   2 * kTurns, ms);
 }
 
 }  // namespace
@@ -139,9 +142,11 @@ KvmProbe probe_kvm(const std::string& device) {
   const bool in_time = ::poll(&ready, 1, kBoundMs) > 0;
   Report report;
   if (!in_time) {
-    probe.detail = fmt::format("a guest of {} instructions did not end in {} ms: this host emulates them",
-                               2 * kTurns, kBoundMs);
-  } else if (::read(pipe->read.get(), &report, sizeof report) == static_cast<ssize_t>(sizeof report)) {
+    probe.detail =
+        fmt::format("a guest of {} instructions did not end in {} ms: this host emulates them",
+                    2 * kTurns, kBoundMs);
+  } else if (::read(pipe->read.get(), &report, sizeof report) ==
+             static_cast<ssize_t>(sizeof report)) {
     judge(probe, report);
   } else {
     probe.detail = "the probe crashed";

@@ -115,13 +115,15 @@ asio::awaitable<void> QemuVm::read_console() {
 void QemuVm::on_event(const std::string& name, const json::object& event) {
   if (name == "MIGRATION") {
     const auto* status = event.if_contains("status");
-    const std::string text = status != nullptr && status->is_string() ? std::string(status->get_string()) : "";
+    const std::string text =
+        status != nullptr && status->is_string() ? std::string(status->get_string()) : "";
     migration_failed_ = text == "failed" || text == "cancelled";
     if (migration_failed_ || text == "completed") migration_over_.set();
   }
   if (name != "SHUTDOWN") return;
   const auto* reason = event.if_contains("reason");
-  shutdown_reason_ = reason != nullptr && reason->is_string() ? std::string(reason->get_string()) : "";
+  shutdown_reason_ =
+      reason != nullptr && reason->is_string() ? std::string(reason->get_string()) : "";
 }
 
 asio::awaitable<void> QemuVm::watch_process() {
@@ -140,14 +142,16 @@ io::Task<void> QemuVm::prepare_migration() {
   const json::object no_memory{{"capability", "x-ignore-shared"}, {"state", true}};
   const json::object events{{"capability", "events"}, {"state", true}};
   json::object arguments{{"capabilities", json::array{no_memory, events}}};
-  PYRO_CO_TRY(const auto ignored, co_await qmp_.execute("migrate-set-capabilities", std::move(arguments)));
+  PYRO_CO_TRY(const auto ignored,
+              co_await qmp_.execute("migrate-set-capabilities", std::move(arguments)));
   static_cast<void>(ignored);
   co_return Result<void>{};
 }
 
 io::Task<void> QemuVm::wait_running(bool restore) {
   const auto since = [](auto start) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+        .count();
   };
   PYRO_CO_CHECK(co_await qmp_.negotiate());
   times_.spawn_ms = since(born_);
@@ -177,9 +181,11 @@ void QemuVm::finish(const sys::ExitStatus& status) {
   } else if (shutdown_reason_ == "guest-shutdown") {
     end_ = {.kind = Kind::kPowerOff, .detail = "the guest powered off"};
   } else if (status.signaled) {
-    end_ = {.kind = Kind::kCrashed, .detail = fmt::format("QEMU was killed by signal {}", status.value)};
+    end_ = {.kind = Kind::kCrashed,
+            .detail = fmt::format("QEMU was killed by signal {}", status.value)};
   } else {
-    end_ = {.kind = Kind::kCrashed, .detail = fmt::format("QEMU ended with exit code {}", status.value)};
+    end_ = {.kind = Kind::kCrashed,
+            .detail = fmt::format("QEMU ended with exit code {}", status.value)};
   }
   ended_.set();
   migration_over_.set();  // nobody waits for it any longer
@@ -212,7 +218,8 @@ io::Task<void> QemuVm::migrated(std::chrono::milliseconds limit) {
   auto over = co_await migration_over_.wait_for(limit);
   if (!over) co_return std::unexpected(std::move(over.error()).context("device state"));
   if (ended_.is_set()) co_return fail(Errc::kUnavailable, end_.detail);
-  if (migration_failed_) co_return fail(Errc::kUnavailable, "QEMU could not save or load the device state");
+  if (migration_failed_)
+    co_return fail(Errc::kUnavailable, "QEMU could not save or load the device state");
   co_return Result<void>{};
 }
 
@@ -263,7 +270,8 @@ isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, 
 }  // namespace
 
 std::string QemuVmm::machine_id(const Shape& shape, const std::string& command_line) const {
-  QemuCommand command{.program = program_.path, .shape = shape, .restore = true, .command_line = {}};
+  QemuCommand command{
+      .program = program_.path, .shape = shape, .restore = true, .command_line = {}};
   std::string id = program_.build_id + "\n" + command_line;
   for (const std::string& word : qemu_argv(command)) id += "\n" + word;
   return id;
@@ -292,8 +300,8 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
     static_cast<void>(co_await vm->kill());
     Error error = std::move(ready.error());
     error.code = Errc::kUnavailable;
-    error.message = "QEMU did not start: " + (by_itself ? vm->end().detail : error.message) +
-                    "\n" + last_lines(vm->console_tail());
+    error.message = "QEMU did not start: " + (by_itself ? vm->end().detail : error.message) + "\n" +
+                    last_lines(vm->console_tail());
     co_return std::unexpected(std::move(error));
   }
   co_return std::unique_ptr<Vm>(std::move(vm));

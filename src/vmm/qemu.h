@@ -10,8 +10,8 @@ namespace pyro::vmm {
 
 // A QEMU on this host.
 struct QemuProgram {
-  std::string path;     // absolute
-  std::string version;  // 7.2.22
+  std::string path;      // absolute
+  std::string version;   // 7.2.22
   std::string build_id;  // version line and what identifies the file
 };
 
@@ -29,7 +29,8 @@ class QemuVmm final : public Vmm {
   explicit QemuVmm(QemuProgram program) : program_(std::move(program)) {}
   // The Vm must be ended with kill() before it is destroyed: its tasks run on this loop.
   io::Task<std::unique_ptr<Vm>> launch(LaunchSpec spec) override;
-  [[nodiscard]] std::string machine_id(const Shape& shape, const std::string& command_line) const override;
+  [[nodiscard]] std::string machine_id(const Shape& shape,
+                                       const std::string& command_line) const override;
 
  private:
   QemuProgram program_;

@@ -17,34 +17,43 @@ constexpr const char* kInstallHint =
 
 Result<QemuVersion> parse_qemu_version(const std::string& text) {
   QemuVersion v;
-  if (std::sscanf(text.c_str(), "QEMU emulator version %4d.%4d.%4d", &v.major, &v.minor, &v.micro) < 2) {
+  if (std::sscanf(text.c_str(), "QEMU emulator version %4d.%4d.%4d", &v.major, &v.minor, &v.micro) <
+      2) {
     return fail(Errc::kInvalid, "not a QEMU version line");
   }
   return v;
 }
 
 Result<QemuProgram> find_qemu(const std::string& override_path, const std::string& search_path) {
-  auto path = sys::find_program(override_path.empty() ? "qemu-system-x86_64" : override_path, search_path);
+  auto path =
+      sys::find_program(override_path.empty() ? "qemu-system-x86_64" : override_path, search_path);
   if (!path) {
-    return fail_hint(Errc::kUnavailable, "QEMU is not available: " + path.error().message, kInstallHint);
+    return fail_hint(Errc::kUnavailable, "QEMU is not available: " + path.error().message,
+                     kInstallHint);
   }
   PYRO_TRY(const sys::FileStamp stamp, [&]() -> Result<sys::FileStamp> {
     PYRO_TRY(const sys::UniqueFd fd, sys::open_file(*path, 0 /* O_RDONLY */));
     return sys::stamp(fd.get());
   }());
-  PYRO_TRY(const auto run, sys::run_captured({.program = *path, .argv = {*path, "--version"},
-                                              .env = {"PATH=/usr/bin:/bin"}, .die_with_parent = true}));
+  PYRO_TRY(const auto run, sys::run_captured({.program = *path,
+                                              .argv = {*path, "--version"},
+                                              .env = {"PATH=/usr/bin:/bin"},
+                                              .die_with_parent = true}));
   const std::string line = run.out.substr(0, run.out.find('\n'));
   const auto version = parse_qemu_version(line);
   if (!version) {
-    return fail_hint(Errc::kUnavailable, *path + " does not say a QEMU version: " + line, kInstallHint);
+    return fail_hint(Errc::kUnavailable, *path + " does not say a QEMU version: " + line,
+                     kInstallHint);
   }
   const std::string text = fmt::format("{}.{}.{}", version->major, version->minor, version->micro);
   if (version->major < kOldestMajor) {
-    return fail_hint(Errc::kUnavailable, fmt::format("{} is QEMU {}; pyro needs {}.0 or newer", *path, text, kOldestMajor),
-                     kInstallHint);
+    return fail_hint(
+        Errc::kUnavailable,
+        fmt::format("{} is QEMU {}; pyro needs {}.0 or newer", *path, text, kOldestMajor),
+        kInstallHint);
   }
-  return QemuProgram{.path = *path, .version = text,
+  return QemuProgram{.path = *path,
+                     .version = text,
                      .build_id = fmt::format("{} size={} inode={} ctime={}", line, stamp.size,
                                              stamp.inode, stamp.ctime_ns)};
 }

@@ -15,10 +15,15 @@ namespace json = boost::json;
 namespace {
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kMaxLine = 1U << 20;
+constexpr std::size_t kMaxReplies = 4;  // the greeting, and one command at a time
 }  // namespace
 
-Qmp::Qmp(asio::any_io_executor ex, sys::UniqueFd socket, OnEvent on_event)
-    : socket_(ex, socket.release()), on_event_(std::move(on_event)), reply_arrived_(ex) {}
+Qmp::Qmp(asio::any_io_executor ex, sys::UniqueFd socket, OnEvent on_event,
+         std::chrono::milliseconds reply_limit)
+    : socket_(ex, socket.release()),
+      on_event_(std::move(on_event)),
+      reply_arrived_(ex),
+      reply_limit_(reply_limit) {}
 
 io::Task<std::string> Qmp::read_line() {
   for (;;) {
@@ -36,15 +41,17 @@ io::Task<std::string> Qmp::read_line() {
   }
 }
 
-void Qmp::deliver(const json::object& message) {
+bool Qmp::deliver(const json::object& message) {
   if (const auto* event = message.if_contains("event"); event != nullptr && event->is_string()) {
     const auto* data = message.if_contains("data");
     on_event_(std::string(event->get_string()),
               data != nullptr && data->is_object() ? data->get_object() : json::object{});
-    return;
+    return true;
   }
+  if (replies_.size() >= kMaxReplies) return false;
   replies_.push_back(message);
   reply_arrived_.set();
+  return true;
 }
 
 asio::awaitable<void> Qmp::read_loop() {
@@ -54,20 +61,28 @@ asio::awaitable<void> Qmp::read_loop() {
     boost::system::error_code ec;
     const auto value = json::parse(*line, ec);
     if (ec || !value.is_object()) break;
-    deliver(value.get_object());
+    if (!deliver(value.get_object())) break;
   }
   closed_ = true;
   reply_arrived_.set();
 }
 
+io::Task<json::object> Qmp::next_reply(std::string command) {
+  while (replies_.empty()) {
+    if (closed_) co_return fail(Errc::kUnavailable, "QMP " + command + ": QEMU went away");
+    reply_arrived_.clear();
+    auto arrived = co_await reply_arrived_.wait_for(reply_limit_);
+    if (!arrived) co_return std::unexpected(std::move(arrived.error()).context("QMP " + command));
+  }
+  json::object reply = std::move(replies_.front());
+  replies_.pop_front();
+  co_return reply;
+}
+
 io::Task<void> Qmp::negotiate() {
   // The greeting is the first object; it arrives like a reply.
-  while (replies_.empty() && !closed_) {
-    PYRO_CO_CHECK(co_await reply_arrived_.wait());
-    reply_arrived_.clear();
-  }
-  if (closed_) co_return fail(Errc::kUnavailable, "QMP: no greeting");
-  replies_.pop_front();
+  PYRO_CO_TRY(const auto greeting, co_await next_reply("greeting"));
+  static_cast<void>(greeting);
   PYRO_CO_TRY(const auto ignored, co_await execute("qmp_capabilities"));
   static_cast<void>(ignored);
   co_return Result<void>{};
@@ -84,7 +99,8 @@ io::Task<json::value> Qmp::execute(std::string command, json::object arguments) 
 }
 
 io::Task<void> Qmp::pass_fd(std::string name, int fd) {
-  const json::object request{{"execute", "getfd"}, {"arguments", json::object{{"fdname", std::move(name)}}}};
+  const json::object request{{"execute", "getfd"},
+                             {"arguments", json::object{{"fdname", std::move(name)}}}};
   const std::string line = json::serialize(request) + "\n";
   // Commands go one at a time and are small, so the socket always has room for one.
   PYRO_CO_CHECK(sys::send_with_fd(socket_.native_handle(), line, fd));
@@ -94,17 +110,12 @@ io::Task<void> Qmp::pass_fd(std::string name, int fd) {
 }
 
 io::Task<json::value> Qmp::reply_to(std::string command) {
-  while (replies_.empty()) {
-    if (closed_) co_return fail(Errc::kUnavailable, "QMP " + command + ": QEMU went away");
-    PYRO_CO_CHECK(co_await reply_arrived_.wait());
-    reply_arrived_.clear();
-  }
-  json::object reply = std::move(replies_.front());
-  replies_.pop_front();
+  PYRO_CO_TRY(json::object reply, co_await next_reply(command));
   if (auto* value = reply.if_contains("return")) co_return std::move(*value);
   std::string why = "refused";
   if (const auto* e = reply.if_contains("error"); e != nullptr && e->is_object()) {
-    if (const auto* desc = e->get_object().if_contains("desc"); desc != nullptr && desc->is_string()) {
+    if (const auto* desc = e->get_object().if_contains("desc");
+        desc != nullptr && desc->is_string()) {
       why = std::string(desc->get_string());
     }
   }

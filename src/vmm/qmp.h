@@ -4,6 +4,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <string>
@@ -14,12 +15,14 @@
 
 namespace pyro::vmm {
 
-// One connection. Owner: QemuVm. Commands run one after the other. QEMU is not trusted: a line of
-// more than 1 MiB or anything that is not JSON ends the connection.
+// One connection. Owner: QemuVm. Commands run one after the other, each answered within the limit
+// (Errc::kDeadline). QEMU is not trusted: a line of more than 1 MiB, anything that is not JSON, or
+// replies that nobody asked for end the connection.
 class Qmp {
  public:
   using OnEvent = std::function<void(const std::string& name, const boost::json::object& data)>;
-  Qmp(io::asio::any_io_executor ex, sys::UniqueFd socket, OnEvent on_event);
+  Qmp(io::asio::any_io_executor ex, sys::UniqueFd socket, OnEvent on_event,
+      std::chrono::milliseconds reply_limit = std::chrono::seconds(30));
 
   // Reads the greeting and leaves negotiation mode.
   io::Task<void> negotiate();
@@ -32,14 +35,17 @@ class Qmp {
 
  private:
   io::Task<std::string> read_line();
+  io::Task<boost::json::object> next_reply(std::string command);
   io::Task<boost::json::value> reply_to(std::string command);
-  void deliver(const boost::json::object& message);
+  // False when the connection is to end.
+  bool deliver(const boost::json::object& message);
 
   boost::asio::posix::stream_descriptor socket_;
   OnEvent on_event_;
   std::string buffer_;
   std::deque<boost::json::object> replies_;
   io::Event reply_arrived_;
+  std::chrono::milliseconds reply_limit_;
   bool closed_ = false;
 };
 

@@ -73,8 +73,8 @@ class Vm {
   [[nodiscard]] virtual VmEnd end() const = 0;  // meaningful once ended
   // The last output of the guest's console, at most 64 KiB, as it came.
   [[nodiscard]] virtual std::string console_tail() const = 0;
-  // Stops the guest and writes its device state to FreshBoot::state_out; its memory must be kShared.
-  // The machine is of no use afterwards.
+  // Stops the guest and writes its device state to FreshBoot::state_out; its memory must be
+  // kShared. The machine is of no use afterwards.
   virtual io::Task<void> save() = 0;
   // Ends it at once and waits until the process is gone. To be called before it is destroyed, also
   // when it ended by itself.
@@ -96,7 +96,8 @@ class Vmm {
   virtual io::Task<std::unique_ptr<Vm>> launch(LaunchSpec spec) = 0;
   // Everything about the machine that saved state depends on: the build of the VMM, the shape, the
   // devices and the kernel's command line. State is restored only where this is the same text.
-  [[nodiscard]] virtual std::string machine_id(const Shape& shape, const std::string& command_line) const = 0;
+  [[nodiscard]] virtual std::string machine_id(const Shape& shape,
+                                               const std::string& command_line) const = 0;
 };
 
 }  // namespace pyro::vmm

@@ -12,7 +12,7 @@
 #include "sys/dirs.h"
 #include "sys/file.h"
 
-namespace pyro::supervisor {
+namespace pyro::core {
 
 std::string folder_of(const sys::Dirs& dirs, const std::string& id);
 std::string socket_of(const sys::Dirs& dirs, const std::string& id);
@@ -27,20 +27,24 @@ class SandboxFolder {
   SandboxFolder(SandboxFolder&&) noexcept = default;
   SandboxFolder& operator=(SandboxFolder&&) = delete;
 
-  Result<void> write(const store::SandboxRecord& record) const { return store::write_record(path_, record); }
+  Result<void> write(const store::SandboxRecord& record) const {
+    return store::write_record(folder_of(dirs_, id_), record);
+  }
   // Removes socket and folder. The lock stays held until the object goes.
   Result<void> remove();
 
  private:
-  SandboxFolder(std::string path, std::string socket, sys::FileLock lock)
-      : path_(std::move(path)), socket_(std::move(socket)), lock_(std::move(lock)) {}
-  std::string path_, socket_;
+  SandboxFolder(sys::Dirs dirs, std::string id, sys::FileLock lock)
+      : dirs_(std::move(dirs)), id_(std::move(id)), lock_(std::move(lock)) {}
+  sys::Dirs dirs_;
+  std::string id_;
   sys::FileLock lock_;
 };
 
-// Removes every sandbox whose supervisor is gone. Returns their ids.
+// Removes every sandbox whose supervisor is gone, and what a creation or a removal left behind that
+// was killed half way. One that cannot be removed does not keep the others. Returns their ids.
 Result<std::vector<std::string>> remove_abandoned(const sys::Dirs& dirs);
-// Removes one, unless its supervisor lives (false).
+// Removes one. False when its supervisor lives, or when there is none of that id.
 Result<bool> remove_if_abandoned(const sys::Dirs& dirs, const std::string& id);
 
-}  // namespace pyro::supervisor
+}  // namespace pyro::core
