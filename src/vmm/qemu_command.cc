@@ -5,7 +5,10 @@
 namespace pyro::vmm {
 
 std::string kernel_command_line(long tsc_khz) {
-  std::string line = "console=ttyS0 panic=-1 reboot=t quiet";
+  // tsc=reliable: TCG's guest has nothing better to compare the TSC with than its tick, and a busy host
+  // makes it miss ticks: the kernel's watchdog then blames the TSC, and the clock runs slow for good.
+  // TCG's TSC is the host's, the same for all CPUs. Under KVM the clock is kvm-clock.
+  std::string line = "console=ttyS0 panic=-1 reboot=t quiet tsc=reliable";
   if (tsc_khz > 0) line += fmt::format(" tsc_early_khz={}", tsc_khz);
   return line;
 }

@@ -210,7 +210,7 @@ class Host:
         for folder, pattern in ((self.runtime, "*.sock"), (self.home / "sandboxes", "*"), (self.home / "sandboxes", ".*")):
             left += [str(path) for path in folder.glob(pattern)]
         left += [str(path) for path in self.templates.glob(".building-*")]
-        left += [str(path) for path in self.install_dir.parent.glob(".staging*")]
+        left += [str(path) for path in self.install_dir.parent.glob(".staging*") if path.is_dir()]
         return left
 
     def assert_nothing_left(self, bound=GONE):
