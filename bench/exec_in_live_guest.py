@@ -15,6 +15,9 @@ LABELS = {
     "guest_fork": "guest's fork and exec",
     "guest_vfork": "guest's vfork and exec",
     "guest_posix_spawn": "guest's posix_spawn",
+    "static_added": "added to a static program",
+    "static_exec": "static program through the agent",
+    "static_fork": "guest's fork and exec of it",
     "ping": "ping of the agent",
     "spawn": "request to exec, in the agent",
 }
@@ -30,7 +33,7 @@ def run(options):
         program.bench_program("pyro_bench_exec_latency"),
         *("--spawn-program", program.bench_program("pyro_bench_guest_spawn")),
         *("--environment", program.ENVIRONMENT),
-        *("--rounds", str(options.count(60, quick=30))),
+        *("--rounds", str(options.count(200, quick=40))),
     ]
     env = {"PYRO_LIBEXEC": str(libexec)} if libexec.is_dir() else {}
     done = program.run(words, limit=300, env=env).checked("pyro_bench_exec_latency")

@@ -9,8 +9,10 @@
 //   spawn        the agent's own figure: from the request to a successful exec, on the guest's
 //   clock guest_fork, guest_vfork, guest_posix_spawn   FILE starts /bin/true and waits, on the
 //   guest's clock
-// `added` is exec minus guest_fork of the same round. Prints one JSON object: the samples in
-// milliseconds, in order.
+//   static_exec, static_fork   exec and guest_fork of FILE, told to end at once, instead of
+//   /bin/true
+// `added` is exec minus guest_fork of the same round, `static_added` the same of the other two.
+// Prints one JSON object: the samples in milliseconds, in order.
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -59,6 +61,7 @@ double ms_since(Clock::time_point from) {
 // One line of samples for each thing that is measured.
 struct Samples {
   std::vector<double> exec, ping, spawn, guest_fork, guest_vfork, guest_posix_spawn, added;
+  std::vector<double> static_exec, static_fork, static_added;
 
   [[nodiscard]] json::object to_json() const {
     return {{"exec", json::value_from(exec)},
@@ -67,7 +70,10 @@ struct Samples {
             {"guest_fork", json::value_from(guest_fork)},
             {"guest_vfork", json::value_from(guest_vfork)},
             {"guest_posix_spawn", json::value_from(guest_posix_spawn)},
-            {"added", json::value_from(added)}};
+            {"added", json::value_from(added)},
+            {"static_exec", json::value_from(static_exec)},
+            {"static_fork", json::value_from(static_fork)},
+            {"static_added", json::value_from(static_added)}};
   }
 };
 
@@ -141,20 +147,28 @@ io::Task<void> send_program(rpc::Session& session, std::string bytes) {
   co_return succeeded(result, "storing the helper in the guest");
 }
 
-io::Task<void> take_round(rpc::Session& session, Spawner& spawner, Samples* into) {
-  const auto exec_start = Clock::now();
-  proto::Exec request{.argv = proto::to_bytes({"/bin/true"}), .tty = {}};
+io::Task<double> time_exec(rpc::Session& session, std::vector<std::string> argv, double* spawn_ms) {
+  const auto start = Clock::now();
+  proto::Exec request{.argv = proto::to_bytes(std::move(argv)), .tty = {}};
   PYRO_CO_TRY(const auto stream, session.open(proto::Exec::kName, proto::encode(request)));
+  PYRO_CO_TRY(const auto result, co_await result_of(stream, spawn_ms));
+  const double ms = ms_since(start);
+  PYRO_CO_CHECK(succeeded(result, "the program"));
+  co_return ms;
+}
+
+io::Task<void> take_round(rpc::Session& session, Spawner& spawner, Samples* into) {
   double spawn_ms = 0;
-  PYRO_CO_TRY(const auto result, co_await result_of(stream, &spawn_ms));
-  const double exec_ms = ms_since(exec_start);
-  PYRO_CO_CHECK(succeeded(result, "/bin/true"));
+  PYRO_CO_TRY(const double exec_ms, co_await time_exec(session, {"/bin/true"}, &spawn_ms));
   PYRO_CO_TRY(const double fork_ms, co_await spawner.time('f'));
   const auto ping_start = Clock::now();
   PYRO_CO_CHECK(co_await session.call(proto::Ping::kName, {}, std::chrono::seconds(10)));
   const double ping_ms = ms_since(ping_start);
   PYRO_CO_TRY(const double vfork_ms, co_await spawner.time('v'));
   PYRO_CO_TRY(const double posix_spawn_ms, co_await spawner.time('s'));
+  PYRO_CO_TRY(const double static_exec_ms,
+              co_await time_exec(session, {kGuestProgram, "end"}, nullptr));
+  PYRO_CO_TRY(const double static_fork_ms, co_await spawner.time('t'));
   into->exec.push_back(exec_ms);
   into->ping.push_back(ping_ms);
   into->spawn.push_back(spawn_ms);
@@ -162,6 +176,9 @@ io::Task<void> take_round(rpc::Session& session, Spawner& spawner, Samples* into
   into->guest_vfork.push_back(vfork_ms);
   into->guest_posix_spawn.push_back(posix_spawn_ms);
   into->added.push_back(exec_ms - fork_ms);
+  into->static_exec.push_back(static_exec_ms);
+  into->static_fork.push_back(static_fork_ms);
+  into->static_added.push_back(static_exec_ms - static_fork_ms);
   co_return Result<void>{};
 }
 
