@@ -3,7 +3,9 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
 #include "agent/exec_io.h"
@@ -232,9 +234,12 @@ asio::awaitable<void> ExecService::handle(std::shared_ptr<rpc::Stream> stream) {
   } else {
     result.exit_code = run.watch.status->value;
   }
-  if (run.group) groups_->release(std::move(run.group));
   --running_;
   (void)stream->respond(proto::encode(result));
+  if (!run.group) co_return;
+  // The answer goes out first: looking after the group costs as much as the rest of the end.
+  co_await asio::post(ex, asio::use_awaitable);
+  groups_->release(std::move(run.group));
 }
 
 }  // namespace pyro::agent

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -84,11 +85,12 @@ ExecIo::ExecIo(asio::any_io_executor ex, std::shared_ptr<rpc::Stream> stream, Pr
 asio::awaitable<void> ExecIo::pump(std::uint16_t channel) {
   co_await asio::this_coro::throw_if_cancelled(false);
   Descriptor& from = output(channel);
-  std::string buffer;
+  // One for all: what was read is copied out before the next wait. A buffer for each pump would
+  // have to be cleared first, which an emulated processor takes a millisecond for.
+  static std::array<char, kChunk> buffer;
   while (from.is_open()) {
     const std::size_t room = draining_ ? std::min(kChunk, budget_[channel]) : kChunk;
     if (room == 0) break;
-    buffer.resize(room);
     const auto n = ::read(from.native_handle(), buffer.data(), room);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) {
@@ -100,7 +102,7 @@ asio::awaitable<void> ExecIo::pump(std::uint16_t channel) {
     if (n <= 0) break;  // the end; of a terminal EIO
     const auto count = static_cast<std::size_t>(n);
     if (draining_) budget_[channel] -= count;
-    const auto sent = co_await stream_->send(channel, buffer.substr(0, count));
+    const auto sent = co_await stream_->send(channel, std::string(buffer.data(), count));
     if (!sent) co_return;
   }
   const auto ended = co_await stream_->send(channel, {}, true);
