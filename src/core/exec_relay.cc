@@ -38,6 +38,8 @@ asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, Input* input
     input->waiting.push_back(std::move(*data));
     input->arrived.set();
   }
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) co_return;  // the command has ended
   guest->cancel();
   const auto slept = co_await io::sleep_for(kKillGrace + silence_limit);
   if (slept)

@@ -19,7 +19,7 @@ def test_env_list(host):
     assert re.fullmatch(r"Catalog version: \d+\.\d+\.\d+", lines[0])
     assert lines[1] == "debian:12 [installed] Debian 12 environment with Git preinstalled for common agent workflows."
     assert [line.split()[0] for line in lines[1:]] == NAMES
-    assert all(re.match(r"\S+ \[(not )?installed\] Debian 12 environment ", line) for line in lines[1:])
+    assert all(re.match(r"\S+ \[(not )?installed\] (Minimal )?Debian 12 environment ", line) for line in lines[1:])
 
 
 def test_env_list_json(host):
