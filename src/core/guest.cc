@@ -35,7 +35,10 @@ Result<std::string> random_bytes(std::size_t n) {
 // The end of the console, on lines of its own, for a person to read.
 std::string console_lines(const std::string& console) {
   if (console.empty()) return " (its console printed nothing)";
-  const std::size_t from = console.size() - std::min(console.size(), kConsoleInError);
+  std::size_t from = console.size() - std::min(console.size(), kConsoleInError);
+  // From the start of a line, unless there is only one.
+  const std::size_t line = from > 0 ? console.find('\n', from) : std::string::npos;
+  if (line != std::string::npos && line + 1 < console.size()) from = line + 1;
   return "\nlast lines of the guest's console:\n" +
          printable(std::string_view(console).substr(from));
 }

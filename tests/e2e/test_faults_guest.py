@@ -1,7 +1,6 @@
 """Guests that end, fall silent or turn against themselves, and hosts that take something away."""
 
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -249,7 +248,7 @@ def test_helper_programs_that_are_missing(host, short_tmp):
 
 def test_the_console_of_a_guest_is_bounded_in_memory(host):
     """A guest that writes to its console for a while costs the supervisor nothing."""
-    script = "echo ready; head -c 2000000 /dev/zero | tr '\\0' x > /dev/console; echo written; sleep 1000"
+    script = "echo ready; head -c 400000 /dev/zero | tr '\\0' x > /dev/console; echo written; sleep 1000"
     process = host.start_run("sh", "-c", script, options=["--timeout-seconds", "100"])
     with ending(process):
         read_until(process.stdout, b"ready\n")
@@ -257,12 +256,11 @@ def test_the_console_of_a_guest_is_bounded_in_memory(host):
         before = int(harness.status_field(supervisor, "VmHWM").split()[0])
         read_until(process.stdout, b"written\n", 90)
         after = int(harness.status_field(supervisor, "VmHWM").split()[0])
-        assert after - before < 4096, (before, after)
+        assert after - before < 1024, (before, after)
         process.kill()
     host.assert_nothing_left()
 
 
-def test_nothing_of_the_host_is_in_the_error_of_a_guest(host):
+def test_a_guests_console_cannot_steer_the_terminal(host):
     done = host.run("sh", "-c", "printf '\\033]0;title\\007' > /dev/console; echo c > /proc/sysrq-trigger; sleep 1000")
     assert b"\033" not in done.err and b"\007" not in done.err
-    assert pathlib.Path("/proc/self").exists()

@@ -158,9 +158,9 @@ def peak_mib(pid):
 
 
 @pytest.mark.parametrize("channel", ["stdout", "stderr"])
-def test_gigabytes_of_output_take_no_memory_on_the_host(host, channel):
-    """The reader is slow to start, then takes everything; memory of pyro and its supervisor stays flat."""
-    size = 1 << 30 if channel == "stdout" else 64 << 20
+def test_output_without_end_takes_no_memory_on_the_host(host, channel):
+    """What passes through is many times what may be held: the peaks stay where they were after a tenth."""
+    size = 192 << 20 if channel == "stdout" else 48 << 20
     script = f"head -c {size} /dev/zero" + (" >&2" if channel == "stderr" else "")
     process = host.start_run("sh", "-c", script, options=["--timeout-seconds", "500"])
     with ending(process):
@@ -168,7 +168,7 @@ def test_gigabytes_of_output_take_no_memory_on_the_host(host, channel):
         wanted = process.stdout if channel == "stdout" else process.stderr
         received, peaks = 0, []
         while chunk := os.read(wanted.fileno(), 1 << 20):
-            if received // (32 << 20) != (received + len(chunk)) // (32 << 20):
+            if received // (16 << 20) != (received + len(chunk)) // (16 << 20):
                 peaks.append((peak_mib(process.pid), peak_mib(supervisor)))
             received += len(chunk)
         assert process.wait(60) == 0
