@@ -8,7 +8,8 @@ RESULTS is a folder:
   expected        one name on a line: the files below that must be there. A missing one is a failure.
   *.tsv           single checks, one on a line: status TAB name TAB reason (passed, failed, skipped)
   ctest*.xml      ctest --output-junit
-  gtest/*.xml     what the test programs of ctest wrote (GTEST_OUTPUT); unit.NAME is NAME_test.xml
+  gtest/*.xml     what the test programs of ctest wrote (GTEST_OUTPUT); unit.NAME is NAME_test.xml,
+                component.NAME is component_NAME_test.xml, hostile.NAME likewise
   pytest*.xml     pytest --junitxml
   *.status        exit status of the runner whose file has the same stem
 
@@ -56,6 +57,14 @@ def read_cases(path, prefix):
         return None
 
 
+def program_of(name):
+    """The GoogleTest program behind a test of ctest; None when it is another kind of program."""
+    kind, _, rest = name.partition(".")
+    if kind == "unit":
+        return f"{rest}_test"
+    return f"{kind}_{rest}_test" if kind in ("component", "hostile") else None
+
+
 def read_ctest(path, gtest):
     """Each test of ctest, replaced by the cases of its program where the program wrote them."""
     tests = read_cases(path, "")
@@ -66,7 +75,8 @@ def read_ctest(path, gtest):
         name = test.name
         if test.status == "skipped" and "Unable to find" in test.reason:
             test = test._replace(status="failed")  # ctest calls a program that was not built "not run"
-        cases = read_cases(gtest / f"{name[len('unit.'):]}_test.xml", f"{name}: ") if name.startswith("unit.") else None
+        program = program_of(name)
+        cases = read_cases(gtest / f"{program}.xml", f"{name}: ") if program else None
         if cases is None:
             outcomes.append(test)
             continue
@@ -151,6 +161,7 @@ SELF_TEST = [
     ({**CLEAN, "expected": "ctest.xml pytest-root.xml"}, "3 passed, 1 failed, 3 skipped", ["pytest-root.xml"], 1),
     ({**CLEAN, "pytest-root.status": "3"}, "3 passed, 1 failed, 3 skipped", ["status 3"], 1),
     ({**CLEAN, "ctest.xml": "<testsuite>"}, "1 passed, 1 failed, 1 skipped", ["ctest.xml"], 1),
+    ({"ctest.xml": CTEST.format("run", "").replace("unit.sys", "component.sandbox"), "gtest/component_sandbox_test.xml": GTEST}, "2 passed, 0 failed, 2 skipped", ["no kvm here"], 0),
     ({}, "0 passed, 0 failed, 0 skipped", ["No test ran"], 1),
 ]
 

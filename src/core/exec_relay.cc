@@ -81,7 +81,7 @@ Result<void> check(const proto::ExecResult& r) {
 }
 
 // Guest to client: output, until the answer.
-io::Task<proto::ExecResult> pump_out(StreamPtr guest, StreamPtr client, double& spawn_ms) {
+io::Task<proto::ExecResult> pump_out(StreamPtr guest, StreamPtr client) {
   for (;;) {
     PYRO_CO_TRY(rpc::Incoming item, co_await guest->next());
     if (auto* data = std::get_if<rpc::Data>(&item)) {
@@ -89,10 +89,6 @@ io::Task<proto::ExecResult> pump_out(StreamPtr guest, StreamPtr client, double& 
         co_return fail(Errc::kInvalid, "the guest sent data on stdin");
       const auto sent = co_await client->send(data->channel, std::move(data->bytes), data->end);
       if (!sent) guest->cancel();  // nobody reads any more; drain until the answer
-    } else if (auto* event = std::get_if<rpc::Event>(&item);
-               event != nullptr && event->name == proto::ExecStarted::kName) {
-      const auto started = proto::decode<proto::ExecStarted>(event->params);
-      if (started) spawn_ms = std::max(0.0, static_cast<double>(started->spawn_us) / 1000.0);
     } else if (auto* response = std::get_if<rpc::Response>(&item)) {
       PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(response->result));
       PYRO_CO_CHECK(check(result));
@@ -111,7 +107,8 @@ io::Task<proto::ExecVmResult> not_run(Error error, std::string program, StreamPt
   co_return proto::ExecVmResult{.exit_code = missing ? 127 : 126, .signal = {}};
 }
 
-proto::ExecVmResult finished(const proto::ExecResult& r, double spawn_ms) {
+proto::ExecVmResult finished(const proto::ExecResult& r) {
+  const double spawn_ms = std::max(0.0, static_cast<double>(r.spawn_us) / 1000.0);
   return {.exit_code = r.timed_out ? 124 : r.shell_code(),
           .signal = r.signal,
           .timed_out = r.timed_out,
@@ -145,10 +142,9 @@ io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::ExecVm request, St
   scope.spawn(give_input(client, stream, &input, request.stdin_open));
   if (timeout.count() > 0)
     scope.spawn(watch_deadline(timeout + kKillGrace + silence_limit, stream));
-  double spawn_ms = 0;
-  auto result = co_await pump_out(stream, client, spawn_ms);
+  auto result = co_await pump_out(stream, client);
   static_cast<void>(co_await scope.close());
-  if (result) co_return finished(*result, spawn_ms);
+  if (result) co_return finished(*result);
   Error error = std::move(result.error());
   if (error.code == Errc::kDeadline) {
     co_return proto::ExecVmResult{

@@ -143,7 +143,18 @@ Task<void> Event::wait_for(std::chrono::milliseconds timeout) {
   co_return fail(Errc::kDeadline, "timed out");
 }
 
+namespace {
+// A cancellation ends the wait that is under way, and asio forgets it then: later waits have to
+// look.
+asio::awaitable<bool> is_cancelled() {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  co_return state.cancelled() != asio::cancellation_type::none;
+}
+}  // namespace
+
 Task<void> wait_readable(int fd) {
+  const bool cancelled = co_await is_cancelled();
+  if (cancelled) co_return fail(Errc::kUnavailable, "cancelled");
   asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, fd);
   const auto woken =
       co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, kTuple);
@@ -154,6 +165,8 @@ Task<void> wait_readable(int fd) {
 }
 
 Task<void> sleep_for(std::chrono::milliseconds time) {
+  const bool cancelled = co_await is_cancelled();
+  if (cancelled) co_return fail(Errc::kUnavailable, "cancelled");
   asio::steady_timer timer(co_await asio::this_coro::executor, time);
   const auto woken = co_await timer.async_wait(kTuple);
   const auto& [ec] = woken;

@@ -63,6 +63,8 @@ class Event {
   asio::steady_timer wake_;
 };
 
+// These two fail with Errc::kUnavailable in a task that is cancelled or was before.
+//
 // Returns once `fd` (borrowed: it must outlive the wait) is readable. A pidfd is readable when its
 // process has ended.
 Task<void> wait_readable(int fd);

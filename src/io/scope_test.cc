@@ -5,6 +5,8 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "sys/fd.h"
 
@@ -42,6 +44,62 @@ TEST(TaskScope, CloseCancelsEveryTask) {
   EXPECT_TRUE(scope.empty());
   EXPECT_FALSE(a);
   EXPECT_FALSE(b);
+}
+
+// Clean-up in a cancelled task: waits for something further.
+asio::awaitable<void> sleep_twice(Result<void>& later) {
+  const auto first = co_await sleep_for(1h);
+  EXPECT_FALSE(first);
+  later = co_await sleep_for(1h);
+}
+asio::awaitable<void> close_inner(asio::any_io_executor ex, Result<void>& later, bool& done) {
+  TaskScope inner(ex);
+  inner.spawn(sleep_twice(later));
+  co_await inner.join_or_cancel();
+  done = inner.empty();
+}
+asio::awaitable<void> wait_regardless_of_it(Event& event, bool& done) {
+  co_await event.wait_regardless();
+  done = event.is_set();
+}
+asio::awaitable<void> set_later(Event& event) {
+  asio::steady_timer turn(co_await asio::this_coro::executor, 5ms);
+  co_await turn.async_wait(asio::use_awaitable);
+  event.set();
+}
+
+TEST(TaskScope, CancellationReachesInnerScopesAndLaterWaits) {
+  asio::io_context loop(1);
+  TaskScope scope(loop.get_executor());
+  Event event(loop.get_executor());
+  Result<void> later;
+  bool done = false;
+  bool regardless = false;
+  scope.spawn(close_inner(loop.get_executor(), later, done));
+  scope.spawn(wait_regardless_of_it(event, regardless));
+  loop.poll();
+  scope.cancel();
+  asio::co_spawn(loop, set_later(event), rethrow);
+  loop.run();
+  EXPECT_TRUE(done);
+  EXPECT_FALSE(later);
+  EXPECT_TRUE(regardless);
+}
+
+TEST(TaskScope, ATaskCancelledBeforeItsFirstTurnIsNoFailure) {
+  asio::io_context loop(1);
+  TaskScope scope(loop.get_executor());
+  Result<void> later;
+  scope.spawn(sleep_twice(later));
+  std::exception_ptr failure;
+  asio::co_spawn(
+      loop,
+      [](TaskScope& s, std::exception_ptr& f) -> asio::awaitable<void> { f = co_await s.close(); }(
+                                                  scope, failure),
+      rethrow);
+  scope.cancel();
+  loop.run();
+  EXPECT_FALSE(failure);
 }
 
 TEST(Event, WakesEveryWaiterAndStaysSet) {

@@ -1,0 +1,212 @@
+#include "support/fake_vmm.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fstream>
+
+#include "agent/service.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace pyro::testing {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::string_view kState = "device state of a fake machine";
+
+class FakeMachine final : public agent::Machine {
+ public:
+  FakeMachine(Ports ports, std::function<void(const Ports&, std::string_view)> on_call)
+      : ports_(ports), on_call_(std::move(on_call)) {}
+  Result<std::unique_ptr<agent::CgroupPool>> prepare(const proto::Prepare&) override {
+    if (on_call_) on_call_(ports_, "prepare");
+    return std::unique_ptr<agent::CgroupPool>();
+  }
+  Result<void> rejuvenate(const proto::Rejuvenate&) override {
+    if (on_call_) on_call_(ports_, "rejuvenate");
+    return {};
+  }
+  void sync_disks() override {}
+  void power_off() override { ::_exit(kPowersOff); }
+
+ private:
+  Ports ports_;
+  std::function<void(const Ports&, std::string_view)> on_call_;
+};
+
+// In the new process: only the three ports stay open, as 3, 4 and 5.
+[[noreturn]] void machine_main(const Agent& agent, std::array<int, 3> ends) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::signal(SIGTERM, SIG_DFL);
+  ::signal(SIGPIPE, SIG_IGN);
+  for (int& fd : ends) fd = ::fcntl(fd, F_DUPFD, 100);
+  for (int i = 0; i < 3; ++i) ::dup2(ends[static_cast<std::size_t>(i)], 3 + i);
+  ::syscall(SYS_close_range, 6U, ~0U, 0);
+  agent({.control = 3, .data = 4, .console = 5});
+  ::_exit(kPowersOff);
+}
+
+class FakeVm final : public vmm::Vm {
+ public:
+  FakeVm(asio::any_io_executor ex, sys::ChildProcess process, sys::UniqueFd control,
+         sys::UniqueFd data, sys::UniqueFd console, sys::UniqueFd state)
+      : process_(std::move(process)),
+        pid_(process_.pid()),
+        control_(std::move(control)),
+        data_(std::move(data)),
+        state_(std::move(state)),
+        console_(ex, console.release()),
+        ended_(ex),
+        scope_(ex) {
+    scope_.spawn(watch());
+  }
+  sys::UniqueFd take_control_port() override { return std::move(control_); }
+  sys::UniqueFd take_data_port() override { return std::move(data_); }
+  io::Event& ended() override { return ended_; }
+  [[nodiscard]] vmm::VmEnd end() const override { return end_; }
+  [[nodiscard]] std::string console_tail() const override { return text_; }
+  [[nodiscard]] StartTimes start_times() const override { return {}; }
+  [[nodiscard]] int host_pid() const override { return pid_; }
+
+  io::Task<void> save() override {
+    PYRO_CO_CHECK(sys::write_all(state_.get(), kState));
+    co_return Result<void>{};
+  }
+  io::Task<void> kill() override {
+    if (!ended_.is_set()) {
+      (void)process_.signal(SIGKILL);
+      (void)process_.wait();
+      finish({.kind = vmm::VmEnd::Kind::kKilled, .detail = "the virtual machine was stopped"});
+    }
+    const auto failure = co_await scope_.close();
+    if (failure) co_return fail(Errc::kInternal, "a task of the fake machine failed");
+    co_return Result<void>{};
+  }
+
+ private:
+  // The console ends with the process, so reading it to its end is waiting for that.
+  asio::awaitable<void> watch() {
+    for (;;) {
+      char chunk[4096];
+      const auto got = co_await console_.async_read_some(asio::buffer(chunk), kTuple);
+      const auto& [ec, n] = got;
+      if (ec == asio::error::operation_aborted) co_return;
+      if (ec) break;
+      text_.append(chunk, n);
+    }
+    if (ended_.is_set()) co_return;
+    const auto status = process_.wait();
+    using Kind = vmm::VmEnd::Kind;
+    if (!status || status->signaled) {
+      finish({.kind = Kind::kCrashed, .detail = "QEMU was killed by a signal"});
+    } else if (status->value == kPanics) {
+      finish({.kind = Kind::kPanic, .detail = "the guest's kernel panicked"});
+    } else if (status->value == kReboots) {
+      finish({.kind = Kind::kReset, .detail = "the guest rebooted"});
+    } else {
+      finish({.kind = Kind::kPowerOff, .detail = "the guest powered off"});
+    }
+  }
+  void finish(vmm::VmEnd end) {
+    end_ = std::move(end);
+    ended_.set();
+  }
+
+  sys::ChildProcess process_;
+  int pid_;
+  sys::UniqueFd control_, data_, state_;
+  asio::posix::stream_descriptor console_;
+  std::string text_;
+  vmm::VmEnd end_;
+  io::Event ended_;
+  io::TaskScope scope_;
+};
+
+}  // namespace
+
+void die(const Ports& ports, int how, std::string_view text) {
+  (void)sys::write_all(ports.console, text);
+  ::_exit(how);
+}
+
+Agent silent_agent(std::string console) {
+  return [text = std::move(console)](const Ports& ports) {
+    (void)sys::write_all(ports.console, text);
+    for (;;) ::pause();
+  };
+}
+
+Agent real_agent(std::function<void(const Ports&, std::string_view)> on_call) {
+  return [on_call = std::move(on_call)](const Ports& ports) {
+    agent::Reaper::block_child_signals();
+    asio::io_context loop(1);
+    FakeMachine machine(ports, on_call);
+    agent::Reaper reaper(loop.get_executor(), *agent::Reaper::make_signal_fd());
+    agent::ExecService exec(reaper, nullptr);
+    agent::Service service(loop.get_executor(), machine, exec, [](const std::string&) {});
+    io::TaskScope scope(loop.get_executor());
+    scope.spawn(reaper.run());
+    scope.spawn(service.serve(sys::UniqueFd(ports.control), sys::UniqueFd(ports.data)));
+    loop.run();
+  };
+}
+
+std::string FakeVmm::machine_id(const vmm::Shape& shape, const std::string& command_line) const {
+  return fmt::format("{} {} {} {} {}", build, vmm::accelerator_name(shape.accelerator),
+                     shape.mem_mib, shape.vcpus, command_line);
+}
+
+int FakeVmm::launches(std::string_view kind) const {
+  std::ifstream log(log_path_);
+  int count = 0;
+  for (std::string line; std::getline(log, line);) count += line == kind ? 1 : 0;
+  return count;
+}
+
+io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
+  const bool restores = std::holds_alternative<vmm::Restore>(spec.start);
+  std::ofstream(log_path_, std::ios::app) << (restores ? "restore" : "fresh") << std::endl;
+  sys::UniqueFd state;
+  if (restores) {
+    std::string text(kState.size() + 1, '\0');
+    const auto& from = std::get<vmm::Restore>(spec.start).state;
+    const ssize_t n = ::pread(from.get(), text.data(), text.size(), 0);
+    if (n != static_cast<ssize_t>(kState.size())) co_return fail(Errc::kUnavailable, "no state");
+  } else {
+    state = std::move(std::get<vmm::FreshBoot>(spec.start).state_out);
+    PYRO_CO_CHECK(sys::write_all(spec.memory.get(), "memory of a fake machine"));
+  }
+  PYRO_CO_TRY(auto control, sys::make_socket_pair());
+  PYRO_CO_TRY(auto data, sys::make_socket_pair());
+  PYRO_CO_TRY(auto console, sys::make_socket_pair());
+  const pid_t pid = ::fork();
+  if (pid < 0) co_return sys::fail_errno("fork", errno);
+  if (pid == 0) {
+    machine_main(restores ? clone : fresh,
+                 {control.theirs.get(), data.theirs.get(), console.theirs.get()});
+  }
+  PYRO_CO_TRY(const int pidfd,
+              sys::retrying("pidfd_open", [pid] { return ::syscall(SYS_pidfd_open, pid, 0); }));
+  const auto executor = co_await asio::this_coro::executor;
+  co_return std::make_unique<FakeVm>(executor, sys::ChildProcess(sys::UniqueFd(pidfd), pid),
+                                     std::move(control.ours), std::move(data.ours),
+                                     std::move(console.ours), std::move(state));
+}
+
+}  // namespace pyro::testing

@@ -1,0 +1,50 @@
+// Machines without a VM: each is a forked process that plays the guest's agent over the two ports
+// and the console. The agent is blocking code of the test's choice, or the real agent's service.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "vmm/vmm.h"
+
+namespace pyro::testing {
+
+// The guest's ends.
+struct Ports {
+  int control = -1, data = -1, console = -1;
+};
+// Runs in the machine's process; returning powers it off.
+using Agent = std::function<void(Ports ports)>;
+
+// Exit codes of a machine's process that stand for the guest's own ways to end.
+inline constexpr int kPowersOff = 0, kPanics = 10, kReboots = 11;
+// Prints `text` on the console and ends the machine.
+[[noreturn]] void die(const Ports& ports, int how, std::string_view text);
+
+// The real agent, except that its machine calls `on_call` ("prepare", "rejuvenate") instead of
+// mounting and seeding anything.
+Agent real_agent(std::function<void(const Ports& ports, std::string_view method)> on_call = {});
+// Never answers; prints `console`.
+Agent silent_agent(std::string console = {});
+
+class FakeVmm final : public vmm::Vmm {
+ public:
+  // Every launch adds a line to `log_path` (also from other processes): "fresh" or "restore".
+  explicit FakeVmm(std::string log_path, Agent agent = real_agent())
+      : fresh(agent), clone(std::move(agent)), log_path_(std::move(log_path)) {}
+  io::Task<std::unique_ptr<vmm::Vm>> launch(vmm::LaunchSpec spec) override;
+  [[nodiscard]] std::string machine_id(const vmm::Shape& shape,
+                                       const std::string& command_line) const override;
+  // How many lines of `kind` the log has.
+  [[nodiscard]] int launches(std::string_view kind) const;
+
+  Agent fresh, clone;         // what boots, and what is restored
+  std::string build = "one";  // of the imaginary VMM
+
+ private:
+  std::string log_path_;
+};
+
+}  // namespace pyro::testing
