@@ -90,12 +90,11 @@ class NoSource final : public image::Source {
 io::Task<proto::ExecResult> result_of(StreamPtr stream, double* spawn_ms) {
   for (;;) {
     PYRO_CO_TRY(rpc::Incoming item, co_await stream->next());
-    if (auto* event = std::get_if<rpc::Event>(&item); event != nullptr && spawn_ms != nullptr) {
-      PYRO_CO_TRY(const auto started, proto::decode<proto::ExecStarted>(event->params));
-      *spawn_ms = static_cast<double>(started.spawn_us) / 1000.0;
+    if (auto* response = std::get_if<rpc::Response>(&item)) {
+      PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(response->result));
+      if (spawn_ms != nullptr) *spawn_ms = static_cast<double>(result.spawn_us) / 1000.0;
+      co_return result;
     }
-    if (auto* response = std::get_if<rpc::Response>(&item))
-      co_return proto::decode<proto::ExecResult>(response->result);
   }
 }
 

@@ -212,16 +212,16 @@ asio::awaitable<void> ExecService::handle(std::shared_ptr<rpc::Stream> stream) {
     co_return;
   }
   ++running_;
-  (void)stream->send_event(
-      proto::ExecStarted::kName,
-      proto::encode(proto::ExecStarted{.pid = run.pid, .spawn_us = micros_since(run.received)}));
+  const std::int64_t spawn_us = micros_since(run.received);
   run.outputs.spawn(run.io->pump(wire::kStdout));
   if (!run.request.tty) run.outputs.spawn(run.io->pump(wire::kStderr));
   run.inputs.spawn(run.take_input());
   run.inputs.spawn(run.io->write_stdin());
   co_await supervise(&run);
-  proto::ExecResult result{
-      .timed_out = run.timed_out, .killed = run.killed, .duration_us = micros_since(run.started)};
+  proto::ExecResult result{.timed_out = run.timed_out,
+                           .killed = run.killed,
+                           .spawn_us = spawn_us,
+                           .duration_us = micros_since(run.started)};
   reaper_.forget(run.pid);
   run.io->drain();
   co_await run.outputs.join();

@@ -105,8 +105,6 @@ asio::awaitable<void> ExecIo::pump(std::uint16_t channel) {
     const auto sent = co_await stream_->send(channel, std::string(buffer.data(), count));
     if (!sent) co_return;
   }
-  const auto ended = co_await stream_->send(channel, {}, true);
-  static_cast<void>(ended);
 }
 
 void ExecIo::drain() {

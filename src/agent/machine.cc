@@ -122,12 +122,7 @@ Result<void> loopback_up() {
 
 Result<void> set_hostname(const std::string& name) {
   if (::sethostname(name.c_str(), name.size()) != 0) return sys::fail_errno("sethostname", errno);
-  PYRO_CHECK(write_text("/etc/hostname", name + "\n"));
-  // Only where the image brings no list of its own.
-  if (!sys::exists("/etc/hosts")) {
-    PYRO_CHECK(write_text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
-  }
-  return {};
+  return write_text("/etc/hostname", name + "\n");
 }
 
 // One group holds the whole workload, within what leaves the agent alive.
@@ -175,6 +170,10 @@ Result<std::unique_ptr<CgroupPool>> GuestMachine::prepare(const proto::Prepare& 
   PYRO_CHECK(move_into(kRoot));
   PYRO_CHECK(loopback_up());
   PYRO_CHECK(set_hostname(request.hostname));
+  // Only where the image brings no list of its own.
+  if (!sys::exists("/etc/hosts")) {
+    PYRO_CHECK(write_text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
+  }
   // Like the files above, copied up into the overlay's upper layer here and not in every clone.
   PYRO_CHECK(write_text("/etc/machine-id", "uninitialized\n"));
   return make_groups();

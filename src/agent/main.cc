@@ -53,15 +53,15 @@ sys::UniqueFd wait_for_port(const std::string& name, milliseconds limit) {
   }
 }
 
-// Workloads may eat all processor time and memory: the agent still answers.
+// Workloads may eat all processor time and memory: the agent still answers. The OOM killer never
+// chooses the initial namespace's PID 1 (Linux, mm/oom_kill.c, oom_unkillable_task).
 void protect_ourselves() {
   const sched_param param{.sched_priority = 1};
   if (::sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0) {
     log_line("no real-time priority");
   }
-  const auto file = sys::open_file("/proc/self/oom_score_adj", O_WRONLY);
-  if (!file || !sys::write_all(file->get(), "-1000")) log_line("no protection from the OOM killer");
-  ::signal(SIGPIPE, SIG_IGN);
+  // A handler and not SIG_IGN, so that programs start with the default (execve(2)).
+  ::signal(SIGPIPE, [](int) {});
 }
 
 void serve_forever() {

@@ -44,30 +44,15 @@ struct Child {
   ::_exit(127);
 }
 
-// Our own -1000 protects the agent; the workload is what should go when memory runs out.
-void make_killable() {
-  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  (void)!::write(fd, "0", 1);
-  ::close(fd);
-}
-
 // In the child, on its own stack: system calls only.
 [[noreturn]] void child_main(void* raw) {
   auto* child = static_cast<Child*>(raw);
   const ProgramSpec& spec = *child->spec;
-  ::signal(SIGPIPE, SIG_DFL);  // ignored by the agent; CLONE_CLEAR_SIGHAND leaves that as it is
   if (::setsid() < 0) give_up(child, Step::kSetup);
-  int fds[3];
-  for (int i = 0; i < 3; ++i) {  // out of the way of the numbers they will take
-    fds[i] = ::fcntl(spec.fds[i], F_DUPFD_CLOEXEC, 3);
-    if (fds[i] < 0) give_up(child, Step::kSetup);
-  }
-  for (int i = 0; i < 3; ++i) {
-    if (::dup2(fds[i], i) < 0) give_up(child, Step::kSetup);
+  for (int i = 0; i < 3; ++i) {  // none of them is below 3: see spawn_program()
+    if (::dup2(spec.fds[i], i) < 0) give_up(child, Step::kSetup);
   }
   if (spec.terminal && ::ioctl(0, TIOCSCTTY, 0) < 0) give_up(child, Step::kSetup);
-  make_killable();
   if (::chdir(spec.cwd.c_str()) != 0) give_up(child, Step::kCwd);
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
   sigset_t none;
@@ -137,6 +122,9 @@ std::unexpected<Error> failure_of(const ProgramSpec& spec, Step step, int error)
 }  // namespace
 
 Result<pid_t> spawn_program(const ProgramSpec& spec) {
+  for (const int fd : spec.fds) {
+    if (fd < 3) return fail(Errc::kInternal, "spawn: a descriptor is where stdio will be");
+  }
   auto argv = pointers(spec.argv);
   auto env = pointers(spec.env);
   auto paths = pointers(spec.paths);

@@ -71,8 +71,8 @@ struct Terminal {
   }
 };
 
-// Runs a program. On the request's stream: event ExecStarted, then data on stdout and stderr (with
-// a terminal all of it on stdout), each ended by kEndOfChannel, then the response ExecResult.
+// Runs a program. On the request's stream: data on stdout and stderr (with a terminal all of
+// it on stdout), then the response ExecResult, which ends both.
 // Towards the guest: data on stdin (when `stdin_open`), events Signal and Terminal, cancel (ends
 // the program as a timeout does). Errors: kNotFound and kDenied with the errno of exec or of its
 // cwd.
@@ -97,23 +97,13 @@ struct Exec {
     m.optional("kill_grace_ms", kill_grace_ms);
   }
 };
-struct ExecStarted {
-  static constexpr const char* kName = "started";
-  std::int64_t pid = 0;
-  std::int64_t spawn_us = 0;  // from the request to a successful exec
-
-  template <class M>
-  void map(M& m) {
-    m.required("pid", pid);
-    m.optional("spawn_us", spawn_us);
-  }
-};
 struct ExecResult {
   static constexpr const char* kName = "exec result";
   std::optional<int> exit_code;  // exactly one of exit_code and signal
   std::optional<int> signal;
   bool timed_out = false;
   bool killed = false;  // the agent ended it: timeout or cancel
+  std::int64_t spawn_us = 0;  // from the request to a successful exec
   std::int64_t duration_us = 0;
 
   // What a shell would show: 128+n for a signal.
@@ -125,6 +115,7 @@ struct ExecResult {
     m.optional("signal", signal);
     m.optional("timed_out", timed_out);
     m.optional("killed", killed);
+    m.optional("spawn_us", spawn_us);
     m.optional("duration_us", duration_us);
   }
 };
