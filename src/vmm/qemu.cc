@@ -286,7 +286,15 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
     PYRO_CO_TRY(kvm, sys::open_file("/dev/kvm", O_RDWR));
     grants.push_back({.path = "/dev/kvm", .fd = kvm.get()});
   }
-  PYRO_CO_TRY(isolate::Jailed jailed, isolate::start_jailed(jail_spec(program_, spec, sockets)));
+  auto started = isolate::start_jailed(jail_spec(program_, spec, sockets));
+  if (!started) {
+    Error error = std::move(started.error()).context("QEMU did not start");
+    if (error.hint.empty()) {
+      error.hint = "QEMU and its libraries must lie below /usr or /lib: its jail holds nothing else of the host";
+    }
+    co_return std::unexpected(std::move(error));
+  }
+  isolate::Jailed jailed = *std::move(started);
   auto vm = std::make_unique<QemuVm>(co_await asio::this_coro::executor, std::move(jailed),
                                      std::move(sockets.qmp.ours), std::move(sockets.console.ours),
                                      std::move(sockets.control.ours), std::move(sockets.data.ours));

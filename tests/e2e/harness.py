@@ -10,7 +10,6 @@ import os
 import pathlib
 import select
 import shutil
-import signal
 import subprocess
 import time
 
@@ -272,16 +271,6 @@ def copy_environment(host, cache):
     return host.with_cache(cache)
 
 
-def pid_of(process):
-    return process.pid
-
-
-def send(process, signo):
-    os.kill(process.pid, signo)
-
-
-def kill_pid(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def real_issues(report):
+    """Of `doctor --json`, without the advice to a user who may not open /dev/kvm."""
+    return [issue for issue in report["issues"] if not issue.startswith("/dev/kvm is there")]
