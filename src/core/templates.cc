@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +42,20 @@ Result<sys::UniqueFd> open_checked(const std::string& path, const TemplateFile& 
     return fail(Errc::kDamaged, path + " is not the file that was written");
   }
   return fd;
+}
+
+// QEMU writes the memory through a mapping: a full disk would be a signal there, without a word.
+Result<void> check_space(const std::string& dir, int mem_mib) {
+  constexpr std::uint64_t kUsualMib = 384;  // what a booted and warmed guest has touched, and more
+  struct statvfs fs{};
+  PYRO_CHECK(sys::retrying("statvfs " + dir, [&] { return ::statvfs(dir.c_str(), &fs); }));
+  const std::uint64_t free_mib = fs.f_bavail * fs.f_frsize >> 20;
+  const std::uint64_t needed_mib = std::min(kUsualMib, static_cast<std::uint64_t>(mem_mib));
+  if (free_mib >= needed_mib) return {};
+  return fail_hint(Errc::kLimit,
+                   fmt::format("not enough space for a template in {}: {} MiB are free, {} MiB are needed",
+                               dir, free_mib, needed_mib),
+                   "free some space, run: pyro env prune, or set PYRO_CACHE_DIR");
 }
 
 // A building folder that disappears again unless installed.
@@ -130,6 +145,7 @@ io::Task<Template> Templates::ensure(TemplateRequest request) {
 
 io::Task<Template> Templates::build(const std::string& key, const TemplateRequest& request) {
   static_cast<void>(prune(dir_, kMostBytes));  // makes room; what is in use stays
+  PYRO_CO_CHECK(check_space(dir_, request.shape.mem_mib));
   PYRO_CO_TRY(BuildingFolder folder, BuildingFolder::create(dir_));
   const std::string memory_path = folder.path() + "/memory";
   const std::string state_path = folder.path() + "/state";
