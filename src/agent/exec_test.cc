@@ -295,12 +295,13 @@ TEST_F(AgentTest, OutputWaitsForTheHost) {
 
 TEST_F(AgentTest, CancelIsSeenWhileInputIsStuck) {
   run([](rpc::Session& host) -> awaitable<void> {
-    auto request = exec_of({"sleep", "100"});
+    auto request = shell("echo ready; exec sleep 100");
     request.stdin_open = true;
     const auto stream = open(host, request);
     asio::co_spawn(co_await asio::this_coro::executor, feed(stream, std::string(1 << 20, 'x')),
                    rethrow);
-    (void)co_await stream->next();  // started
+    Output before;
+    co_await wait_for(stream, "ready", before);
     stream->cancel();
     const Output o = co_await finish(stream);
     EXPECT_EQ(o.result->signal, SIGTERM);

@@ -70,11 +70,11 @@ inline std::unexpected<Error> fail_hint(Errc code, std::string message, std::str
     ret std::unexpected(std::move(tmp).error()); \
   }                                              \
   decl = *std::move(tmp)
-#define PYRO_CHECK_IMPL(ret, ...)                      \
-  do {                                                 \
-    if (auto pyro_r = (__VA_ARGS__); !pyro_r) {        \
-      ret std::unexpected(std::move(pyro_r).error());  \
-    }                                                  \
+#define PYRO_CHECK_IMPL(ret, ...)                     \
+  do {                                                \
+    if (auto pyro_r = (__VA_ARGS__); !pyro_r) {       \
+      ret std::unexpected(std::move(pyro_r).error()); \
+    }                                                 \
   } while (false)
 #define PYRO_TRY(decl, ...) PYRO_TRY_IMPL(return, PYRO_CAT(pyro_r_, __COUNTER__), decl, __VA_ARGS__)
 #define PYRO_CO_TRY(decl, ...) \

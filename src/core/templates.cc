@@ -52,10 +52,11 @@ Result<void> check_space(const std::string& dir, int mem_mib) {
   const std::uint64_t free_mib = fs.f_bavail * fs.f_frsize >> 20;
   const std::uint64_t needed_mib = std::min(kUsualMib, static_cast<std::uint64_t>(mem_mib));
   if (free_mib >= needed_mib) return {};
-  return fail_hint(Errc::kLimit,
-                   fmt::format("not enough space for a template in {}: {} MiB are free, {} MiB are needed",
-                               dir, free_mib, needed_mib),
-                   "free some space, run: pyro env prune, or set PYRO_CACHE_DIR");
+  return fail_hint(
+      Errc::kLimit,
+      fmt::format("not enough space for a template in {}: {} MiB are free, {} MiB are needed", dir,
+                  free_mib, needed_mib),
+      "free some space, run: pyro env prune, or set PYRO_CACHE_DIR");
 }
 
 // A building folder that disappears again unless installed.

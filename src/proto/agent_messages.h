@@ -102,7 +102,7 @@ struct ExecResult {
   std::optional<int> exit_code;  // exactly one of exit_code and signal
   std::optional<int> signal;
   bool timed_out = false;
-  bool killed = false;  // the agent ended it: timeout or cancel
+  bool killed = false;        // the agent ended it: timeout or cancel
   std::int64_t spawn_us = 0;  // from the request to a successful exec
   std::int64_t duration_us = 0;
 

@@ -15,11 +15,16 @@ std::unexpected<Error> fail_sqlite(sqlite3* db, int rc, const std::string& what)
 
 }  // namespace
 
-void Statement::Finalizer::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
-void Database::Closer::operator()(sqlite3* db) const { sqlite3_close(db); }
+void Statement::Finalizer::operator()(sqlite3_stmt* s) const {
+  sqlite3_finalize(s);
+}
+void Database::Closer::operator()(sqlite3* db) const {
+  sqlite3_close(db);
+}
 
 Statement& Statement::bind(int index, std::string_view text) {
-  sqlite3_bind_text(stmt_.get(), index, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+  sqlite3_bind_text(stmt_.get(), index, text.data(), static_cast<int>(text.size()),
+                    SQLITE_TRANSIENT);
   return *this;
 }
 Statement& Statement::bind(int index, std::int64_t value) {
@@ -47,8 +52,12 @@ std::string Statement::text(int column) const {
   const int size = sqlite3_column_bytes(stmt_.get(), column);
   return data == nullptr ? std::string() : std::string(data, static_cast<std::size_t>(size));
 }
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(stmt_.get(), column); }
-double Statement::real(int column) const { return sqlite3_column_double(stmt_.get(), column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(stmt_.get(), column);
+}
+double Statement::real(int column) const {
+  return sqlite3_column_double(stmt_.get(), column);
+}
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(stmt_.get(), column) == SQLITE_NULL;
 }
@@ -56,9 +65,10 @@ bool Statement::is_null(int column) const {
 Result<Database> Database::open(const std::string& path, Mode mode,
                                 std::span<const char* const> migrations) {
   sqlite3* raw = nullptr;
-  const int flags = mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY
-                                            : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  const int rc = sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
+  const int flags =
+      mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const int rc = sqlite3_open_v2(path.c_str(), &raw,
+                                 flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
   Database db(raw);
   if (rc != SQLITE_OK) return fail_sqlite(raw, rc, path);
   sqlite3_busy_timeout(raw, 5000);
@@ -71,7 +81,8 @@ Result<Database> Database::open(const std::string& path, Mode mode,
   PYRO_TRY(const bool row, query.step());
   const std::int64_t version = row ? query.integer(0) : 0;
   if (version > static_cast<std::int64_t>(migrations.size())) {
-    return fail_hint(Errc::kConflict, path + " was written by a newer pyro", "use that version of pyro");
+    return fail_hint(Errc::kConflict, path + " was written by a newer pyro",
+                     "use that version of pyro");
   }
   if (version < static_cast<std::int64_t>(migrations.size())) {
     if (mode == Mode::kReadOnly) return fail(Errc::kConflict, path + " has an older schema");
@@ -91,7 +102,8 @@ Result<void> Database::migrate(std::span<const char* const> migrations, std::siz
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* stmt = nullptr;
-  const int rc = sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &stmt, nullptr);
+  const int rc =
+      sqlite3_prepare_v2(db_.get(), sql.data(), static_cast<int>(sql.size()), &stmt, nullptr);
   if (rc != SQLITE_OK) return fail_sqlite(db_.get(), rc, "record");
   return Statement(stmt);
 }

@@ -39,10 +39,11 @@ class Statement {
 class Database {
  public:
   enum class Mode : std::uint8_t { kReadOnly, kReadWrite };
-  // Opens (kReadWrite: creates) the file and brings it to the newest schema; migration number i (from
-  // 1) leads to user_version i. A newer schema than we know is kConflict, a file that is no database
-  // kDamaged. WAL; a writer waits up to 5 s for another.
-  static Result<Database> open(const std::string& path, Mode mode, std::span<const char* const> migrations);
+  // Opens (kReadWrite: creates) the file and brings it to the newest schema; migration number i
+  // (from 1) leads to user_version i. A newer schema than we know is kConflict, a file that is no
+  // database kDamaged. WAL; a writer waits up to 5 s for another.
+  static Result<Database> open(const std::string& path, Mode mode,
+                               std::span<const char* const> migrations);
   Result<Statement> prepare(std::string_view sql);
   Result<void> execute(const std::string& sql);
 

@@ -15,7 +15,9 @@ constexpr std::array<const char*, 1> kMigrations{
     "  vcpu_count INTEGER NOT NULL, mem_mib INTEGER NOT NULL, ttl_seconds INTEGER NOT NULL,"
     "  created_at REAL NOT NULL, expires_at REAL NOT NULL) STRICT"};
 
-std::string path_of(const std::string& folder) { return folder + "/sandbox.db"; }
+std::string path_of(const std::string& folder) {
+  return folder + "/sandbox.db";
+}
 
 }  // namespace
 
@@ -23,7 +25,11 @@ Result<void> write_record(const std::string& folder, const SandboxRecord& r) {
   PYRO_TRY(auto db, Database::open(path_of(folder), Database::Mode::kReadWrite, kMigrations));
   PYRO_TRY(auto insert,
            db.prepare("INSERT OR REPLACE INTO sandbox VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  insert.bind(1, r.vm_id).bind(2, r.environment).bind(3, r.state).bind(4, r.execution_mode).bind(5, r.last_error);
+  insert.bind(1, r.vm_id)
+      .bind(2, r.environment)
+      .bind(3, r.state)
+      .bind(4, r.execution_mode)
+      .bind(5, r.last_error);
   insert.bind(6, r.vcpu_count).bind(7, r.mem_mib).bind(8, r.ttl_seconds);
   insert.bind(9, r.created_at).bind(10, r.expires_at);
   PYRO_CHECK(insert.step());
@@ -32,8 +38,9 @@ Result<void> write_record(const std::string& folder, const SandboxRecord& r) {
 
 Result<SandboxRecord> read_record(const std::string& folder) {
   PYRO_TRY(auto db, Database::open(path_of(folder), Database::Mode::kReadOnly, kMigrations));
-  PYRO_TRY(auto query, db.prepare("SELECT vm_id, environment, state, execution_mode, last_error, vcpu_count,"
-                                  " mem_mib, ttl_seconds, created_at, expires_at FROM sandbox"));
+  PYRO_TRY(auto query,
+           db.prepare("SELECT vm_id, environment, state, execution_mode, last_error, vcpu_count,"
+                      " mem_mib, ttl_seconds, created_at, expires_at FROM sandbox"));
   PYRO_TRY(const bool found, query.step());
   if (!found) return fail(Errc::kNotFound, "the record in " + folder + " is empty");
   SandboxRecord r;

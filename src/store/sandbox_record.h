@@ -1,5 +1,5 @@
-// A sandbox's record: one row in <state>/sandboxes/<id>/sandbox.db. Whoever holds the sandbox's lock may
-// write it, everybody of the same uid may read it.
+// A sandbox's record: one row in <state>/sandboxes/<id>/sandbox.db. Whoever holds the sandbox's
+// lock may write it, everybody of the same uid may read it.
 #pragma once
 
 #include <cstdint>

@@ -21,8 +21,16 @@ class Store : public ::testing::Test {
 };
 
 TEST_F(Store, RecordRoundTrips) {
-  SandboxRecord r{.vm_id = "vm-1", .environment = "debian:12", .state = "started", .execution_mode = "guest_serial",
-                  .last_error = "it's \"quoted\"", .vcpu_count = 2, .mem_mib = 512, .ttl_seconds = 60, .created_at = 1.5, .expires_at = 61.5};
+  SandboxRecord r{.vm_id = "vm-1",
+                  .environment = "debian:12",
+                  .state = "started",
+                  .execution_mode = "guest_serial",
+                  .last_error = "it's \"quoted\"",
+                  .vcpu_count = 2,
+                  .mem_mib = 512,
+                  .ttl_seconds = 60,
+                  .created_at = 1.5,
+                  .expires_at = 61.5};
   ASSERT_TRUE(write_record(dir_, r));
   r.state = "stopped";
   ASSERT_TRUE(write_record(dir_, r));
@@ -41,7 +49,8 @@ TEST_F(Store, MissingAndDamagedRecordsAreToldApart) {
 }
 
 TEST_F(Store, MigratesFromEveryOlderVersionAndRefusesNewerOnes) {
-  const std::array<const char*, 2> both{"CREATE TABLE a (x INTEGER) STRICT", "ALTER TABLE a ADD COLUMN y TEXT"};
+  const std::array<const char*, 2> both{"CREATE TABLE a (x INTEGER) STRICT",
+                                        "ALTER TABLE a ADD COLUMN y TEXT"};
   const std::string path = dir_ + "/m.db";
   {
     auto old = Database::open(path, Database::Mode::kReadWrite, std::span(both).first(1));
@@ -56,11 +65,13 @@ TEST_F(Store, MigratesFromEveryOlderVersionAndRefusesNewerOnes) {
     EXPECT_EQ(q->integer(0), 7);
     EXPECT_TRUE(q->is_null(1));
   }
-  EXPECT_EQ(Database::open(path, Database::Mode::kReadWrite, std::span(both).first(1)).error().code, Errc::kConflict);
+  EXPECT_EQ(Database::open(path, Database::Mode::kReadWrite, std::span(both).first(1)).error().code,
+            Errc::kConflict);
 }
 
 TEST_F(Store, AFailedMigrationLeavesTheOldVersion) {
-  const std::array<const char*, 2> bad{"CREATE TABLE a (x INTEGER) STRICT", "CREATE TABLE b (x INTEGER); CREATE TABLE a (x)"};
+  const std::array<const char*, 2> bad{"CREATE TABLE a (x INTEGER) STRICT",
+                                       "CREATE TABLE b (x INTEGER); CREATE TABLE a (x)"};
   const std::string path = dir_ + "/m.db";
   EXPECT_FALSE(Database::open(path, Database::Mode::kReadWrite, bad));
   const auto again = Database::open(path, Database::Mode::kReadWrite, std::span(bad).first(1));

@@ -21,9 +21,8 @@ Environment process_environment() {
 
 Result<std::string> program_dir() {
   char path[PATH_MAX];
-  PYRO_TRY(const int n, retrying("readlink /proc/self/exe", [&] {
-             return ::readlink("/proc/self/exe", path, sizeof path);
-           }));
+  PYRO_TRY(const int n, retrying("readlink /proc/self/exe",
+                                 [&] { return ::readlink("/proc/self/exe", path, sizeof path); }));
   const std::string exe(path, static_cast<std::size_t>(n));
   return exe.substr(0, exe.find_last_of('/'));
 }
@@ -75,13 +74,15 @@ Result<std::string> libexec(const Environment& env) {
 Result<Dirs> resolve_dirs(const Environment& env) {
   PYRO_TRY(const std::string home_dir, home(env));
   Dirs dirs;
-  dirs.cache = env("PYRO_CACHE_DIR").value_or(xdg(env, "XDG_CACHE_HOME", home_dir + "/.cache") + "/pyro");
+  dirs.cache =
+      env("PYRO_CACHE_DIR").value_or(xdg(env, "XDG_CACHE_HOME", home_dir + "/.cache") + "/pyro");
   dirs.state =
       env("PYRO_HOME").value_or(xdg(env, "XDG_STATE_HOME", home_dir + "/.local/state") + "/pyro");
   const std::string uid = std::to_string(::geteuid());
   const bool has_run = ::access(("/run/user/" + uid).c_str(), W_OK) == 0;
-  dirs.runtime = env("PYRO_RUNTIME_DIR")
-                     .value_or(xdg(env, "XDG_RUNTIME_DIR", has_run ? "/run/user/" + uid : "") + "/pyro");
+  dirs.runtime =
+      env("PYRO_RUNTIME_DIR")
+          .value_or(xdg(env, "XDG_RUNTIME_DIR", has_run ? "/run/user/" + uid : "") + "/pyro");
   if (dirs.runtime == "/pyro") dirs.runtime = "/tmp/pyro-" + uid;
   PYRO_TRY(dirs.libexec, libexec(env));
   PYRO_CHECK(make_dirs(dirs.cache));

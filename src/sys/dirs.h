@@ -14,9 +14,10 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 Environment process_environment();
 
 struct Dirs {
-  std::string cache;    // ${XDG_CACHE_HOME:-~/.cache}/pyro: environments, templates, host facts
-  std::string state;    // PYRO_HOME, else ${XDG_STATE_HOME:-~/.local/state}/pyro: sandbox records
-  std::string runtime;  // $XDG_RUNTIME_DIR/pyro: sockets, the start budget; short (108-byte sockets)
+  std::string cache;  // ${XDG_CACHE_HOME:-~/.cache}/pyro: environments, templates, host facts
+  std::string state;  // PYRO_HOME, else ${XDG_STATE_HOME:-~/.local/state}/pyro: sandbox records
+  std::string
+      runtime;  // $XDG_RUNTIME_DIR/pyro: sockets, the start budget; short (108-byte sockets)
   std::string libexec;  // where pyro-supervisor and pyro-agent lie
 
   [[nodiscard]] std::string environments() const { return cache + "/environments"; }
@@ -26,7 +27,8 @@ struct Dirs {
 
 // Resolves and creates the folders, mode 0700. A runtime folder that somebody else owns is refused
 // (it would be a way to take over sockets). Overrides: PYRO_CACHE_DIR, PYRO_HOME, PYRO_RUNTIME_DIR,
-// PYRO_LIBEXEC. Without XDG_RUNTIME_DIR the runtime folder is /run/user/UID/pyro, else /tmp/pyro-UID.
+// PYRO_LIBEXEC. Without XDG_RUNTIME_DIR the runtime folder is /run/user/UID/pyro, else
+// /tmp/pyro-UID.
 Result<Dirs> resolve_dirs(const Environment& env);
 
 // The folder of the running program, from /proc/self/exe.

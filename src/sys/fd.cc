@@ -75,8 +75,10 @@ Result<void> send_with_fd(int socket, std::string_view bytes, int fd) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  PYRO_TRY(const int n, retrying("sendmsg", [&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL); }));
-  if (static_cast<std::size_t>(n) != bytes.size()) return fail(Errc::kUnavailable, "sendmsg: short write");
+  PYRO_TRY(const int n,
+           retrying("sendmsg", [&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL); }));
+  if (static_cast<std::size_t>(n) != bytes.size())
+    return fail(Errc::kUnavailable, "sendmsg: short write");
   return {};
 }
 

@@ -58,7 +58,8 @@ struct SocketPair {
 };
 Result<SocketPair> make_socket_pair();  // AF_UNIX, SOCK_STREAM, SOCK_CLOEXEC
 
-// Sends all of `bytes` (not empty) and a duplicate of `fd` over a Unix socket (unix(7), SCM_RIGHTS).
+// Sends all of `bytes` (not empty) and a duplicate of `fd` over a Unix socket (unix(7),
+// SCM_RIGHTS).
 Result<void> send_with_fd(int socket, std::string_view bytes, int fd);
 
 Result<UniqueFd> duplicate(int fd);  // F_DUPFD_CLOEXEC

@@ -15,8 +15,8 @@
 namespace pyro::sys {
 
 Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode) {
-  PYRO_TRY(const int fd, retrying("open " + path,
-                                  [&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }));
+  PYRO_TRY(const int fd,
+           retrying("open " + path, [&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); }));
   return UniqueFd(fd);
 }
 
@@ -42,8 +42,8 @@ Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes) 
   std::string out;
   char buffer[16384];
   for (;;) {
-    PYRO_TRY(const int n, retrying("read " + path,
-                                   [&] { return ::read(fd.get(), buffer, sizeof buffer); }));
+    PYRO_TRY(const int n,
+             retrying("read " + path, [&] { return ::read(fd.get(), buffer, sizeof buffer); }));
     if (n == 0) return out;
     if (out.size() + static_cast<std::size_t>(n) > max_bytes) {
       return fail(Errc::kLimit, path + " is larger than " + std::to_string(max_bytes) + " bytes");
@@ -54,8 +54,7 @@ Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes) 
 
 Result<void> write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
-    PYRO_TRY(const int n,
-             retrying("write", [&] {
+    PYRO_TRY(const int n, retrying("write", [&] {
                return ::write(fd, bytes.data(), std::min<std::size_t>(bytes.size(), 1U << 20));
              }));
     bytes.remove_prefix(static_cast<std::size_t>(n));
@@ -185,7 +184,9 @@ Result<std::vector<std::string>> list_dir(const std::string& path) {
   return entries(dir.get(), path);
 }
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 namespace {
 FileStamp stamp_of(const struct stat& st) {

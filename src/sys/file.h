@@ -17,7 +17,8 @@ namespace pyro::sys {
 Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode = 0600);
 // Opens `path` inside `dir` and nowhere else: "..", absolute and magic links all fail (openat2(2),
 // RESOLVE_BENEATH).
-Result<UniqueFd> open_beneath(const UniqueFd& dir, const std::string& path, int flags, mode_t mode = 0);
+Result<UniqueFd> open_beneath(const UniqueFd& dir, const std::string& path, int flags,
+                              mode_t mode = 0);
 
 // The whole file; more than `max_bytes` is Errc::kLimit, checked before it is read.
 Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes = 1U << 20);

@@ -59,7 +59,8 @@ TEST(File, RemoveTreeDoesNotFollowLinks) {
   ASSERT_TRUE(make_dirs(dir.path() + "/victim/deep"));
   ASSERT_TRUE(write_file_atomic(dir.path() + "/victim/keep", "x"));
   ASSERT_TRUE(make_dirs(dir.path() + "/doomed/sub"));
-  ASSERT_EQ(::symlink((dir.path() + "/victim").c_str(), (dir.path() + "/doomed/sub/link").c_str()), 0);
+  ASSERT_EQ(::symlink((dir.path() + "/victim").c_str(), (dir.path() + "/doomed/sub/link").c_str()),
+            0);
   ASSERT_TRUE(remove_tree(dir.path() + "/doomed"));
   EXPECT_FALSE(exists(dir.path() + "/doomed"));
   EXPECT_TRUE(exists(dir.path() + "/victim/keep"));
@@ -103,8 +104,8 @@ TEST(FileLock, ExcludesAndReleases) {
 }
 
 TEST(Process, CapturesOutputAndExitCode) {
-  const auto r = run_captured(
-      {.program = "/bin/sh", .argv = {"sh", "-c", "echo out; echo err >&2; exit 7"}});
+  const auto r =
+      run_captured({.program = "/bin/sh", .argv = {"sh", "-c", "echo out; echo err >&2; exit 7"}});
   ASSERT_TRUE(r) << r.error().message;
   EXPECT_EQ(r->out, "out\n");
   EXPECT_EQ(r->err, "err\n");

@@ -290,7 +290,9 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   if (!started) {
     Error error = std::move(started.error()).context("QEMU did not start");
     if (error.hint.empty()) {
-      error.hint = "QEMU and its libraries must lie below /usr or /lib: its jail holds nothing else of the host";
+      error.hint =
+          "QEMU and its libraries must lie below /usr or /lib: its jail holds nothing else of the "
+          "host";
     }
     co_return std::unexpected(std::move(error));
   }

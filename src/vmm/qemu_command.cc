@@ -5,9 +5,9 @@
 namespace pyro::vmm {
 
 std::string kernel_command_line(long tsc_khz) {
-  // tsc=reliable: TCG's guest has nothing better to compare the TSC with than its tick, and a busy host
-  // makes it miss ticks: the kernel's watchdog then blames the TSC, and the clock runs slow for good.
-  // TCG's TSC is the host's, the same for all CPUs. Under KVM the clock is kvm-clock.
+  // tsc=reliable: TCG's guest has nothing better to compare the TSC with than its tick, and a busy
+  // host makes it miss ticks: the kernel's watchdog then blames the TSC, and the clock runs slow
+  // for good. TCG's TSC is the host's, the same for all CPUs. Under KVM the clock is kvm-clock.
   std::string line = "console=ttyS0 panic=-1 reboot=t quiet tsc=reliable";
   if (tsc_khz > 0) line += fmt::format(" tsc_early_khz={}", tsc_khz);
   return line;
@@ -30,7 +30,8 @@ std::vector<std::string> qemu_argv(const QemuCommand& c) {
   add({"-nodefaults", "-no-user-config", "-nographic", "-no-reboot"});
   add({"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});
   add({"-chardev", fmt::format("socket,id=qmp,fd={}", kQmpFd), "-mon", "chardev=qmp,mode=control"});
-  add({"-chardev", fmt::format("socket,id=console,fd={}", kConsoleFd), "-serial", "chardev:console"});
+  add({"-chardev", fmt::format("socket,id=console,fd={}", kConsoleFd), "-serial",
+       "chardev:console"});
   add({"-add-fd", fmt::format("fd={},set=1", kRootImageFd)});
   add({"-blockdev",
        "driver=raw,node-name=root,read-only=on,file.driver=file,file.filename=/dev/fdset/1,"
