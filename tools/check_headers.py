@@ -51,15 +51,21 @@ def check_all(build, headers):
     commands = compile_db.load(build)
     if not commands:
         raise SystemExit(f"{build} compiles nothing of this project")
-    of_module = {}
+    of_module, of_tests = {}, {}
     for source, command in sorted(commands.items()):
-        if not source.name.endswith(("_test.cc", "_fuzz.cc")):
+        if source.name.endswith("_test.cc"):
+            of_tests.setdefault(source.parent, command)
+        elif not source.name.endswith("_fuzz.cc"):
             of_module.setdefault(source.parent, command)
     fallback = next(iter(of_module.values()))
+    def command_of(header):
+        commands = of_tests if header.name == "testing.h" else of_module
+        return commands.get(header.parent, fallback)
+
     stamps = pathlib.Path(build).resolve() / "headers"
     stamps.mkdir(exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(check, header, *of_module.get(header.parent, fallback), stamps) for header in headers]
+        jobs = [pool.submit(check, header, *command_of(header), stamps) for header in headers]
         return [job.result() for job in jobs if job.result()]
 
 
