@@ -32,8 +32,8 @@ class FakeMachine final : public Machine {
     calls.push_back("rejuvenate " + request.hostname);
     return {};
   }
-  void sync_disks() override { calls.push_back("sync"); }
-  void power_off() override { calls.push_back("off"); }
+  void sync_disks() override { calls.emplace_back("sync"); }
+  void power_off() override { calls.emplace_back("off"); }
   std::vector<std::string> calls;
 };
 
@@ -184,7 +184,7 @@ TEST_F(AgentTest, EnvironmentAndFolder) {
     const Output b = co_await run_exec(
         host, shell("grep -E '^Sig(Blk|Ign)' /proc/self/status; ps -o sid= -p $$; echo $$"));
     EXPECT_TRUE(b.out.starts_with("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"));
-    std::istringstream ids(b.out.substr(b.out.find("\n", b.out.find("SigIgn"))));
+    std::istringstream ids(b.out.substr(b.out.find('\n', b.out.find("SigIgn"))));
     int sid = 0;
     int pid = -1;
     ids >> sid >> pid;
@@ -204,7 +204,7 @@ TEST_F(AgentTest, WhatCannotBeRun) {
     lost.cwd = "/no/such/folder";
     const Output c = co_await run_exec(host, lost);
     EXPECT_EQ(c.error->code, Errc::kInvalid);
-    for (auto bad : {exec_of({}), exec_of({""}), exec_of({std::string("a\0b", 3)})}) {
+    for (const auto& bad : {exec_of({}), exec_of({""}), exec_of({std::string("a\0b", 3)})}) {
       const Output d = co_await run_exec(host, bad);
       EXPECT_EQ(d.error->code, Errc::kInvalid);
     }
@@ -341,6 +341,7 @@ TEST_F(AgentTest, Terminal) {
 TEST_F(AgentTest, TwentyAtOnce) {
   run([](rpc::Session& host) -> awaitable<void> {
     std::vector<std::shared_ptr<rpc::Stream>> streams;
+    streams.reserve(20);
     for (int i = 0; i < 20; ++i) {
       streams.push_back(open(
           host, shell("sleep 0.05; echo " + std::to_string(i) + "; exit " + std::to_string(i))));

@@ -179,10 +179,7 @@ class JsonEncoder {
   static json::value write(std::vector<T>& in) {
     json::array list;
     list.reserve(in.size());
-    for (auto&& item : in) {
-      T one = item;  // std::vector<bool> has no T& to give
-      list.push_back(write(one));
-    }
+    for (T& item : in) list.push_back(write(item));
     return json::value(std::move(list));
   }
   template <class T>

@@ -41,9 +41,9 @@ Result<std::string> home(const Environment& env) {
 }
 
 // XDG Base Directory Specification 0.8: relative values are to be ignored.
-std::string xdg(const Environment& env, const char* name, std::string fallback) {
+std::string xdg(const Environment& env, const char* name, const std::string& fallback) {
   const auto value = env(name);
-  return value && value->front() == '/' ? *value : std::move(fallback);
+  return value && value->front() == '/' ? *value : fallback;
 }
 
 Result<void> private_dir(const std::string& path) {
@@ -62,7 +62,7 @@ Result<void> private_dir(const std::string& path) {
 
 Result<std::string> libexec(const Environment& env) {
   if (auto dir = env("PYRO_LIBEXEC")) return *dir;
-  PYRO_TRY(const std::string bin, program_dir());
+  PYRO_TRY(std::string bin, program_dir());
   for (const std::string& dir : {bin + "/../libexec/pyro", bin}) {
     if (exists(dir + "/pyro-supervisor")) return dir;
   }
