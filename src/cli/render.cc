@@ -67,8 +67,7 @@ std::string render_prune(const image::PruneReport& report) {
 std::string render_doctor(const client::DoctorReport& r) {
   std::string out = line("Platform", r.platform) + line("Runtime", r.runtime_ok ? "PASS" : "FAIL");
   out += std::string("KVM: exists=") + yes(r.kvm.exists) + " readable=" + yes(r.kvm.readable) +
-         " writable=" + yes(r.kvm.writable) + " usable=" + yes(r.kvm.usable) +
-         in_brackets(r.kvm.detail) + "\n";
+         " writable=" + yes(r.kvm.writable) + " usable=" + yes(r.kvm.usable) + "\n";
   out += line("Environment cache", r.environment_cache);
   out += std::string("Capabilities: vm_boot=") + yes(r.vm_boot) +
          " guest_exec=" + yes(r.guest_exec) + " guest_network=" + yes(r.guest_network) + "\n";

@@ -44,7 +44,7 @@ Result<void> check_space(const std::string& dir) {
                    "free some space, or set PYRO_CACHE_DIR to a folder on a larger disk");
 }
 
-// Whether the tree may be built in memory: twice as fast, and nothing is left when we are killed.
+// Whether the tree may be built in memory: faster, and nothing is left when we are killed.
 bool memory_for_build() {
   const auto text = sys::read_file("/proc/meminfo");
   if (!text) return false;
