@@ -61,8 +61,7 @@ void check_isolation(DoctorReport& report) {
   report.isolation.boundary = kvm ? "kvm+jail" : "jail";
   report.isolation.detail =
       kvm ? "the CPU's virtualization separates the guest; QEMU itself is jailed"
-          : "emulation is no isolation boundary by itself: the jail around QEMU (namespaces, "
-            "seccomp, no network, no writable file) is the one that holds";
+          : "emulation is no boundary: the jail is the one";
   if (!jail.user_namespaces) {
     report.issues.emplace_back(
         "user namespaces are not available, and the jail around QEMU needs them: check "
