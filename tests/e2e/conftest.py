@@ -2,10 +2,15 @@
 
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import harness
 import pytest
+
+# Background jobs of shell scripts start with SIGINT ignored, and so would every pyro started here.
+# A handler becomes the default again at exec.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
