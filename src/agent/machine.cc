@@ -25,8 +25,8 @@ constexpr const char* kLower = "/pyro/lower";
 constexpr const char* kUpper = "/pyro/upper";
 constexpr const char* kRoot = "/pyro/root";
 // What the agent and the kernel keep for themselves, out of the workload's reach: an eighth of the
-// memory within these bounds. With less, the machine as a whole runs short before the workload's group
-// does, and evicts and reads its programs again for minutes instead of ending the hog.
+// memory within these bounds. With less, the machine as a whole runs short before the workload's
+// group does, and evicts and reads its programs again for minutes instead of ending the hog.
 constexpr std::uint64_t kLeastReserved = 48ULL << 20;
 constexpr std::uint64_t kMostReserved = 128ULL << 20;
 
