@@ -45,7 +45,7 @@ void check_accelerator(DoctorReport& report, const DoctorInputs& in, bool fresh)
   report.accelerator.in_force = vmm::accelerator_name(facts->accelerator);
   report.accelerator.reason = facts->accelerator_reason;
   if (facts->kvm.exists && (!facts->kvm.readable || !facts->kvm.writable)) {
-    report.issues.push_back(
+    report.issues.emplace_back(
         "/dev/kvm is there but this user may not use it; guests run many times faster with it: add "
         "the user to "
         "the group that owns it (often kvm) and log in again");
