@@ -344,7 +344,7 @@ Result<std::vector<std::string>> Pyro::reap_expired() {
 Result<DoctorReport> Pyro::doctor(bool fresh) {
   const DoctorInputs inputs{.dirs = impl_->dirs,
                             .qemu_override = impl_->env("PYRO_QEMU").value_or(""),
-                            .search_path = impl_->env("PATH").value_or(""),
+                            .search_path = impl_->env("PATH").value_or(kDefaultPath),
                             .accelerator = impl_->env("PYRO_ACCELERATOR").value_or("")};
   return examine(inputs, impl_->environments, fresh);
 }

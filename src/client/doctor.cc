@@ -13,15 +13,12 @@ namespace pyro::client {
 
 namespace {
 
-constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
-
 std::string with_hint(const Error& e) {
   return e.hint.empty() ? e.message : e.message + "; " + e.hint;
 }
 
 void check_qemu(DoctorReport& report, const DoctorInputs& in) {
-  const auto qemu =
-      vmm::find_qemu(in.qemu_override, in.search_path.empty() ? kDefaultPath : in.search_path);
+  const auto qemu = vmm::find_qemu(in.qemu_override, in.search_path);
   if (!qemu) {
     report.issues.push_back(with_hint(qemu.error()));
     return;
