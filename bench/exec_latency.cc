@@ -77,16 +77,6 @@ struct Samples {
   }
 };
 
-// No environment is pulled here.
-class NoSource final : public image::Source {
- public:
-  Result<std::string> fetch(const image::CatalogEntry& entry, const std::string&,
-                            const image::PullObserver&) override {
-    return fail_hint(Errc::kNotFound, "an environment is not installed",
-                     "run: pyro env pull " + std::string(entry.name));
-  }
-};
-
 io::Task<proto::ExecResult> result_of(StreamPtr stream, double* spawn_ms) {
   for (;;) {
     PYRO_CO_TRY(rpc::Incoming item, co_await stream->next());
@@ -208,8 +198,7 @@ io::Task<Samples> run(const Options& options, sys::Dirs dirs) {
   PYRO_CO_TRY(auto qemu, vmm::known_qemu(dirs.cache, env("PYRO_QEMU").value_or(""),
                                          env("PATH").value_or("/usr/bin")));
   vmm::QemuVmm vmm(std::move(qemu));
-  NoSource source;
-  image::Environments environments(dirs, source);
+  image::Environments environments(dirs);
   PYRO_CO_TRY(const image::InstalledEnvironment environment,
               environments.open(options.environment));
   core::Templates templates(dirs.templates(), vmm);

@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "sys/fd.h"
+#include "sys/process.h"
 
 #ifndef __x86_64__
 #error "spawn_program starts its child with x86-64 instructions"
@@ -92,15 +93,6 @@ long clone_onto(clone_args* args, void (*entry)(void*), void* arg) {
   return result;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& in) {
-  std::vector<char*> out;
-  out.reserve(in.size() + 1);
-  // exec takes char* for historical reasons and does not write through it (POSIX, exec, RATIONALE).
-  for (const std::string& s : in) out.push_back(const_cast<char*>(s.c_str()));
-  out.push_back(nullptr);
-  return out;
-}
-
 std::unexpected<Error> failure_of(const ProgramSpec& spec, Step step, int error) {
   if (step == Step::kCwd) {
     auto e = sys::fail_errno("folder " + to_utf8(spec.cwd), error);
@@ -125,9 +117,9 @@ Result<pid_t> spawn_program(const ProgramSpec& spec) {
   for (const int fd : spec.fds) {
     if (fd < 3) return fail(Errc::kInternal, "spawn: a descriptor is where stdio will be");
   }
-  auto argv = pointers(spec.argv);
-  auto env = pointers(spec.env);
-  auto paths = pointers(spec.paths);
+  auto argv = sys::exec_words(spec.argv);
+  auto env = sys::exec_words(spec.env);
+  auto paths = sys::exec_words(spec.paths);
   Child child{.spec = &spec,
               .argv = argv.data(),
               .env = env.data(),

@@ -19,7 +19,7 @@ class Backend {
   virtual Result<image::EnvironmentInfo> pull_environment(const std::string& name,
                                                           const image::PullObserver& observer) = 0;
   virtual Result<image::EnvironmentInfo> inspect_environment(const std::string& name) = 0;
-  virtual Result<image::PruneReport> prune_environments() = 0;
+  virtual Result<client::PruneReport> prune_environments() = 0;
   virtual Result<client::VmInfo> create_vm(const client::CreateOptions& options,
                                            const client::RunObserver& observer) = 0;
   virtual Result<client::VmInfo> start_vm(const std::string& vm_id,

@@ -19,7 +19,7 @@ class ClientBackend final : public Backend {
   Result<image::EnvironmentInfo> inspect_environment(const std::string& name) override {
     return pyro_.inspect_environment(name);
   }
-  Result<image::PruneReport> prune_environments() override { return pyro_.prune_environments(); }
+  Result<client::PruneReport> prune_environments() override { return pyro_.prune_environments(); }
   Result<client::VmInfo> create_vm(const client::CreateOptions& options,
                                    const client::RunObserver& observer) override {
     return pyro_.create_vm(options, observer);

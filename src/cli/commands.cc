@@ -38,7 +38,7 @@ Result<int> env_inspect(const Invocation& call, Io& io, Backend& backend) {
 }
 
 Result<int> env_prune(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const image::PruneReport report, backend.prune_environments());
+  PYRO_TRY(const client::PruneReport report, backend.prune_environments());
   PYRO_CHECK(io.out.write(call.flag("json") ? pretty(to_json(report)) : render_prune(report)));
   return kExitOk;
 }

@@ -103,7 +103,7 @@ json::object to_json(const std::vector<image::EnvironmentInfo>& list) {
   return {{"catalog_version", kVersion}, {"environments", std::move(environments)}};
 }
 
-json::object to_json(const image::PruneReport& report) {
+json::object to_json(const client::PruneReport& report) {
   return {{"count", report.deleted_environment_dirs.size() + report.deleted_templates.size()},
           {"deleted_environment_dirs", texts(report.deleted_environment_dirs)},
           {"deleted_templates", texts(report.deleted_templates)},

@@ -22,7 +22,7 @@ struct Collected {
 boost::json::object to_json(const Error& error);
 boost::json::object to_json(const image::EnvironmentInfo& info);
 boost::json::object to_json(const std::vector<image::EnvironmentInfo>& list);
-boost::json::object to_json(const image::PruneReport& report);
+boost::json::object to_json(const client::PruneReport& report);
 boost::json::object to_json(const client::DoctorReport& report);
 boost::json::object to_json(const client::ExecResult& result, const Collected& out,
                             const Collected& err);

@@ -52,7 +52,7 @@ std::string render_environment(const std::string& title, const image::Environmen
   return printable(out);
 }
 
-std::string render_prune(const image::PruneReport& report) {
+std::string render_prune(const client::PruneReport& report) {
   std::string out;
   for (const std::string& dir : report.deleted_environment_dirs)
     out += line("Deleted environment", dir);

@@ -29,7 +29,7 @@ class FakeBackend : public Backend {
                             .cleanup = {.deleted = true, .reason = "post_exec_cleanup"},
                             .timing = {{"spawn_ms", 12.5}, {"exec_ms", 41}}};
   client::DoctorReport report = healthy();
-  image::PruneReport pruned;
+  client::PruneReport pruned;
   // What was asked for.
   client::CreateOptions create;
   client::ExecOptions exec;
@@ -93,7 +93,7 @@ class FakeBackend : public Backend {
     PYRO_CHECK(enter("inspect " + name));
     return environment(name, true);
   }
-  Result<image::PruneReport> prune_environments() override {
+  Result<client::PruneReport> prune_environments() override {
     PYRO_CHECK(enter("prune"));
     return pruned;
   }

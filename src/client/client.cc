@@ -7,12 +7,14 @@
 #include <charconv>
 #include <chrono>
 
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "client/connection.h"
 #include "client/doctor.h"
 #include "core/sandbox_folder.h"
 #include "core/templates.h"
 #include "image/debian_mirror.h"
+#include "proto/limits.h"
 #include "store/sandbox_record.h"
 
 namespace pyro::client {
@@ -26,16 +28,11 @@ constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sb
 constexpr int kDaySeconds = 86'400;
 constexpr auto kQuickAnswer = std::chrono::seconds(60);  // of everything but start and exec
 
-Result<void> in_range(const char* name, int value, int low, int high) {
-  if (value >= low && value <= high) return {};
-  return fail(Errc::kInvalid, fmt::format("{} is {}; it can be {} to {}", name, value, low, high));
-}
-
 Result<void> check(const CreateOptions& o) {
   PYRO_CHECK(image::find_entry(o.environment));
-  PYRO_CHECK(in_range("vcpu_count", o.vcpu_count, 1, 32));
-  PYRO_CHECK(in_range("mem_mib", o.mem_mib, 128, 65536));
-  PYRO_CHECK(in_range("ttl_seconds", o.ttl_seconds, 1, 2'592'000));
+  PYRO_CHECK(proto::in_range("vcpu_count", o.vcpu_count, proto::kVcpuCountRange));
+  PYRO_CHECK(proto::in_range("mem_mib", o.mem_mib, proto::kMemMibRange));
+  PYRO_CHECK(proto::in_range("ttl_seconds", o.ttl_seconds, proto::kTtlSecondsRange));
   if (o.network) {
     return fail_hint(Errc::kUnavailable, "networking is not available in this version of pyro",
                      "run without --network: the guest then has no network device");
@@ -50,7 +47,7 @@ Result<void> check(const CreateOptions& o) {
 
 // The words to run in the guest.
 Result<std::vector<std::string>> argv_of(const ExecOptions& o) {
-  PYRO_CHECK(in_range("timeout_seconds", o.timeout_seconds, 1, 86'400));
+  PYRO_CHECK(proto::in_range("timeout_seconds", o.timeout_seconds, proto::kTimeoutSecondsRange));
   std::vector<std::string> argv = o.argv;
   if (!o.command.empty()) argv = {"/bin/sh", "-c", o.command};
   if (argv.empty() || argv.front().empty())
@@ -87,17 +84,6 @@ Error no_such_vm(const std::string& id) {
           .hint = "it may have expired or been deleted"};
 }
 
-class Stopwatch {
- public:
-  [[nodiscard]] double ms() const {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_)
-        .count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 }  // namespace
 
 struct Pyro::Impl {
@@ -107,7 +93,7 @@ struct Pyro::Impl {
   image::Environments environments;
 
   Impl(sys::Environment e, sys::Dirs d)
-      : env(std::move(e)), dirs(std::move(d)), source(env), environments(dirs, source) {}
+      : env(std::move(e)), dirs(std::move(d)), source(env), environments(dirs, &source) {}
 
   [[nodiscard]] int number(const char* name, int fallback) const {
     const auto text = env(name);
@@ -284,12 +270,14 @@ Result<image::EnvironmentInfo> Pyro::inspect_environment(const std::string& name
   return impl_->environments.inspect(name, /*deep=*/true);
 }
 
-Result<image::PruneReport> Pyro::prune_environments() {
-  PYRO_TRY(auto report, impl_->environments.prune());
+Result<PruneReport> Pyro::prune_environments() {
+  PYRO_TRY(auto environments, impl_->environments.prune());
   PYRO_TRY(auto templates, core::Templates::prune(impl_->dirs.templates(), 0));
-  report.deleted_templates = std::move(templates.deleted);
+  PruneReport report{.deleted_environment_dirs = std::move(environments.deleted),
+                     .deleted_templates = std::move(templates.deleted),
+                     .kept_in_use = std::move(environments.kept_in_use),
+                     .freed_bytes = environments.freed_bytes + templates.freed_bytes};
   for (std::string& key : templates.kept_in_use) report.kept_in_use.push_back("template " + key);
-  report.freed_bytes += templates.freed_bytes;
   return report;
 }
 

@@ -80,8 +80,7 @@ struct ExecResult {
   int exit_code = 0;          // 128+n for a signal, 124 for a timeout
   std::optional<int> signal;  // the signal that ended the command
   bool timed_out = false;
-  bool stdout_truncated = false, stderr_truncated = false;  // reserved for collected output
-  std::int64_t duration_ms = 0;                             // of the command alone
+  std::int64_t duration_ms = 0;  // of the command alone
   Cleanup cleanup;
   Timing timing;
 };
@@ -100,10 +99,11 @@ struct RunObserver {
   int interrupt_fd = -1;  // readable when the user pressed Ctrl-C (one byte for each press)
 };
 
-struct Check {
-  std::string name;
-  bool ok = false;
-  std::string detail;
+struct PruneReport {
+  std::vector<std::string> deleted_environment_dirs;
+  std::vector<std::string> deleted_templates;
+  std::vector<std::string> kept_in_use;
+  std::uint64_t freed_bytes = 0;
 };
 
 struct DoctorReport {
@@ -145,7 +145,7 @@ class Pyro {
   Result<image::EnvironmentInfo> pull_environment(const std::string& name,
                                                   const image::PullObserver& observer);
   Result<image::EnvironmentInfo> inspect_environment(const std::string& name);
-  Result<image::PruneReport> prune_environments();
+  Result<PruneReport> prune_environments();
 
   Result<VmInfo> create_vm(const CreateOptions& options, const RunObserver& observer = {});
   Result<VmInfo> start_vm(const std::string& vm_id, const RunObserver& observer = {});

@@ -177,7 +177,6 @@ Result<vmm::FreshBoot> make_fresh_boot(const image::InstalledEnvironment& enviro
   // Two archives behind each other are one initramfs to the kernel, so the agent of this build goes
   // with the modules of any installed environment.
   constexpr std::uint64_t kMostModules = 256U << 20;
-  constexpr std::uint64_t kMostAgent = 16U << 20;
   PYRO_TRY(const std::string modules, sys::read_file(environment.initramfs, kMostModules));
   PYRO_TRY(const std::string agent, sys::read_file(config.agent_path, kMostAgent));
   image::CpioWriter archive;

@@ -15,6 +15,8 @@
 namespace pyro::core {
 
 // Everything a boot needs besides the environment.
+inline constexpr std::uint64_t kMostAgent = 16U << 20;  // bytes
+
 struct BootConfig {
   std::string agent_path;  // pyro-agent on the host
   long tsc_khz = 0;

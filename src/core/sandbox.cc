@@ -7,6 +7,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include "base/stopwatch.h"
 #include "base/text.h"
 #include "core/exec_relay.h"
 #include "sys/file.h"
@@ -16,19 +17,6 @@ namespace pyro::core {
 namespace asio = io::asio;
 
 namespace {
-
-class Stopwatch {
- public:
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    const double ms = std::chrono::duration<double, std::milli>(now - last_).count();
-    last_ = now;
-    return ms;
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
 
 // Memory of a machine that is not a clone: nobody else sees it and it goes with the descriptor.
 Result<sys::UniqueFd> anonymous_memory(int mem_mib) {

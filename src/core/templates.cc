@@ -93,11 +93,13 @@ class BuildingFolder {
 }  // namespace
 
 Result<std::string> Templates::key_of(const TemplateRequest& r) const {
-  PYRO_TRY(const sys::FileStamp agent, sys::stamp(r.boot.agent_path));
+  // By content: installing the same build again gives the agent another inode.
+  PYRO_TRY(const std::string agent, sys::read_file(r.boot.agent_path, kMostAgent));
+  PYRO_TRY(const std::string agent_hash, image::sha256_hex(agent));
   std::string text =
-      fmt::format("protocol={} root={} kernel={} modules={} agent={}:{}:{}\n", proto::kProtocolMax,
+      fmt::format("protocol={} root={} kernel={} modules={} agent={}\n", proto::kProtocolMax,
                   r.environment.rootfs_sha256, r.environment.kernel_sha256,
-                  r.environment.initramfs_sha256, agent.inode, agent.size, agent.ctime_ns);
+                  r.environment.initramfs_sha256, agent_hash);
   for (const auto& command : r.environment.entry.warm_up) text += shell_join(command) + "\n";
   text += vmm_.machine_id(r.shape, vmm::kernel_command_line(r.boot.tsc_khz));
   PYRO_TRY(const std::string hash, image::sha256_hex(text));
@@ -193,14 +195,25 @@ bool may_be_starting(const std::string& path) {
   return ::stat(path.c_str(), &st) != 0 || ::time(nullptr) - st.st_mtim.tv_sec < kStarting;
 }
 
-// What a crashed build left: its lock is free. Names with the suffix of a lock file stay, they are
-// empty and others may be waiting on them.
+// What a crashed build left: its lock is free.
 void sweep_building(const std::string& dir, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (!name.starts_with(kBuildingPrefix)) continue;
     const std::string path = dir + "/" + name;
     if (may_be_starting(path)) continue;
     if (sys::FileLock::try_acquire(path + "/lock", Mode::kExclusive)) (void)sys::remove_tree(path);
+  }
+}
+
+// Lock files of templates that are gone.
+void sweep_locks(const std::string& dir, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const std::size_t dot = name.find('.');
+    if (dot == std::string::npos || !is_key(name.substr(0, dot))) continue;
+    if (sys::exists(dir + "/" + name.substr(0, dot))) continue;
+    const std::string path = dir + "/" + name;
+    auto lock = sys::FileLock::try_acquire(path, Mode::kExclusive);
+    if (lock) sys::FileLock::remove(*std::move(lock), path);
   }
 }
 
@@ -229,7 +242,7 @@ std::vector<Found> find_templates(const std::string& dir, const std::vector<std:
 
 }  // namespace
 
-Result<Templates::PruneReport> Templates::prune(const std::string& dir, std::uint64_t keep_bytes) {
+Result<PruneReport> Templates::prune(const std::string& dir, std::uint64_t keep_bytes) {
   PruneReport report;
   if (!sys::exists(dir)) return report;
   PYRO_TRY(const auto names, sys::list_dir(dir));
@@ -240,16 +253,18 @@ Result<Templates::PruneReport> Templates::prune(const std::string& dir, std::uin
   for (const Found& f : found) {
     if (total <= keep_bytes && keep_bytes != 0) break;
     const std::string folder = dir + "/" + f.key;
-    const auto lease = sys::FileLock::try_acquire(folder + ".lease", Mode::kExclusive);
+    auto lease = sys::FileLock::try_acquire(folder + ".lease", Mode::kExclusive);
     if (!lease) {
       report.kept_in_use.push_back(f.key);
       continue;
     }
     PYRO_CHECK(sys::remove_tree(folder));
+    sys::FileLock::remove(*std::move(lease), folder + ".lease");
     total -= f.bytes;
     report.deleted.push_back(f.key);
     report.freed_bytes += f.bytes;
   }
+  sweep_locks(dir, names);
   return report;
 }
 

@@ -48,10 +48,6 @@ class Templates {
   io::Task<Template> ensure(TemplateRequest request);
   [[nodiscard]] Result<std::string> key_of(const TemplateRequest& request) const;
 
-  struct PruneReport {
-    std::vector<std::string> deleted, kept_in_use;
-    std::uint64_t freed_bytes = 0;
-  };
   // Removes the least recently used templates that no sandbox runs on until at most `keep_bytes`
   // are left (0: all of them), and what a build left behind that crashed more than a minute ago.
   static Result<PruneReport> prune(const std::string& dir, std::uint64_t keep_bytes);

@@ -54,7 +54,7 @@ struct Environments::Paths {
   std::string platform_dir, install_dir, lease, pull_lock;
 };
 
-Environments::Environments(sys::Dirs dirs, Source& source)
+Environments::Environments(sys::Dirs dirs, Source* source)
     : dirs_(std::move(dirs)), source_(source) {}
 
 Environments::Paths Environments::paths_of(const CatalogEntry& entry) const {
@@ -129,7 +129,7 @@ Result<EnvironmentInfo> Environments::fetch_and_install(const CatalogEntry& entr
   PYRO_TRY(const Swept swept, sweep_staging(paths.platform_dir));
   (void)swept;
   PYRO_TRY(const Staging staging, Staging::create(paths.platform_dir));
-  auto source = source_.fetch(entry, staging.out(), observer);
+  auto source = source_->fetch(entry, staging.out(), observer);
   if (!source) return std::unexpected(std::move(source).error().context("pull " + entry.name));
   auto sealed = seal_install(entry, staging.out(), *source, observer, full_hashes_);
   if (!sealed) return std::unexpected(std::move(sealed).error().context("pull " + entry.name));
@@ -172,7 +172,7 @@ Result<PruneReport> Environments::prune() {
   const std::string platform_dir = dirs_.environments() + "/" + catalog().front().platform;
   if (!sys::exists(platform_dir)) return report;
   PYRO_TRY(Swept swept, sweep_staging(platform_dir));
-  report.deleted_environment_dirs = std::move(swept.paths);
+  report.deleted = std::move(swept.paths);
   report.freed_bytes = swept.bytes;
   PYRO_TRY(const std::vector<std::string> names, sys::list_dir(platform_dir));
   for (const std::string& name : names) {
@@ -206,7 +206,7 @@ Result<void> Environments::prune_entry(const std::string& platform_dir, const st
   PYRO_TRY(const Staging staging, Staging::create(platform_dir));
   const std::string aside = staging.out() + "/pruned";
   if (::rename(path.c_str(), aside.c_str()) != 0) return sys::fail_errno("remove " + path, errno);
-  report.deleted_environment_dirs.push_back(path);
+  report.deleted.push_back(path);
   report.freed_bytes += bytes;
   return {};
 }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/prune_report.h"
 #include "base/result.h"
 #include "sys/dirs.h"
 #include "sys/fd.h"
@@ -58,13 +59,6 @@ struct PullProgress {
 };
 using PullObserver = std::function<void(const PullProgress&)>;
 
-struct PruneReport {
-  std::vector<std::string> deleted_environment_dirs;
-  std::vector<std::string> deleted_templates;
-  std::vector<std::string> kept_in_use;
-  std::uint64_t freed_bytes = 0;
-};
-
 // A verified environment, held by a shared lease so that prune leaves it alone.
 struct InstalledEnvironment {
   CatalogEntry entry;
@@ -88,8 +82,8 @@ class Source {
 
 class Environments {
  public:
-  // `source` is borrowed and outlives this object.
-  Environments(sys::Dirs dirs, Source& source);
+  // `source` is borrowed and outlives this object; without one nothing can be pulled.
+  explicit Environments(sys::Dirs dirs, Source* source = nullptr);
 
   Result<std::vector<EnvironmentInfo>> list();
   // Never fails for a damaged install: it says so in `damage`. Hashes every artefact when `deep`.
@@ -116,7 +110,7 @@ class Environments {
                            PruneReport& report);
 
   sys::Dirs dirs_;
-  Source& source_;
+  Source* source_;
   std::atomic<std::uint64_t> full_hashes_ = 0;
 };
 

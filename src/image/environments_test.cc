@@ -60,7 +60,7 @@ class FakeSource : public Source {
 
 class EnvironmentsTest : public ::testing::Test {
  protected:
-  EnvironmentsTest() : dirs_(make_dirs()), environments_(dirs_, source_) {
+  EnvironmentsTest() : dirs_(make_dirs()), environments_(dirs_, &source_) {
     source_.log_path = dirs_.cache + "/log";
   }
   ~EnvironmentsTest() override { fs::remove_all(dirs_.cache); }
@@ -94,7 +94,7 @@ class EnvironmentsTest : public ::testing::Test {
     const pid_t pid = ::fork();
     if (pid != 0) return pid;
     source.log_path = source_.log_path;
-    Environments environments(dirs_, source);
+    Environments environments(dirs_, &source);
     ::_exit(environments.pull("debian:12", {}) ? 0 : 1);
   }
 
@@ -224,14 +224,14 @@ TEST_F(EnvironmentsTest, TwoPullsAtOnceDoTheWorkOnce) {
     source.log_path = source_.log_path;
     source.told = stalled->write.get();
     source.gate = go->read.get();
-    Environments environments(dirs_, source);
+    Environments environments(dirs_, &source);
     ::_exit(environments.pull("debian:12", {}) ? 0 : 1);
   }
   char c = 0;
   ASSERT_EQ(::read(stalled->read.get(), &c, 1), 1);
   const pid_t second = ::fork();
   if (second == 0) {
-    Environments environments(dirs_, source_);
+    Environments environments(dirs_, &source_);
     const auto result = environments.pull("debian:12", [&](const PullProgress& progress) {
       if (progress.phase == "wait") (void)!::write(waiting->write.get(), "x", 1);
     });
@@ -321,7 +321,7 @@ TEST_F(EnvironmentsTest, DamageIsRefusedAndRepaired) {
 }
 
 TEST_F(EnvironmentsTest, PruneKeepsWhatIsGoodOrInUse) {
-  EXPECT_TRUE(environments_.prune()->deleted_environment_dirs.empty());
+  EXPECT_TRUE(environments_.prune()->deleted.empty());
   pull_ok();
   // What a killed pull left, an environment no longer in the catalogue, and a damaged one in use.
   fs::create_directories(platform() + "/.staging-left/out");
@@ -333,22 +333,21 @@ TEST_F(EnvironmentsTest, PruneKeepsWhatIsGoodOrInUse) {
   fs::remove(install() + "/vmlinuz");
   const auto first = environments_.prune();
   ASSERT_TRUE(first) << first.error().message;
-  EXPECT_EQ(first->deleted_environment_dirs,
+  EXPECT_EQ(first->deleted,
             (std::vector<std::string>{platform() + "/.staging-left", platform() + "/old_1-0.9.0"}));
   EXPECT_EQ(first->kept_in_use, std::vector<std::string>{install()});
-  EXPECT_TRUE(first->deleted_templates.empty());
   EXPECT_GE(first->freed_bytes, 100'000U);
   EXPECT_TRUE(fs::exists(install()));
 
   open->lease = sys::FileLock(sys::UniqueFd());
   const auto second = environments_.prune();
   ASSERT_TRUE(second);
-  EXPECT_EQ(second->deleted_environment_dirs, std::vector<std::string>{install()});
+  EXPECT_EQ(second->deleted, std::vector<std::string>{install()});
   EXPECT_FALSE(fs::exists(install()));
   pull_ok();
   const auto third = environments_.prune();
   ASSERT_TRUE(third);
-  EXPECT_TRUE(third->deleted_environment_dirs.empty());
+  EXPECT_TRUE(third->deleted.empty());
   EXPECT_TRUE(environments_.open("debian:12"));
 }
 
@@ -363,11 +362,11 @@ TEST_F(EnvironmentsTest, PruneLeavesARunningPullAlone) {
   ASSERT_EQ(::read(pipe->read.get(), &c, 1), 1);
   const auto report = environments_.prune();
   ASSERT_TRUE(report);
-  EXPECT_TRUE(report->deleted_environment_dirs.empty());
+  EXPECT_TRUE(report->deleted.empty());
   EXPECT_EQ(staging().size(), 1U);
   ASSERT_EQ(::kill(pid, SIGKILL), 0);
   EXPECT_EQ(exit_code(pid), 128 + SIGKILL);
-  EXPECT_EQ(environments_.prune()->deleted_environment_dirs.size(), 1U);
+  EXPECT_EQ(environments_.prune()->deleted.size(), 1U);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "proto/limits.h"
+
 namespace pyro::proto {
 namespace {
 
@@ -21,30 +23,30 @@ constexpr Param kVcpuCount{.name = "vcpu_count",
                            .value_name = "N",
                            .default_text = "1",
                            .help = "Virtual CPUs of the guest",
-                           .min = 1,
-                           .max = 32};
+                           .min = kVcpuCountRange.low,
+                           .max = kVcpuCountRange.high};
 constexpr Param kMemMib{.name = "mem_mib",
                         .type = ParamType::kInteger,
                         .value_name = "N",
                         .default_text = "1024",
                         .help = "Memory of the guest in MiB",
-                        .min = 128,
-                        .max = 65536};
+                        .min = kMemMibRange.low,
+                        .max = kMemMibRange.high};
 constexpr Param kTimeoutSeconds{
     .name = "timeout_seconds",
     .type = ParamType::kInteger,
     .value_name = "N",
     .default_text = "30",
     .help = "Stop the command after this many seconds, counted from its start",
-    .min = 1,
-    .max = 86400};
+    .min = kTimeoutSecondsRange.low,
+    .max = kTimeoutSecondsRange.high};
 constexpr Param kTtlSeconds{.name = "ttl_seconds",
                             .type = ParamType::kInteger,
                             .value_name = "N",
                             .default_text = "600",
                             .help = "Delete the VM at the latest after this many seconds",
-                            .min = 1,
-                            .max = 2592000};
+                            .min = kTtlSecondsRange.low,
+                            .max = kTtlSecondsRange.high};
 constexpr Param kNetwork{.name = "network",
                          .type = ParamType::kFlag,
                          .help = "Give the guest a network (not in this version: refused)"};

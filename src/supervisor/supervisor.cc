@@ -18,8 +18,10 @@
 #include <list>
 #include <optional>
 
+#include "base/stopwatch.h"
 #include "core/sandbox.h"
 #include "core/sandbox_folder.h"
+#include "proto/limits.h"
 #include "proto/supervisor_messages.h"
 #include "rpc/session.h"
 #include "sys/process.h"
@@ -40,15 +42,6 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// Pulls are made by the process that asks for them, never by a supervisor.
-class NoSource final : public image::Source {
- public:
-  Result<std::string> fetch(const image::CatalogEntry&, const std::string&,
-                            const image::PullObserver&) override {
-    return fail(Errc::kInternal, "a supervisor does not pull environments");
-  }
-};
-
 // Everything of the host that a sandbox stands on; made once its settings are known.
 struct Host {
   Host(const proto::CreateVm& c, Monitor m)
@@ -57,28 +50,22 @@ struct Host {
              .runtime = c.runtime_dir,
              .libexec = c.libexec_dir},
         monitor(std::move(m)),
-        environments(dirs, source),
+        environments(dirs),
         templates(dirs.templates(), *monitor.vmm) {}
   sys::Dirs dirs;
   Monitor monitor;
-  NoSource source;
-  image::Environments environments;
+  image::Environments environments;  // pulls are made by the process that asks for them
   core::Templates templates;
 };
 
-Result<void> in_range(const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
-  if (value >= low && value <= high) return {};
-  return fail(Errc::kInvalid, fmt::format("{} is {}; it can be {} to {}", name, value, low, high));
-}
-
 // What the library checks too; here it keeps arithmetic within its types.
 Result<void> check(const proto::CreateVm& r) {
-  constexpr int kDayMs = 86'400'000;
+  constexpr proto::Range kBootLimitMs{.low = 1, .high = 86'400'000};
   if (!core::is_vm_id(r.vm_id)) return fail(Errc::kInvalid, "not a VM id");
-  PYRO_CHECK(in_range("vcpu_count", r.vcpu_count, 1, 32));
-  PYRO_CHECK(in_range("mem_mib", r.mem_mib, 128, 65536));
-  PYRO_CHECK(in_range("ttl_seconds", r.ttl_seconds, 1, 2'592'000));
-  return in_range("boot_limit_ms", r.boot_limit_ms, 1, kDayMs);
+  PYRO_CHECK(proto::in_range("vcpu_count", r.vcpu_count, proto::kVcpuCountRange));
+  PYRO_CHECK(proto::in_range("mem_mib", r.mem_mib, proto::kMemMibRange));
+  PYRO_CHECK(proto::in_range("ttl_seconds", r.ttl_seconds, proto::kTtlSecondsRange));
+  return proto::in_range("boot_limit_ms", r.boot_limit_ms, kBootLimitMs);
 }
 
 class Supervisor {
@@ -331,14 +318,14 @@ io::Task<proto::StartVmResult> Supervisor::start(StreamPtr stream) {
 }
 
 io::Task<proto::ExecVmResult> Supervisor::exec(proto::ExecVm request, StreamPtr stream) {
-  PYRO_CO_CHECK(in_range("timeout_ms", request.timeout_ms, 1, 86'400'000));
+  constexpr proto::Range kTimeoutMs{.low = 1, .high = proto::kTimeoutSecondsRange.high * 1000};
+  PYRO_CO_CHECK(proto::in_range("timeout_ms", request.timeout_ms, kTimeoutMs));
   if (request.argv.empty()) co_return fail(Errc::kInvalid, "there is no command to run");
   PYRO_CO_CHECK(sandbox_->check_exec());  // nothing ran: the sandbox stays
   auto result = co_await sandbox_->exec(std::move(request), stream);
-  const auto before = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   auto deleted = co_await remove();
-  const double ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before).count();
+  const double ms = watch.ms();
   PYRO_CO_CHECK(result);
   result->deleted = deleted.has_value();
   result->cleanup_reason = deleted ? "post_exec_cleanup" : deleted.error().message;

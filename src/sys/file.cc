@@ -219,15 +219,27 @@ Result<std::uint64_t> disk_usage(const std::string& path) {
 
 namespace {
 Result<FileLock> lock_file(const std::string& path, FileLock::Mode mode, int extra) {
-  PYRO_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT));
   const int op = (mode == FileLock::Mode::kShared ? LOCK_SH : LOCK_EX) | extra;
-  if (auto r = retrying("lock " + path, [&] { return ::flock(fd.get(), op); }); !r) {
-    if (r.error().os_errno == EWOULDBLOCK) r.error().code = Errc::kConflict;
-    return std::unexpected(std::move(r.error()));
+  for (;;) {
+    PYRO_TRY(UniqueFd fd, open_file(path, O_RDWR | O_CREAT));
+    if (auto r = retrying("lock " + path, [&] { return ::flock(fd.get(), op); }); !r) {
+      if (r.error().os_errno == EWOULDBLOCK) r.error().code = Errc::kConflict;
+      return std::unexpected(std::move(r.error()));
+    }
+    struct stat locked{};
+    struct stat named{};
+    if (::fstat(fd.get(), &locked) != 0) return fail_errno("lock " + path, errno);
+    const bool same = ::stat(path.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
+                      locked.st_dev == named.st_dev;
+    if (same) return FileLock(std::move(fd));  // else somebody removed it while we waited
   }
-  return FileLock(std::move(fd));
 }
 }  // namespace
+
+void FileLock::remove(FileLock lock, const std::string& path) {
+  ::unlink(path.c_str());  // a file that stays is an empty one
+  static_cast<void>(lock);
+}
 
 Result<FileLock> FileLock::acquire(const std::string& path, Mode mode) {
   return lock_file(path, mode, 0);

@@ -59,6 +59,9 @@ class FileLock {
   FileLock(FileLock&&) noexcept = default;
   FileLock& operator=(FileLock&&) noexcept = default;
   [[nodiscard]] const UniqueFd& fd() const { return fd_; }
+  // Removes the file of a lock that is held exclusively, and gives the lock up. Whoever waits for
+  // it makes a new file: nobody ever holds a lock on one that has no name.
+  static void remove(FileLock lock, const std::string& path);
   // Takes over a lock whose descriptor was inherited.
   explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
 

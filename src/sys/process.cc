@@ -11,9 +11,7 @@
 #include <algorithm>
 
 namespace pyro::sys {
-namespace {
-
-std::vector<char*> pointers(const std::vector<std::string>& in) {
+std::vector<char*> exec_words(const std::vector<std::string>& in) {
   std::vector<char*> out;
   out.reserve(in.size() + 1);
   // exec takes char* for historical reasons and does not write through it (POSIX, exec, RATIONALE).
@@ -21,6 +19,8 @@ std::vector<char*> pointers(const std::vector<std::string>& in) {
   out.push_back(nullptr);
   return out;
 }
+
+namespace {
 
 // Everything between fork and exec: async-signal-safe calls only.
 [[noreturn]] void child_main(const SpawnSpec& spec, char** argv, char** env, int* fds, int error_fd,
@@ -71,8 +71,8 @@ std::vector<char*> pointers(const std::vector<std::string>& in) {
 }  // namespace
 
 Result<ChildProcess> ChildProcess::spawn(const SpawnSpec& spec) {
-  auto argv = pointers(spec.argv);
-  auto env = pointers(spec.env);
+  auto argv = exec_words(spec.argv);
+  auto env = exec_words(spec.env);
   std::vector<int> fds(spec.fds.size() + 1);
   PYRO_TRY(Pipe errors, make_pipe());
   const pid_t parent = ::getpid();
@@ -96,8 +96,8 @@ Result<ChildProcess> ChildProcess::spawn(const SpawnSpec& spec) {
 }
 
 Result<void> spawn_detached(const SpawnSpec& spec) {
-  auto argv = pointers(spec.argv);
-  auto env = pointers(spec.env);
+  auto argv = exec_words(spec.argv);
+  auto env = exec_words(spec.env);
   std::vector<int> fds(spec.fds.size() + 1);
   PYRO_TRY(Pipe errors, make_pipe());
   const pid_t pid = ::fork();

@@ -11,6 +11,9 @@
 
 namespace pyro::sys {
 
+// The words as exec(3) takes them: ended by a null pointer, borrowed from `in`.
+std::vector<char*> exec_words(const std::vector<std::string>& in);
+
 struct SpawnSpec {
   std::string program;            // absolute; PATH is never searched
   std::vector<std::string> argv;  // argv[0] included

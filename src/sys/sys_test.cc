@@ -3,9 +3,12 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <atomic>
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
+#include <thread>
 
 #include "sys/dirs.h"
 #include "sys/fd.h"
@@ -88,6 +91,25 @@ TEST(File, StampChangesWhenContentDoes) {
   struct timespec keep[2] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
   ASSERT_EQ(::futimens(fd.get(), keep), 0);  // a forged mtime does not hide it
   EXPECT_NE(*before, *stamp(path));
+}
+
+TEST(FileLock, OneThatWaitedForARemovedFileHoldsTheNewOne) {
+  const TempDir dir;
+  const std::string path = dir.path() + "/lock";
+  auto first = FileLock::try_acquire(path, FileLock::Mode::kExclusive);
+  ASSERT_TRUE(first);
+  std::atomic<bool> waits = false;
+  Result<FileLock> second = fail(Errc::kInternal, "");
+  std::thread waiter([&] {
+    waits = true;
+    second = FileLock::acquire(path, FileLock::Mode::kExclusive);
+  });
+  while (!waits) std::this_thread::yield();
+  FileLock::remove(*std::move(first), path);
+  waiter.join();
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(exists(path));
+  EXPECT_FALSE(FileLock::try_acquire(path, FileLock::Mode::kShared));
 }
 
 TEST(FileLock, ExcludesAndReleases) {

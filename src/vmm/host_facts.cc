@@ -86,6 +86,9 @@ json::object load(const std::string& path) {
   return !ec && value.is_object() ? value.get_object() : json::object{};
 }
 
+std::string text_of(const sys::FileStamp& s) {
+  return fmt::format("{}:{}:{}:{}", s.device, s.inode, s.size, s.ctime_ns);
+}
 std::string text_of(const json::object& o, const char* key) {
   const auto* v = o.if_contains(key);
   return v != nullptr && v->is_string() ? std::string(v->get_string()) : "";
@@ -166,23 +169,19 @@ Result<QemuProgram> known_qemu(const std::string& cache_dir, const std::string& 
       sys::find_program(override_path.empty() ? "qemu-system-x86_64" : override_path, search_path);
   const json::object stored = load(qemu_path(cache_dir));
   if (path && text_of(stored, "path") == *path) {
-    const auto fd = sys::open_file(*path, 0 /* O_RDONLY */);
-    const auto now = fd ? sys::stamp(fd->get()) : Result<sys::FileStamp>(fail(Errc::kNotFound, ""));
-    if (now && text_of(stored, "stamp") ==
-                   fmt::format("{}:{}:{}:{}", now->device, now->inode, now->size, now->ctime_ns)) {
+    const auto now = program_stamp(*path);
+    if (now && text_of(stored, "stamp") == text_of(*now)) {
       return QemuProgram{.path = *path,
                          .version = text_of(stored, "version"),
-                         .build_id = text_of(stored, "build_id")};
+                         .build_id = text_of(stored, "build_id"),
+                         .stamp = *now};
     }
   }
   PYRO_TRY(auto found, find_qemu(override_path, search_path));
-  PYRO_TRY(const auto fd, sys::open_file(found.path, 0 /* O_RDONLY */));
-  PYRO_TRY(const auto now, sys::stamp(fd.get()));
-  const json::object o{
-      {"path", found.path},
-      {"version", found.version},
-      {"build_id", found.build_id},
-      {"stamp", fmt::format("{}:{}:{}:{}", now.device, now.inode, now.size, now.ctime_ns)}};
+  const json::object o{{"path", found.path},
+                       {"version", found.version},
+                       {"build_id", found.build_id},
+                       {"stamp", text_of(found.stamp)}};
   PYRO_CHECK(sys::write_file_atomic(qemu_path(cache_dir), json::serialize(o)));
   return found;
 }

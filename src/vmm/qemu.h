@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "sys/file.h"
 #include "vmm/vmm.h"
 
 namespace pyro::vmm {
@@ -13,8 +14,11 @@ struct QemuProgram {
   std::string path;      // absolute
   std::string version;   // 7.2.22
   std::string build_id;  // version line and what identifies the file
+  sys::FileStamp stamp;  // of the file whose version it is
 };
 
+// Of the file that a path leads to, through links.
+Result<sys::FileStamp> program_stamp(const std::string& path);
 // Finds QEMU (`override_path`, else in `search_path`) and reads its version. kUnavailable with the
 // package to install when it is missing or older than 7.0.
 Result<QemuProgram> find_qemu(const std::string& override_path, const std::string& search_path);

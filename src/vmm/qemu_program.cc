@@ -1,4 +1,5 @@
 // Finding QEMU on the host.
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -24,6 +25,11 @@ Result<QemuVersion> parse_qemu_version(const std::string& text) {
   return v;
 }
 
+Result<sys::FileStamp> program_stamp(const std::string& path) {
+  PYRO_TRY(const sys::UniqueFd fd, sys::open_file(path, O_RDONLY));
+  return sys::stamp(fd.get());
+}
+
 Result<QemuProgram> find_qemu(const std::string& override_path, const std::string& search_path) {
   auto path =
       sys::find_program(override_path.empty() ? "qemu-system-x86_64" : override_path, search_path);
@@ -31,10 +37,7 @@ Result<QemuProgram> find_qemu(const std::string& override_path, const std::strin
     return fail_hint(Errc::kUnavailable, "QEMU is not available: " + path.error().message,
                      kInstallHint);
   }
-  PYRO_TRY(const sys::FileStamp stamp, [&]() -> Result<sys::FileStamp> {
-    PYRO_TRY(const sys::UniqueFd fd, sys::open_file(*path, 0 /* O_RDONLY */));
-    return sys::stamp(fd.get());
-  }());
+  PYRO_TRY(const sys::FileStamp stamp, program_stamp(*path));
   PYRO_TRY(const auto run, sys::run_captured({.program = *path,
                                               .argv = {*path, "--version"},
                                               .env = {"PATH=/usr/bin:/bin"},
@@ -55,7 +58,8 @@ Result<QemuProgram> find_qemu(const std::string& override_path, const std::strin
   return QemuProgram{.path = *path,
                      .version = text,
                      .build_id = fmt::format("{} size={} inode={} ctime={}", line, stamp.size,
-                                             stamp.inode, stamp.ctime_ns)};
+                                             stamp.inode, stamp.ctime_ns),
+                     .stamp = stamp};
 }
 
 }  // namespace pyro::vmm

@@ -74,8 +74,23 @@ TEST_F(TemplatesTest, TheKeyFollowsEveryPart) {
   environment_->entry.warm_up.push_back({"git"});
   EXPECT_NE(*templates_.key_of(request()), key);
   environment_->entry.warm_up.pop_back();
+  const std::string agent = host_.dirs().libexec + "/pyro-agent";
+  ASSERT_TRUE(sys::write_file_atomic(agent, "agent", 0700));  // the same one, installed again
+  EXPECT_EQ(*templates_.key_of(request()), key);
+  ASSERT_TRUE(sys::write_file_atomic(agent, "newer", 0700));
+  EXPECT_NE(*templates_.key_of(request()), key);
+  ASSERT_TRUE(sys::write_file_atomic(agent, "agent", 0700));
   vmm_.build = "two";
   EXPECT_NE(*templates_.key_of(request()), key);
+}
+
+TEST_F(TemplatesTest, PruneLeavesNoLockFile) {
+  ensure_all(false);
+  ASSERT_TRUE(*first_);
+  const std::string dir = host_.dirs().templates();
+  first_.reset();
+  ASSERT_TRUE(core::Templates::prune(dir, 0));
+  EXPECT_EQ(*sys::list_dir(dir), std::vector<std::string>{});
 }
 
 TEST_F(TemplatesTest, ADamagedOneIsBuiltAgain) {

@@ -34,7 +34,7 @@ Host::Host() : root_("/tmp/pyro-test-XXXXXX"), source_(std::make_unique<TinySour
     EXPECT_TRUE(sys::make_dirs(dir));
   }
   EXPECT_TRUE(sys::write_file_atomic(dirs_.libexec + "/pyro-agent", "agent", 0700));
-  environments_ = std::make_unique<image::Environments>(dirs_, *source_);
+  environments_ = std::make_unique<image::Environments>(dirs_, source_.get());
   const auto pulled = environments_->pull("debian:12-base", [](const image::PullProgress&) {});
   EXPECT_TRUE(pulled) << pulled.error().message;
 }
