@@ -123,9 +123,19 @@ Result<void> loopback_up() {
   return {};
 }
 
-Result<void> set_hostname(const std::string& name) {
+// What an open file holds from now on.
+Result<void> rewrite(const sys::UniqueFd& file, const std::string& text) {
+  const auto size = static_cast<ssize_t>(text.size());
+  if (::pwrite(file.get(), text.data(), text.size(), 0) != size) {
+    return sys::fail_errno("writing the guest's identity", errno);
+  }
+  if (::ftruncate(file.get(), size) != 0) return sys::fail_errno("ftruncate", errno);
+  return {};
+}
+
+Result<void> set_hostname(const std::string& name, const sys::UniqueFd& file) {
   if (::sethostname(name.c_str(), name.size()) != 0) return sys::fail_errno("sethostname", errno);
-  return write_text("/etc/hostname", name + "\n");
+  return rewrite(file, name + "\n");
 }
 
 // One group holds the whole workload, within what leaves the agent alive.
@@ -150,8 +160,7 @@ Result<std::unique_ptr<CgroupPool>> make_groups() {
   return pool;
 }
 
-Result<void> add_entropy(const std::string& entropy) {
-  PYRO_TRY(const sys::UniqueFd device, sys::open_file("/dev/urandom", O_RDWR));
+Result<void> add_entropy(const sys::UniqueFd& device, const std::string& entropy) {
   // struct rand_pool_info ends in a flexible array: two ints, then the bytes.
   std::string raw(2 * sizeof(int) + entropy.size(), '\0');
   const int head[2] = {static_cast<int>(entropy.size() * 8), static_cast<int>(entropy.size())};
@@ -173,30 +182,33 @@ Result<std::unique_ptr<CgroupPool>> GuestMachine::prepare(const proto::Prepare& 
   PYRO_CHECK(mount_system(kRoot));
   PYRO_CHECK(move_into(kRoot));
   PYRO_CHECK(loopback_up());
-  PYRO_CHECK(set_hostname(request.hostname));
+  constexpr int kMade = O_WRONLY | O_CREAT | O_TRUNC;
+  PYRO_TRY(hostname_, sys::open_file("/etc/hostname", kMade, 0644));
+  PYRO_CHECK(set_hostname(request.hostname, hostname_));
   // Only where the image brings no list of its own.
   if (!sys::exists("/etc/hosts")) {
     PYRO_CHECK(write_text("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"));
   }
   // Like the files above, copied up into the overlay's upper layer here and not in every clone.
-  PYRO_CHECK(write_text("/etc/machine-id", "uninitialized\n"));
+  PYRO_TRY(machine_id_, sys::open_file("/etc/machine-id", kMade, 0444));
+  PYRO_CHECK(rewrite(machine_id_, "uninitialized\n"));
+  PYRO_TRY(random_, sys::open_file("/dev/urandom", O_RDWR));
   return make_groups();
 }
 
 Result<void> GuestMachine::rejuvenate(const proto::Rejuvenate& request) {
+  if (!random_) return fail(Errc::kConflict, "rejuvenate: the guest is not prepared");
   const std::string& entropy = request.entropy.value;
   if (entropy.size() < 32 || entropy.size() > 4096) {
     return fail(Errc::kInvalid, "rejuvenate: 32 to 4096 bytes of entropy are needed");
   }
-  PYRO_CHECK(add_entropy(entropy));
+  PYRO_CHECK(add_entropy(random_, entropy));
   constexpr std::int64_t kSecond = 1'000'000'000;
   const timespec now{.tv_sec = request.wall_clock_ns / kSecond,
                      .tv_nsec = request.wall_clock_ns % kSecond};
   if (::clock_settime(CLOCK_REALTIME, &now) != 0) return sys::fail_errno("clock_settime", errno);
-  if (!request.hostname.empty()) PYRO_CHECK(set_hostname(request.hostname));
-  if (!request.machine_id.empty()) {
-    PYRO_CHECK(write_text("/etc/machine-id", request.machine_id + "\n"));
-  }
+  if (!request.hostname.empty()) PYRO_CHECK(set_hostname(request.hostname, hostname_));
+  if (!request.machine_id.empty()) PYRO_CHECK(rewrite(machine_id_, request.machine_id + "\n"));
   return {};
 }
 

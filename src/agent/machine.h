@@ -6,6 +6,7 @@
 
 #include "agent/cgroup.h"
 #include "proto/agent_messages.h"
+#include "sys/fd.h"
 
 namespace pyro::agent {
 
@@ -25,6 +26,10 @@ class GuestMachine final : public Machine {
   Result<void> rejuvenate(const proto::Rejuvenate& request) override;
   void sync_disks() override;
   void power_off() override;
+
+ private:
+  // Opened before the template is saved: every clone saves itself the path walks.
+  sys::UniqueFd random_, hostname_, machine_id_;
 };
 
 // Before the first message: /dev, /proc and /sys of the initramfs, kernel modules. What failed, one

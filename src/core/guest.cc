@@ -22,6 +22,7 @@ namespace asio = io::asio;
 namespace {
 
 constexpr std::size_t kConsoleInError = 1500;
+constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kDeathMoment = std::chrono::milliseconds(500);
 
 Result<std::string> random_bytes(std::size_t n) {
@@ -66,7 +67,13 @@ io::Task<void> drain(std::shared_ptr<rpc::Stream> stream) {
 
 Guest::Guest(std::unique_ptr<vmm::Vm> vm, asio::any_io_executor ex, BootConfig limits)
     : limits_(std::move(limits)), vm_(std::move(vm)) {
-  session_ = std::make_unique<rpc::Session>(ex, vm_->take_control_port(), vm_->take_data_port(),
+  sys::UniqueFd control = vm_->take_control_port();
+  sys::UniqueFd data = vm_->take_data_port();
+  for (const auto* port : {&control, &data}) {
+    auto held = sys::duplicate(port->get());
+    if (held) held_ports_.push_back(*std::move(held));
+  }
+  session_ = std::make_unique<rpc::Session>(ex, std::move(control), std::move(data),
                                             rpc::SessionOptions{.handler = {}, .software = "pyro"});
 }
 
@@ -162,6 +169,9 @@ io::Task<void> Guest::freeze_and_save() {
     PYRO_CO_TRY(why, co_await failed("freezing the guest", std::move(why)));
     co_return std::unexpected(std::move(why));
   }
+  // A moment for the agent to make its next session and wait for it: what it has not done yet would
+  // be translated and run in every clone.
+  PYRO_CO_CHECK(co_await io::sleep_for(kSettle));
   co_return co_await vm_->save();
 }
 

@@ -67,6 +67,9 @@ class Guest {
 
   BootConfig limits_;
   std::unique_ptr<vmm::Vm> vm_;
+  // The guest sees its ports connected as long as the machine runs. A frozen agent thus waits for
+  // its next session, instead of trying to open one again and again, and so does every clone of it.
+  std::vector<sys::UniqueFd> held_ports_;
   std::unique_ptr<rpc::Session> session_;
 };
 

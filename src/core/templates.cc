@@ -23,6 +23,8 @@ using Mode = sys::FileLock::Mode;
 constexpr auto kLockPoll = std::chrono::milliseconds(25);
 constexpr const char* kBuildingPrefix = ".building-";
 constexpr std::size_t kKeyLength = 32;
+// Counted up when boot_and_save() or what it calls treats the guest differently.
+constexpr int kRecipe = 2;
 
 bool is_key(const std::string& name) {
   return name.size() == kKeyLength &&
@@ -97,8 +99,8 @@ Result<std::string> Templates::key_of(const TemplateRequest& r) const {
   PYRO_TRY(const std::string agent, sys::read_file(r.boot.agent_path, kMostAgent));
   PYRO_TRY(const std::string agent_hash, image::sha256_hex(agent));
   std::string text =
-      fmt::format("protocol={} root={} kernel={} modules={} agent={}\n", proto::kProtocolMax,
-                  r.environment.rootfs_sha256, r.environment.kernel_sha256,
+      fmt::format("recipe={} protocol={} root={} kernel={} modules={} agent={}\n", kRecipe,
+                  proto::kProtocolMax, r.environment.rootfs_sha256, r.environment.kernel_sha256,
                   r.environment.initramfs_sha256, agent_hash);
   for (const auto& command : r.environment.entry.warm_up) text += shell_join(command) + "\n";
   text += vmm_.machine_id(r.shape, vmm::kernel_command_line(r.boot.tsc_khz));
