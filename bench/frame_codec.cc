@@ -12,7 +12,7 @@ using namespace pyro;
 
 void encode_data(benchmark::State& state) {
   const std::string payload(static_cast<std::size_t>(state.range(0)), 'x');
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(wire::encode_frame(wire::FrameType::kData, 7, wire::kStdout, payload));
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));
@@ -31,7 +31,7 @@ void parse_data(benchmark::State& state) {
     state.SkipWithError("the parser refused a hello");
     return;
   }
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (std::size_t at = 0; at < stream.size(); at += kPiece) {
       parser.feed(std::string_view(stream).substr(at, kPiece));
       for (;;) {
@@ -41,7 +41,7 @@ void parse_data(benchmark::State& state) {
           return;
         }
         if (!*frame) break;
-        benchmark::DoNotOptimize(std::move(**frame));
+        benchmark::DoNotOptimize(**frame);
       }
     }
   }

@@ -19,7 +19,6 @@ using proto::Field;
 using proto::FieldType;
 using testing::Call;
 using testing::expect_golden;
-using testing::FakeBackend;
 using Words = std::vector<std::string>;
 
 void check_object(const json::object& object, std::span<const Field> fields,

@@ -99,14 +99,16 @@ int main_with(std::span<const std::string> words, Io& io, const Library& library
   }
   const bool run_command = is_run(parsed->operation);
   const Result<int> code = call(*parsed, io, library);
-  if (io.out.error()) {
+  if (const auto& broken = io.out.error()) {
     // The reader has what it wanted (`pyro ... | head`): no reason to complain.
-    if (io.out.error()->os_errno == EPIPE) return kExitBrokenPipe;
-    show(*io.out.error(), false, io);
+    if (broken->os_errno == EPIPE) return kExitBrokenPipe;
+    show(*broken, false, io);
     return run_command ? kExitPyro : kExitFailed;
   }
   if (code) return *code;
-  if (io.err.error() && io.err.error()->os_errno == EPIPE) return kExitBrokenPipe;
+  if (const auto& broken = io.err.error(); broken && broken->os_errno == EPIPE) {
+    return kExitBrokenPipe;
+  }
   show(code.error(), parsed->flag("json"), io);
   return run_command ? kExitPyro : exit_code_for(code.error().code);
 }

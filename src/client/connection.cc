@@ -123,14 +123,14 @@ struct Connection::Impl {
   // Runs one task to its end on this connection's loop.
   template <class T>
   Result<T> run(io::Task<T> task) {
-    std::optional<Result<T>> result;
+    Result<T> result = fail(Errc::kInternal, "the call did not end");
     asio::co_spawn(loop, std::move(task), [&](std::exception_ptr e, Result<T> r) {
       result = e ? Result<T>(fail(Errc::kInternal, "the call failed")) : std::move(r);
       loop.stop();
     });
     loop.restart();
     loop.run();
-    return std::move(*result);
+    return result;
   }
 };
 

@@ -259,6 +259,8 @@ Result<void> enter_jail(JailSpec& spec, sys::UniqueFd& launcher, void* filter) {
 [[noreturn]] void child_main(JailSpec spec, sys::UniqueFd launcher, void* filter) {
   std::vector<char*> argv;
   std::vector<char*> env;
+  argv.reserve(spec.argv.size() + 1);
+  env.reserve(spec.env.size() + 1);
   // exec takes char* for historical reasons and does not write through it.
   for (const std::string& a : spec.argv) argv.push_back(const_cast<char*>(a.c_str()));
   for (const std::string& e : spec.env) env.push_back(const_cast<char*>(e.c_str()));

@@ -40,8 +40,9 @@ void check_param(const Param& param, const std::string& where) {
   if (param.type == ParamType::kInteger) {
     EXPECT_LT(param.min, param.max) << where;
     std::int64_t value = 0;
-    const char* end = param.default_text.data() + param.default_text.size();
-    EXPECT_EQ(std::from_chars(param.default_text.data(), end, value).ptr, end) << where;
+    const std::string_view text = param.default_text;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    EXPECT_EQ(read.ptr, text.data() + text.size()) << where;
     EXPECT_GE(value, param.min) << where;
     EXPECT_LE(value, param.max) << where;
   }

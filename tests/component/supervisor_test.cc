@@ -22,7 +22,6 @@ namespace pyro::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using io::asio::any_io_executor;
 using io::asio::awaitable;
 constexpr const char* kId = "vm-0123456789";
 
