@@ -1,4 +1,5 @@
 // A supervisor in a process of its own over fake machines, and the library's calls on its sandbox.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -465,6 +466,55 @@ TEST_F(SupervisorTest, AGuestThatFailsUnderEmulationTooIsNotKvmsFault) {
   EXPECT_EQ(launches("fresh"), 2);
   EXPECT_FALSE(sys::exists(host_.dirs().cache + "/host.json"));
   EXPECT_TRUE(first->call("delete"));
+  expect_all_gone();
+}
+
+// What a command of one sandbox makes of `input` as its stdin; the caller keeps the descriptor.
+struct Fed {
+  std::string out;
+  Result<client::ExecResult> result = fail(Errc::kInternal, "none");
+};
+Fed feed(client::Pyro pyro, int input, std::vector<std::string> argv) {
+  Fed fed;
+  EXPECT_TRUE(pyro.start_vm(kId));
+  client::RunObserver observer;
+  observer.on_stdout = [&fed](std::string_view bytes) -> Result<void> {
+    fed.out += bytes;
+    return {};
+  };
+  fed.result = pyro.exec_vm(
+      kId, {.argv = std::move(argv), .timeout_seconds = 15, .stdin_fd = input}, observer);
+  return fed;
+}
+
+TEST_F(SupervisorTest, StdinOfEveryKindReachesItsEnd) {
+  const std::string path = host_.dirs().cache + "/text";
+  ASSERT_TRUE(sys::write_file_atomic(path, "text"));
+  std::vector<sys::UniqueFd> inputs;
+  inputs.push_back(*sys::open_file("/dev/null", O_RDONLY));  // epoll takes neither this
+  inputs.push_back(*sys::open_file(path, O_RDONLY));         // nor this
+  inputs.push_back(std::move(sys::make_pipe()->read));       // empty, and its writer is gone
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto first = create(false);
+    const Fed fed = feed(library(), inputs[i].get(), {"/bin/cat"});
+    ASSERT_TRUE(fed.result) << fed.result.error().message;
+    EXPECT_FALSE(fed.result->timed_out);
+    EXPECT_EQ(fed.result->exit_code, 0);
+    EXPECT_EQ(fed.out, i == 1 ? "text" : "");
+    expect_all_gone();
+  }
+}
+
+TEST_F(SupervisorTest, OfInputThatNobodyReadsLittleIsTaken) {
+  const std::string path = host_.dirs().cache + "/large";
+  const auto large = sys::open_file(path, O_RDWR | O_CREAT);
+  ASSERT_EQ(::ftruncate(large->get(), off_t{1} << 30), 0);
+  const auto first = create(false);
+  const Fed fed = feed(library(), large->get(), {"/bin/sh", "-c", "sleep 0.5; exit 3"});
+  ASSERT_TRUE(fed.result) << fed.result.error().message;
+  EXPECT_EQ(fed.result->exit_code, 3);
+  EXPECT_GT(::lseek(large->get(), 0, SEEK_CUR), 0);
+  EXPECT_LT(::lseek(large->get(), 0, SEEK_CUR), 4 << 20);
   expect_all_gone();
 }
 
