@@ -109,7 +109,7 @@ run_docs() {
 }
 
 # The end-to-end tests find the installation in PYRO_TEST_PREFIX, and keep environments from run to
-# run under XDG_CACHE_HOME.
+# run under XDG_CACHE_HOME, unless PYRO_TEST_FRESH_PULL=1 makes them pull everything anew.
 run_e2e() {
   local expr=$1
   if ! compgen -G 'tests/e2e/test_*.py' >/dev/null; then
@@ -153,7 +153,8 @@ e2e_as_user() {
   # A folder for the results only; the rest stays root's.
   install -d -o "$TEST_USER" -m 0755 "$stage/results"
   local -a as_user=(runuser -u "$TEST_USER" -- env -i "--chdir=$stage" "HOME=$home" "USER=$TEST_USER" "LOGNAME=$TEST_USER" "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-    LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "PYRO_TEST_PREFIX=$stage/prefix")
+    LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "PYRO_TEST_PREFIX=$stage/prefix"
+    "PYRO_TEST_FRESH_PULL=${PYRO_TEST_FRESH_PULL:-0}")
   note_accelerator user "${as_user[@]}"
   XML_DIR=$stage/results
   run_pytest e2e-user 600 "${as_user[@]}" :: tests/e2e "$@"

@@ -106,11 +106,11 @@ io::Task<void> Guest::greet(std::chrono::milliseconds limit) {
 }
 
 io::Task<Error> Guest::failed(std::string what, Error error) {
-  const bool silent = error.code == Errc::kDeadline;
   if (!session_->is_open()) {
     PYRO_CO_TRY(error, co_await explain(std::move(error)));
   }
-  if (silent) error.message += console_lines(vm_->console_tail());
+  // A machine that ended has its console in the error already.
+  if (error.code == Errc::kDeadline) error.message += console_lines(vm_->console_tail());
   co_return std::move(error).context(what);
 }
 

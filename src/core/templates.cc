@@ -46,19 +46,31 @@ Result<sys::UniqueFd> open_checked(const std::string& path, const TemplateFile& 
   return fd;
 }
 
-// QEMU writes the memory through a mapping: a full disk would be a signal there, without a word.
-Result<void> check_space(const std::string& dir, int mem_mib) {
-  constexpr std::uint64_t kUsualMib = 384;  // what a booted and warmed guest has touched, and more
+Result<std::uint64_t> free_mib(const std::string& dir) {
   struct statvfs fs{};
   PYRO_CHECK(sys::retrying("statvfs " + dir, [&] { return ::statvfs(dir.c_str(), &fs); }));
-  const std::uint64_t free_mib = fs.f_bavail * fs.f_frsize >> 20;
-  const std::uint64_t needed_mib = std::min(kUsualMib, static_cast<std::uint64_t>(mem_mib));
-  if (free_mib >= needed_mib) return {};
-  return fail_hint(
-      Errc::kLimit,
-      fmt::format("not enough space for a template in {}: {} MiB are free, {} MiB are needed", dir,
-                  free_mib, needed_mib),
-      "free some space, run: pyro env prune, or set PYRO_CACHE_DIR");
+  return fs.f_bavail * fs.f_frsize >> 20;
+}
+
+std::unexpected<Error> no_space(const std::string& dir, const std::string& why) {
+  return fail_hint(Errc::kLimit, fmt::format("not enough space for a template in {}: {}", dir, why),
+                   "free some space, run: pyro env prune, or set PYRO_CACHE_DIR");
+}
+
+Result<void> check_space(const std::string& dir, int mem_mib) {
+  constexpr std::uint64_t kUsualMib = 384;  // what a booted and warmed guest has touched, and more
+  PYRO_TRY(const std::uint64_t free, free_mib(dir));
+  const std::uint64_t needed = std::min(kUsualMib, static_cast<std::uint64_t>(mem_mib));
+  if (free >= needed) return {};
+  return no_space(dir, fmt::format("{} MiB are free, {} MiB are needed", free, needed));
+}
+
+// QEMU writes the memory through a mapping: where the disk gets full it is killed without a word.
+std::unexpected<Error> build_error(const std::string& dir, Error error) {
+  const bool said = error.os_errno == ENOSPC || error.os_errno == EDQUOT;
+  if (said || free_mib(dir).value_or(1) == 0)
+    return no_space(dir, "it got full during the build: " + error.message);
+  return std::unexpected(std::move(error));
 }
 
 // A building folder that disappears again unless installed.
@@ -139,7 +151,7 @@ io::Task<Template> Templates::ensure(TemplateRequest request) {
       }
       PYRO_CO_TRY(auto built, co_await build(key, request));
       built.built = true;
-      static_cast<void>(prune(dir_, kMostBytes));
+      static_cast<void>(prune(dir_, most_bytes_));
       co_return built;
     }
     if (!told && request.on_phase) request.on_phase("another process is building the template");
@@ -149,16 +161,26 @@ io::Task<Template> Templates::ensure(TemplateRequest request) {
 }
 
 io::Task<Template> Templates::build(const std::string& key, const TemplateRequest& request) {
-  static_cast<void>(prune(dir_, kMostBytes));  // makes room; what is in use stays
+  static_cast<void>(prune(dir_, most_bytes_));  // makes room; what is in use stays
   PYRO_CO_CHECK(check_space(dir_, request.shape.mem_mib));
   PYRO_CO_TRY(BuildingFolder folder, BuildingFolder::create(dir_));
-  const std::string memory_path = folder.path() + "/memory";
-  const std::string state_path = folder.path() + "/state";
-  PYRO_CO_TRY(sys::UniqueFd memory, sys::open_file(memory_path, O_RDWR | O_CREAT | O_EXCL, 0400));
+  auto filled = co_await fill(folder.path(), key, request);
+  if (!filled) co_return build_error(dir_, std::move(filled.error()));
+  // Leased before anybody can see it, so that nobody's prune() takes it away again.
+  PYRO_CO_TRY(const auto lease, sys::FileLock::acquire(dir_ + "/" + key + ".lease", Mode::kShared));
+  touch(lease);
+  PYRO_CO_CHECK(folder.install(dir_ + "/" + key));
+  co_return open(key);
+}
+
+io::Task<void> Templates::fill(const std::string& folder, const std::string& key,
+                               const TemplateRequest& request) {
+  const int create = O_RDWR | O_CREAT | O_EXCL;
+  PYRO_CO_TRY(sys::UniqueFd memory, sys::open_file(folder + "/memory", create, 0400));
   const off_t bytes = static_cast<off_t>(request.shape.mem_mib) << 20;
   PYRO_CO_CHECK(sys::retrying("ftruncate", [&] { return ::ftruncate(memory.get(), bytes); }));
   PYRO_CO_TRY(vmm::FreshBoot boot, make_fresh_boot(request.environment, request.boot));
-  PYRO_CO_TRY(boot.state_out, sys::open_file(state_path, O_RDWR | O_CREAT | O_EXCL, 0400));
+  PYRO_CO_TRY(boot.state_out, sys::open_file(folder + "/state", create, 0400));
   PYRO_CO_TRY(sys::UniqueFd root, sys::open_file(request.environment.rootfs, O_RDONLY));
   vmm::LaunchSpec spec{.shape = request.shape,
                        .start = std::move(boot),
@@ -171,12 +193,7 @@ io::Task<Template> Templates::build(const std::string& key, const TemplateReques
   auto saved = co_await boot_and_save(guest, request);
   co_await guest.end();
   PYRO_CO_CHECK(saved);
-  PYRO_CO_CHECK(write_template_manifest(folder.path(), key));
-  // Leased before anybody can see it, so that nobody's prune() takes it away again.
-  PYRO_CO_TRY(const auto lease, sys::FileLock::acquire(dir_ + "/" + key + ".lease", Mode::kShared));
-  touch(lease);
-  PYRO_CO_CHECK(folder.install(dir_ + "/" + key));
-  co_return open(key);
+  co_return write_template_manifest(folder, key);
 }
 
 io::Task<void> Templates::boot_and_save(Guest& guest, const TemplateRequest& request) {

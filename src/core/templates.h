@@ -40,8 +40,12 @@ struct TemplateRequest {
 
 class Templates {
  public:
-  // `vmm` is borrowed. `dir` is created.
-  Templates(std::string dir, vmm::Vmm& vmm) : dir_(std::move(dir)), vmm_(vmm) {}
+  static constexpr std::uint64_t kMostBytes = 2ULL << 30;
+
+  // `vmm` is borrowed. `dir` is created. After each build the least recently used templates go
+  // until at most `most_bytes` are left.
+  Templates(std::string dir, vmm::Vmm& vmm, std::uint64_t most_bytes = kMostBytes)
+      : dir_(std::move(dir)), vmm_(vmm), most_bytes_(most_bytes) {}
 
   // Opens the template or builds it; of several callers one builds and the others wait. A template
   // whose files are not the ones that were written is built again.
@@ -54,15 +58,17 @@ class Templates {
   // Reads every template's files again and compares their hashes. Names the damaged ones.
   static Result<std::vector<std::string>> verify(const std::string& dir);
 
-  static constexpr std::uint64_t kMostBytes = 2ULL << 30;
-
  private:
   Result<Template> open(const std::string& key) const;
   io::Task<Template> build(const std::string& key, const TemplateRequest& request);
+  // Boots a machine and leaves everything of a template in `folder`.
+  io::Task<void> fill(const std::string& folder, const std::string& key,
+                      const TemplateRequest& request);
   static io::Task<void> boot_and_save(Guest& guest, const TemplateRequest& request);
 
   std::string dir_;
   vmm::Vmm& vmm_;
+  std::uint64_t most_bytes_;
 };
 
 }  // namespace pyro::core

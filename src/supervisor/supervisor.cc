@@ -199,6 +199,8 @@ Result<void> Supervisor::listen() {
   PYRO_CHECK(sys::retrying("listen", [&] { return ::listen(fd.get(), 64); }));
   asio::local::stream_protocol::acceptor acceptor(ex_, asio::local::stream_protocol(),
                                                   fd.release());
+  // Else asio keeps this error to itself and waits for another client, although one may be waiting.
+  acceptor.set_option(asio::socket_base::enable_connection_aborted(true));
   scope_.spawn(accept_clients(std::move(acceptor)));
   return {};
 }
@@ -287,11 +289,15 @@ io::Task<boost::json::object> Supervisor::dispatch(Client* client, StreamPtr str
   co_return fail(Errc::kInvalid, "unknown request " + method);
 }
 
+// Of errors of a start: the ones that another accelerator may not have.
+bool is_of_the_machine(const Error& error) {
+  return error.code == Errc::kDeadline || error.code == Errc::kUnavailable;
+}
+
 bool Supervisor::may_blame_kvm(const Error& error) const {
   const bool chosen = spec_->accelerator.empty();  // by us, and not asked for
   return host_->monitor.accelerator == vmm::Accelerator::kKvm && chosen && !end_.is_set() &&
-         sandbox_->state() == core::SandboxState::kFailed &&
-         (error.code == Errc::kDeadline || error.code == Errc::kUnavailable);
+         sandbox_->state() == core::SandboxState::kFailed && is_of_the_machine(error);
 }
 
 io::Task<proto::StartVmResult> Supervisor::start(StreamPtr stream) {
@@ -308,9 +314,18 @@ io::Task<proto::StartVmResult> Supervisor::start(StreamPtr stream) {
     const std::string why = stages.error().message.substr(0, stages.error().message.find('\n'));
     sandbox_->retry_with(vmm::Accelerator::kTcg);
     stages = co_await sandbox_->start(on_phase);
-    // Where emulation fails as well it is not KVM's fault.
-    if (stages)
-      PYRO_CO_CHECK(vmm::distrust_kvm(host_->dirs.cache, "a guest did not come up: " + why));
+    // Where emulation fails as well it is not KVM's fault. A note that cannot be written costs the
+    // next start the same detour, and this one nothing.
+    if (stages) {
+      static_cast<void>(vmm::distrust_kvm(host_->dirs.cache, "a guest did not come up: " + why));
+    }
+  }
+  if (!stages && spec_->accelerator == vmm::accelerator_name(vmm::Accelerator::kKvm) &&
+      is_of_the_machine(stages.error())) {
+    stages = std::unexpected(
+        std::move(stages.error())
+            .context("KVM is forced by PYRO_ACCELERATOR")
+            .with_hint("unset PYRO_ACCELERATOR: pyro then uses emulation where KVM does not work"));
   }
   PYRO_CO_CHECK(record());
   PYRO_CO_CHECK(stages);

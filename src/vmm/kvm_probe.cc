@@ -25,13 +25,7 @@ constexpr int kBoundMs = 250;
 constexpr std::uint16_t kTurns = 60000;
 constexpr std::uint64_t kFastEnoughNs = 10'000'000;
 
-// What the child reports through its pipe.
-struct Report {
-  int step = 0;  // of kSteps: the one that failed, or 0
-  int error = 0;
-  std::uint64_t nanoseconds = 0;
-  long tsc_khz = 0;
-};
+// ProbeReport::step
 constexpr const char* kSteps[] = {"",
                                   "creating a virtual machine",
                                   "giving it memory",
@@ -50,7 +44,7 @@ std::uint64_t now_ns() {
 // mov cx, kTurns; L: dec cx; jnz L; hlt  (16-bit real mode)
 constexpr std::uint8_t kCode[] = {0xB9, kTurns & 0xFF, kTurns >> 8, 0x49, 0x75, 0xFD, 0xF4};
 
-int run_guest(int kvm, Report& report) {
+int run_guest(int kvm, ProbeReport& report) {
   const int vm = ::ioctl(kvm, KVM_CREATE_VM, 0);
   if (vm < 0) return 1;
   void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -83,16 +77,7 @@ int run_guest(int kvm, Report& report) {
   return state->exit_reason == KVM_EXIT_HLT ? 0 : 6;
 }
 
-// In a child of its own, so that a KVM_RUN that does not return can be killed.
-[[noreturn]] void child_main(int kvm, int out) {
-  Report report;
-  report.step = run_guest(kvm, report);
-  report.error = report.step == 0 ? 0 : errno;
-  (void)!::write(out, &report, sizeof report);
-  ::_exit(0);
-}
-
-void judge(KvmProbe& probe, const Report& report) {
+void judge(KvmProbe& probe, const ProbeReport& report) {
   probe.tsc_khz = report.tsc_khz;
   if (report.step != 0) {
     probe.detail = fmt::format("{} failed: {}", kSteps[report.step], std::strerror(report.error));
@@ -107,6 +92,41 @@ void judge(KvmProbe& probe, const Report& report) {
 }
 
 }  // namespace
+
+void judge_guest(KvmProbe& probe, const std::function<ProbeReport()>& guest) {
+  auto pipe = sys::make_pipe();
+  if (!pipe) {
+    probe.detail = pipe.error().message;
+    return;
+  }
+  const pid_t child = ::fork();
+  if (child < 0) {
+    probe.detail = "fork failed";
+    return;
+  }
+  if (child == 0) {  // so that a KVM_RUN that does not return can be killed
+    const ProbeReport report = guest();
+    (void)!::write(pipe->write.get(), &report, sizeof report);
+    ::_exit(0);
+  }
+  pipe->write = sys::UniqueFd();
+  pollfd ready{.fd = pipe->read.get(), .events = POLLIN, .revents = 0};
+  const auto came = sys::retrying("poll", [&ready] { return ::poll(&ready, 1, kBoundMs); });
+  ProbeReport report;
+  if (came.value_or(0) == 0) {
+    probe.detail =
+        fmt::format("a guest of {} instructions did not end in {} ms: this host emulates them",
+                    2 * kTurns, kBoundMs);
+  } else if (::read(pipe->read.get(), &report, sizeof report) ==
+             static_cast<ssize_t>(sizeof report)) {
+    judge(probe, report);
+  } else {
+    probe.detail = "the probe crashed";
+  }
+  ::kill(child, SIGKILL);
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
 
 KvmProbe probe_kvm(const std::string& device) {
   KvmProbe probe;
@@ -126,34 +146,12 @@ KvmProbe probe_kvm(const std::string& device) {
     probe.detail = device + " is not KVM of the expected version";
     return probe;
   }
-  auto pipe = sys::make_pipe();
-  if (!pipe) {
-    probe.detail = pipe.error().message;
-    return probe;
-  }
-  const pid_t child = ::fork();
-  if (child < 0) {
-    probe.detail = "fork failed";
-    return probe;
-  }
-  if (child == 0) child_main(kvm.get(), pipe->write.get());
-  pipe->write = sys::UniqueFd();
-  pollfd ready{.fd = pipe->read.get(), .events = POLLIN, .revents = 0};
-  const bool in_time = ::poll(&ready, 1, kBoundMs) > 0;
-  Report report;
-  if (!in_time) {
-    probe.detail =
-        fmt::format("a guest of {} instructions did not end in {} ms: this host emulates them",
-                    2 * kTurns, kBoundMs);
-  } else if (::read(pipe->read.get(), &report, sizeof report) ==
-             static_cast<ssize_t>(sizeof report)) {
-    judge(probe, report);
-  } else {
-    probe.detail = "the probe crashed";
-  }
-  ::kill(child, SIGKILL);
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  judge_guest(probe, [&kvm] {
+    ProbeReport report;
+    report.step = run_guest(kvm.get(), report);
+    report.error = report.step == 0 ? 0 : errno;
+    return report;
+  });
   return probe;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace pyro::vmm {
@@ -16,5 +17,16 @@ struct KvmProbe {
 
 // Takes at most about 0.3 s: the guest runs in a child process that is killed at the bound.
 KvmProbe probe_kvm(const std::string& device = "/dev/kvm");
+
+// What came of running the guest.
+struct ProbeReport {
+  int step = 0;   // which one failed, see the source; 0: none
+  int error = 0;  // errno of that step
+  std::uint64_t nanoseconds = 0;
+  long tsc_khz = 0;
+};
+// The second half of probe_kvm(): runs `guest` in a child process, bounded, and judges it. Apart
+// for tests.
+void judge_guest(KvmProbe& probe, const std::function<ProbeReport()>& guest);
 
 }  // namespace pyro::vmm

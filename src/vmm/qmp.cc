@@ -1,7 +1,10 @@
 #include "vmm/qmp.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/json/parse.hpp>
@@ -32,44 +35,50 @@ io::Task<std::string> Qmp::read_line() {
       buffer_.erase(0, end + 1);
       co_return line;
     }
-    if (buffer_.size() > kMaxLine) co_return fail(Errc::kLimit, "QMP: line too long");
+    if (buffer_.size() > kMaxLine)
+      co_return fail(Errc::kLimit, fmt::format("QEMU sent a line of more than {} bytes", kMaxLine));
     char chunk[4096];
     const auto r = co_await socket_.async_read_some(asio::buffer(chunk), kTuple);
     const auto& [ec, n] = r;
-    if (ec) co_return fail(Errc::kUnavailable, "QMP: " + ec.message());
+    if (ec) co_return fail(Errc::kUnavailable, "QEMU went away");
     buffer_.append(chunk, n);
   }
 }
 
-bool Qmp::deliver(const json::object& message) {
+Result<void> Qmp::take(const std::string& line) {
+  boost::system::error_code ec;
+  json::value value = json::parse(line, ec);
+  if (ec || !value.is_object()) return fail(Errc::kInvalid, "QEMU sent what is no JSON object");
+  json::object& message = value.get_object();
   if (const auto* event = message.if_contains("event"); event != nullptr && event->is_string()) {
     const auto* data = message.if_contains("data");
     on_event_(std::string(event->get_string()),
               data != nullptr && data->is_object() ? data->get_object() : json::object{});
-    return true;
+    return {};
   }
-  if (replies_.size() >= kMaxReplies) return false;
-  replies_.push_back(message);
+  if (replies_.size() >= kMaxReplies)
+    return fail(Errc::kInvalid, "QEMU sent replies that nobody asked for");
+  replies_.push_back(std::move(message));
   reply_arrived_.set();
-  return true;
+  return {};
 }
 
 asio::awaitable<void> Qmp::read_loop() {
-  for (;;) {
-    const auto line = co_await read_line();
-    if (!line) break;
-    boost::system::error_code ec;
-    const auto value = json::parse(*line, ec);
-    if (ec || !value.is_object()) break;
-    if (!deliver(value.get_object())) break;
+  while (!closed_) {
+    // With more to read at once there is no wait that a cancellation could end.
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return;
+    auto line = co_await read_line();
+    auto taken = line ? take(*line) : Result<void>(std::unexpected(std::move(line.error())));
+    if (!taken) closed_ = std::move(taken.error());
   }
-  closed_ = true;
   reply_arrived_.set();
 }
 
 io::Task<json::object> Qmp::next_reply(std::string command) {
   while (replies_.empty()) {
-    if (closed_) co_return fail(Errc::kUnavailable, "QMP " + command + ": QEMU went away");
+    if (closed_)
+      co_return fail(Errc::kUnavailable, fmt::format("QMP {}: {}", command, closed_->message));
     reply_arrived_.clear();
     auto arrived = co_await reply_arrived_.wait_for(reply_limit_);
     if (!arrived) co_return std::unexpected(std::move(arrived.error()).context("QMP " + command));

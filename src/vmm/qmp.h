@@ -7,6 +7,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "io/scope.h"
@@ -37,8 +38,8 @@ class Qmp {
   io::Task<std::string> read_line();
   io::Task<boost::json::object> next_reply(std::string command);
   io::Task<boost::json::value> reply_to(std::string command);
-  // False when the connection is to end.
-  bool deliver(const boost::json::object& message);
+  // An error when the connection is to end.
+  Result<void> take(const std::string& line);
 
   boost::asio::posix::stream_descriptor socket_;
   OnEvent on_event_;
@@ -46,7 +47,7 @@ class Qmp {
   std::deque<boost::json::object> replies_;
   io::Event reply_arrived_;
   std::chrono::milliseconds reply_limit_;
-  bool closed_ = false;
+  std::optional<Error> closed_;  // why the connection ended
 };
 
 }  // namespace pyro::vmm

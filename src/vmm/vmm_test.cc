@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -135,6 +136,40 @@ TEST(KvmProbe, ADeviceThatIsNotKvmIsNotUsable) {
   const KvmProbe p = probe_kvm("/dev/null");
   EXPECT_TRUE(p.exists);
   EXPECT_FALSE(p.usable);
+}
+
+// What the probe makes of a guest, which is played here.
+KvmProbe judged(const std::function<ProbeReport()>& guest) {
+  KvmProbe probe;
+  judge_guest(probe, guest);
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "its process is still there";
+  return probe;
+}
+
+TEST(KvmProbe, AGuestThatHangsIsEndedAndNotUsable) {
+  const auto start = std::chrono::steady_clock::now();
+  const KvmProbe p = judged([]() -> ProbeReport {
+    for (;;) ::pause();
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_FALSE(p.usable);
+  EXPECT_NE(p.detail.find("did not end in 250 ms"), std::string::npos) << p.detail;
+}
+
+TEST(KvmProbe, AGuestThatFailsOrIsSlowIsNotUsable) {
+  const KvmProbe failed = judged([] { return ProbeReport{.step = 5, .error = EIO}; });
+  EXPECT_FALSE(failed.usable);
+  EXPECT_EQ(failed.detail, "running it failed: Input/output error");
+  const KvmProbe crashed = judged([]() -> ProbeReport { ::_exit(1); });
+  EXPECT_FALSE(crashed.usable);
+  EXPECT_EQ(crashed.detail, "the probe crashed");
+  const KvmProbe slow = judged([] { return ProbeReport{.nanoseconds = 57'000'000}; });
+  EXPECT_FALSE(slow.usable);
+  EXPECT_EQ(slow.detail, "120000 guest instructions took 57 ms: this host emulates them");
+  const KvmProbe fast =
+      judged([] { return ProbeReport{.nanoseconds = 60'000, .tsc_khz = 2'900'000}; });
+  EXPECT_TRUE(fast.usable);
+  EXPECT_EQ(fast.tsc_khz, 2'900'000);
 }
 
 TEST(KvmProbe, AnswersWithinItsBoundAndSaysWhy) {

@@ -1,12 +1,18 @@
 // A supervisor in a process of its own over fake machines, and the library's calls on its sandbox.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <cstring>
+#include <new>
 #include <optional>
 
 #include "client/client.h"
@@ -17,6 +23,7 @@
 #include "support/host.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "vmm/host_facts.h"
 
 namespace pyro::testing {
 namespace {
@@ -24,6 +31,21 @@ namespace {
 using namespace std::chrono_literals;
 using io::asio::awaitable;
 constexpr const char* kId = "vm-0123456789";
+
+const std::string kHello =
+    wire::encode_hello(R"({"version_min":1,"version_max":1,"nonce":"n","software":"x"})");
+
+// What accept(2) does in this program and in the supervisors that it forks.
+struct AcceptFaults {
+  std::atomic<int> error = 0;  // 0: the real thing
+  std::atomic<int> times = 0;  // how often still
+  std::atomic<int> calls = 0;
+};
+AcceptFaults& faults() {
+  static auto* shared = new (::mmap(nullptr, sizeof(AcceptFaults), PROT_READ | PROT_WRITE,
+                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0)) AcceptFaults;
+  return *shared;
+}
 
 // One end of a connection to a supervisor, driven by blocking calls.
 class Peer {
@@ -83,7 +105,11 @@ class SupervisorTest : public ::testing::Test {
       options.make_monitor = [this](const proto::CreateVm&) -> Result<supervisor::Monitor> {
         auto vmm = std::make_unique<FakeVmm>(host_.log(), fresh_);
         vmm->clone = clone_;
-        return supervisor::Monitor{.vmm = std::move(vmm)};
+        vmm->under_kvm = under_kvm_;
+        const bool kvm = under_kvm_ != nullptr;
+        return supervisor::Monitor{
+            .vmm = std::move(vmm),
+            .accelerator = kvm ? vmm::Accelerator::kKvm : vmm::Accelerator::kTcg};
       };
       ::_exit(supervisor::run_supervisor(std::move(options)) ? 0 : 1);
     }
@@ -102,7 +128,8 @@ class SupervisorTest : public ::testing::Test {
             .runtime_dir = host_.dirs().runtime,
             .libexec_dir = host_.dirs().libexec,
             .search_path = "/usr/bin",
-            .boot_limit_ms = 20'000};
+            .accelerator = forced_,
+            .boot_limit_ms = boot_limit_ms_};
   }
   std::unique_ptr<Peer> create(bool lease, int ttl = 600) {
     auto peer = std::make_unique<Peer>(fork_supervisor());
@@ -144,7 +171,12 @@ class SupervisorTest : public ::testing::Test {
   }
 
   Host host_;
+  [[nodiscard]] int launches(const char* kind) const { return FakeVmm(host_.log()).launches(kind); }
+
   Agent fresh_ = real_agent(), clone_ = real_agent();
+  Agent under_kvm_;     // when set, the host's KVM counts as usable and guests under it do this
+  std::string forced_;  // PYRO_ACCELERATOR
+  int boot_limit_ms_ = 20'000;
   std::optional<sys::ChildProcess> supervisor_;
 };
 
@@ -242,9 +274,7 @@ TEST_F(SupervisorTest, GarbageOnTheSocketHurtsNobodyElse) {
   const auto garbage = raw_connection();
   EXPECT_TRUE(sys::write_all(garbage.get(), std::string(100'000, '\xee')));
   const auto broken = raw_connection();
-  const std::string hello =
-      wire::encode_hello(R"({"version_min":1,"version_max":1,"nonce":"n","software":"x"})");
-  EXPECT_TRUE(sys::write_all(broken.get(), hello + std::string(64, '\xff')));
+  EXPECT_TRUE(sys::write_all(broken.get(), kHello + std::string(64, '\xff')));
   char byte = 0;
   while (::read(broken.get(), &byte, 1) > 0) {
   }  // until the supervisor has closed it
@@ -362,6 +392,171 @@ TEST_F(SupervisorTest, DoctorNamesWhatIsMissing) {
   EXPECT_NE(issues.find("pyro-supervisor is missing"), std::string::npos) << issues;
 }
 
+// Starts the sandbox and collects what is said meanwhile.
+Result<client::VmInfo> start_saying(client::Pyro& pyro, std::string* said) {
+  client::RunObserver observer;
+  observer.on_phase = [said](std::string_view, std::string_view, std::string_view detail) {
+    (*said += detail) += "\n";
+  };
+  return pyro.start_vm(kId, observer);
+}
+constexpr const char* kFallback = "did not come up under KVM; trying emulation";
+
+TEST_F(SupervisorTest, AGuestThatFailsUnderKvmIsStartedUnderEmulation) {
+  const Agent panics = [](const Ports& p) { die(p, kPanics, "Kernel panic - not syncing\n"); };
+  for (const bool hangs : {false, true}) {
+    under_kvm_ = hangs ? silent_agent() : panics;
+    boot_limit_ms_ = hangs ? 2'000 : 20'000;
+    const auto first = create(false);
+    auto pyro = library();
+    std::string said;
+    const auto started = start_saying(pyro, &said);
+    ASSERT_TRUE(started) << started.error().message;
+    EXPECT_NE(said.find(kFallback), std::string::npos) << said;
+    const auto result = pyro.exec_vm(kId, {.argv = {"true"}}, {});
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(result->exit_code, 0);
+    expect_all_gone();
+    // The next start does not try again, and doctor can say why.
+    const auto facts = vmm::host_facts(host_.dirs().cache, false, "");
+    ASSERT_TRUE(facts);
+    EXPECT_EQ(facts->accelerator, vmm::Accelerator::kTcg);
+    EXPECT_NE(facts->accelerator_reason.find("a guest did not come up"), std::string::npos)
+        << facts->accelerator_reason;
+  }
+}
+
+TEST_F(SupervisorTest, ANoteThatKvmFailedWhichCannotBeWrittenDoesNoHarm) {
+  under_kvm_ = [](const Ports& p) { die(p, kPanics, ""); };
+  ASSERT_TRUE(sys::make_dirs(host_.dirs().cache + "/host.json/in the way"));
+  const auto first = create(true);
+  const auto started = first->call("start");
+  EXPECT_TRUE(started) << started.error().message;
+  EXPECT_TRUE(first->call("delete"));
+  expect_all_gone();
+}
+
+TEST_F(SupervisorTest, ForcedKvmIsNotReplacedAndTheErrorSaysSo) {
+  under_kvm_ = [](const Ports& p) { die(p, kPanics, "Kernel panic - not syncing\n"); };
+  forced_ = "kvm";
+  const auto first = create(false);
+  auto pyro = library();
+  std::string said;
+  const auto started = start_saying(pyro, &said);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(said.find("emulation"), std::string::npos) << said;
+  EXPECT_EQ(started.error().code, Errc::kUnavailable);
+  EXPECT_NE(started.error().message.find("KVM is forced by PYRO_ACCELERATOR"), std::string::npos)
+      << started.error().message;
+  EXPECT_NE(started.error().message.find("panicked"), std::string::npos) << started.error().message;
+  EXPECT_NE(started.error().hint.find("unset PYRO_ACCELERATOR"), std::string::npos);
+  EXPECT_EQ(launches("fresh"), 1);
+  EXPECT_FALSE(sys::exists(host_.dirs().cache + "/host.json"));
+  EXPECT_TRUE(pyro.delete_vm(kId));
+  expect_all_gone();
+}
+
+TEST_F(SupervisorTest, AGuestThatFailsUnderEmulationTooIsNotKvmsFault) {
+  fresh_ = under_kvm_ = [](const Ports& p) { die(p, kPanics, "Kernel panic - not syncing\n"); };
+  const auto first = create(true);
+  const auto started = first->call("start");
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message.find("panicked"), std::string::npos) << started.error().message;
+  EXPECT_EQ(launches("fresh"), 2);
+  EXPECT_FALSE(sys::exists(host_.dirs().cache + "/host.json"));
+  EXPECT_TRUE(first->call("delete"));
+  expect_all_gone();
+}
+
+// What a command of one sandbox makes of `input` as its stdin; the caller keeps the descriptor.
+struct Fed {
+  std::string out;
+  Result<client::ExecResult> result = fail(Errc::kInternal, "none");
+};
+Fed feed(client::Pyro pyro, int input, std::vector<std::string> argv) {
+  Fed fed;
+  EXPECT_TRUE(pyro.start_vm(kId));
+  client::RunObserver observer;
+  observer.on_stdout = [&fed](std::string_view bytes) -> Result<void> {
+    fed.out += bytes;
+    return {};
+  };
+  fed.result = pyro.exec_vm(
+      kId, {.argv = std::move(argv), .timeout_seconds = 15, .stdin_fd = input}, observer);
+  return fed;
+}
+
+TEST_F(SupervisorTest, StdinOfEveryKindReachesItsEnd) {
+  const std::string path = host_.dirs().cache + "/text";
+  ASSERT_TRUE(sys::write_file_atomic(path, "text"));
+  std::vector<sys::UniqueFd> inputs;
+  inputs.push_back(*sys::open_file("/dev/null", O_RDONLY));  // epoll takes neither this
+  inputs.push_back(*sys::open_file(path, O_RDONLY));         // nor this
+  inputs.push_back(std::move(sys::make_pipe()->read));       // empty, and its writer is gone
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto first = create(false);
+    const Fed fed = feed(library(), inputs[i].get(), {"/bin/cat"});
+    ASSERT_TRUE(fed.result) << fed.result.error().message;
+    EXPECT_FALSE(fed.result->timed_out);
+    EXPECT_EQ(fed.result->exit_code, 0);
+    EXPECT_EQ(fed.out, i == 1 ? "text" : "");
+    expect_all_gone();
+  }
+}
+
+TEST_F(SupervisorTest, OfInputThatNobodyReadsLittleIsTaken) {
+  const std::string path = host_.dirs().cache + "/large";
+  const auto large = sys::open_file(path, O_RDWR | O_CREAT);
+  ASSERT_EQ(::ftruncate(large->get(), off_t{1} << 30), 0);
+  const auto first = create(false);
+  const Fed fed = feed(library(), large->get(), {"/bin/sh", "-c", "sleep 0.5; exit 3"});
+  ASSERT_TRUE(fed.result) << fed.result.error().message;
+  EXPECT_EQ(fed.result->exit_code, 3);
+  EXPECT_GT(::lseek(large->get(), 0, SEEK_CUR), 0);
+  EXPECT_LT(::lseek(large->get(), 0, SEEK_CUR), 4 << 20);
+  expect_all_gone();
+}
+
+class AcceptErrors : public SupervisorTest, public ::testing::WithParamInterface<int> {
+ protected:
+  void SetUp() override { faults().error = faults().times = faults().calls = 0; }
+  void TearDown() override { faults().error = 0; }
+};
+
+TEST_P(AcceptErrors, NeitherEndTheSupervisorNorMakeItSpin) {
+  const auto first = create(false);
+  faults().times = 1'000'000'000;
+  faults().error = GetParam();
+  const auto waiting = raw_connection();
+  EXPECT_TRUE(sys::write_all(waiting.get(), kHello));
+  // Nobody answers meanwhile. In this second it may try again now and then.
+  pollfd answered{.fd = waiting.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&answered, 1, 1000), 0);
+  EXPECT_GE(faults().calls, 2);
+  EXPECT_LE(faults().calls, 50);
+  EXPECT_TRUE(first->call("status"));  // who is connected already notices nothing
+  faults().error = 0;
+  EXPECT_EQ(::poll(&answered, 1, 20'000), 1) << "a client that waited is forgotten";
+  EXPECT_EQ(library().status_vm(kId)->state, "created");
+  EXPECT_TRUE(library().delete_vm(kId));
+  expect_all_gone();
+}
+
+TEST_P(AcceptErrors, OnceDoNotCostTheNextClientItsTurn) {
+  const auto first = create(false);
+  faults().times = 1;
+  faults().error = GetParam();
+  EXPECT_EQ(library().status_vm(kId)->state, "created");
+  EXPECT_GE(faults().calls, 2);
+  EXPECT_TRUE(library().delete_vm(kId));
+  expect_all_gone();
+}
+INSTANTIATE_TEST_SUITE_P(Errno, AcceptErrors,
+                         ::testing::Values(EMFILE, ENFILE, ENOBUFS, ECONNABORTED, EPROTO),
+                         [](const auto& info) {
+                           return std::string(::strerrorname_np(info.param));
+                         });
+
 TEST(SandboxFolder, LeftoversOfAKilledCreationGoOnceTheyAreOld) {
   const Host host;
   const std::string fresh = host.dirs().sandboxes() + "/.new-vm-0000000000";
@@ -380,3 +575,14 @@ TEST(SandboxFolder, LeftoversOfAKilledCreationGoOnceTheyAreOld) {
 
 }  // namespace
 }  // namespace pyro::testing
+
+// In front of libc's.
+extern "C" int accept(int fd, sockaddr* address, socklen_t* size) {
+  auto& faults = pyro::testing::faults();
+  ++faults.calls;
+  if (const int error = faults.error; error != 0 && faults.times-- > 0) {
+    errno = error;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_accept4, fd, address, size, 0));
+}

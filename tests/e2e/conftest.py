@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests. They run the pyro that is installed in PYRO_TEST_PREFIX."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -15,10 +16,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="session")
 def host():
-    """This user's pyro with debian:12 installed and its template built; at the end nothing is left."""
+    """This user's pyro with debian:12 installed and its template built; at the end nothing is left.
+
+    Environments are kept from session to session, unless PYRO_TEST_FRESH_PULL=1 asks for an empty cache.
+    """
     folder = pathlib.Path(tempfile.mkdtemp(prefix="pyro-e2e-", dir="/tmp"))
+    cache = None
     try:
-        host = harness.Host(folder)
+        if os.environ.get("PYRO_TEST_FRESH_PULL") == "1":
+            cache = tempfile.mkdtemp(prefix="pyro-e2e-cache-", dir="/var/tmp")
+        host = harness.Host(folder, cache=cache)
         pulled = host.pyro("env", "pull", harness.ENVIRONMENT, timeout=540)
         assert pulled.code == 0, pulled
         first = host.run("true")
@@ -27,6 +34,8 @@ def host():
         host.assert_nothing_left()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if cache:
+            shutil.rmtree(cache, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

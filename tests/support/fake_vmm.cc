@@ -18,6 +18,9 @@
 #include <fstream>
 
 #include "agent/service.h"
+#include "proto/agent_messages.h"
+#include "rpc/session.h"
+#include "rpc/stream.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -167,6 +170,39 @@ Agent real_agent(std::function<void(const Ports&, std::string_view)> on_call) {
   };
 }
 
+namespace {
+asio::awaitable<void> say_yes(const std::string* never, std::shared_ptr<rpc::Stream> stream) {
+  if (stream->method() == *never) {
+    for (;;) {
+      const auto item = co_await stream->next();
+      if (!item) co_return;
+    }
+  }
+  boost::json::object answer;
+  if (stream->method() == proto::Prepare::kName) answer = proto::encode(proto::PrepareResult{});
+  if (stream->method() == proto::Exec::kName)
+    answer = proto::encode(proto::ExecResult{.exit_code = 0, .signal = {}});
+  (void)stream->respond(std::move(answer));
+}
+asio::awaitable<void> greet_and_stay(rpc::Session* session) {
+  const auto hello = co_await session->handshake_as_acceptor();
+  if (hello) static_cast<void>(co_await session->closed());
+  co_await session->close();
+}
+}  // namespace
+
+Agent mute_agent(std::string method) {
+  return [method = std::move(method)](const Ports& ports) {
+    asio::io_context loop(1);
+    rpc::Session session(
+        loop.get_executor(), sys::UniqueFd(ports.control), sys::UniqueFd(ports.data),
+        {.handler = [&method](std::shared_ptr<rpc::Stream> s) { return say_yes(&method, s); },
+         .software = "mute"});
+    asio::co_spawn(loop, greet_and_stay(&session), [](std::exception_ptr) {});
+    loop.run();
+  };
+}
+
 std::string FakeVmm::machine_id(const vmm::Shape& shape, const std::string& command_line) const {
   return fmt::format("{} {} {} {} {}", build, vmm::accelerator_name(shape.accelerator),
                      shape.mem_mib, shape.vcpus, command_line);
@@ -198,7 +234,8 @@ io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
   const pid_t pid = ::fork();
   if (pid < 0) co_return sys::fail_errno("fork", errno);
   if (pid == 0) {
-    machine_main(restores ? clone : fresh,
+    const bool kvm = under_kvm && spec.shape.accelerator == vmm::Accelerator::kKvm;
+    machine_main(kvm ? under_kvm : (restores ? clone : fresh),
                  {control.theirs.get(), data.theirs.get(), console.theirs.get()});
   }
   PYRO_CO_TRY(const int pidfd,

@@ -28,6 +28,8 @@ inline constexpr int kPowersOff = 0, kPanics = 10, kReboots = 11;
 Agent real_agent(std::function<void(const Ports& ports, std::string_view method)> on_call = {});
 // Never answers; prints `console`.
 Agent silent_agent(std::string console = {});
+// Speaks the protocol and says yes to everything, except that it never answers `method`.
+Agent mute_agent(std::string method);
 
 class FakeVmm final : public vmm::Vmm {
  public:
@@ -41,6 +43,7 @@ class FakeVmm final : public vmm::Vmm {
   [[nodiscard]] int launches(std::string_view kind) const;
 
   Agent fresh, clone;         // what boots, and what is restored
+  Agent under_kvm;            // instead of both, where set
   std::string build = "one";  // of the imaginary VMM
 
  private:
