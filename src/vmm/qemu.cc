@@ -283,7 +283,12 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   std::vector<isolate::OpenGrant> grants{{.path = kMemoryPath, .fd = spec.memory.get()}};
   sys::UniqueFd kvm;
   if (spec.shape.accelerator == Accelerator::kKvm) {
-    PYRO_CO_TRY(kvm, sys::open_file("/dev/kvm", O_RDWR));
+    auto opened = sys::open_file("/dev/kvm", O_RDWR);
+    if (!opened) {  // whatever the reason: this machine cannot be had with KVM now
+      opened.error().code = Errc::kUnavailable;
+      co_return std::unexpected(std::move(opened.error()));
+    }
+    kvm = *std::move(opened);
     grants.push_back({.path = "/dev/kvm", .fd = kvm.get()});
   }
   auto started = isolate::start_jailed(jail_spec(program_, spec, sockets));

@@ -219,6 +219,29 @@ def test_kvm_is_usable_only_when_it_runs_guest_code(host):
     assert report["runtime_ok"] is True
 
 
+def test_kvm_that_no_guest_comes_up_on_is_replaced_by_emulation(private):
+    """As if the probe had been satisfied with what it saw."""
+    own = {"PYRO_ACCELERATOR": None}
+    private.run("true", env={"PYRO_ACCELERATOR": "tcg"})  # host.json is there now
+    facts = json.loads((private.cache / "host.json").read_text())
+    if facts["kvm_usable"]:
+        pytest.skip("KVM works on this host, so no guest fails on it; tests/component plays one that does")
+    facts["kvm_usable"] = True
+    (private.cache / "host.json").write_text(json.dumps(facts))
+    forced = private.run("true", env={"PYRO_ACCELERATOR": "kvm"}, timeout=200)
+    assert forced.code == 125, forced
+    assert "KVM is forced by PYRO_ACCELERATOR" in forced.text
+    assert "hint: unset PYRO_ACCELERATOR" in forced.text
+    assert "emulation (see" not in forced.text
+    done = private.run("echo", "up", env=own, timeout=300)
+    assert (done.code, done.out) == (0, b"up\n"), done
+    assert "did not come up under KVM; trying emulation" in done.text
+    assert json.loads((private.cache / "host.json").read_text())["kvm_usable"] is False
+    again = private.run("true", env=own)
+    assert again.code == 0
+    assert "KVM" not in again.text, again
+
+
 def test_an_accelerator_that_does_not_exist(host):
     done = host.run("true", env={"PYRO_ACCELERATOR": "magic"})
     assert done.code == 125
