@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <memory>
 #include <optional>
 
 #include "client/client.h"
@@ -88,7 +89,7 @@ class SupervisorTest : public ::testing::Test {
       ::_exit(supervisor::run_supervisor(std::move(options)) ? 0 : 1);
     }
     auto pidfd = sys::retrying("pidfd_open", [pid] { return ::syscall(SYS_pidfd_open, pid, 0); });
-    supervisor_.emplace(sys::UniqueFd(*pidfd), pid);
+    supervisor_ = std::make_unique<sys::ChildProcess>(sys::UniqueFd(*pidfd), pid);
     return std::move(pair->ours);
   }
   [[nodiscard]] proto::CreateVm request(bool lease, int ttl = 600) const {
@@ -145,7 +146,7 @@ class SupervisorTest : public ::testing::Test {
 
   Host host_;
   Agent fresh_ = real_agent(), clone_ = real_agent();
-  std::optional<sys::ChildProcess> supervisor_;
+  std::unique_ptr<sys::ChildProcess> supervisor_;
 };
 
 TEST_F(SupervisorTest, CreateStartExecDeletesEverything) {
