@@ -166,6 +166,7 @@ io::Task<void> Guest::freeze_and_save() {
   Error why = co_await session_->closed();
   static_cast<void>(co_await scope.close());
   if (why.code == Errc::kDeadline) {
+    held_ports_.clear();  // it is given up, and may notice
     PYRO_CO_TRY(why, co_await failed("freezing the guest", std::move(why)));
     co_return std::unexpected(std::move(why));
   }

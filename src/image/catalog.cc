@@ -73,6 +73,7 @@ Result<CatalogEntry> find_entry(const std::string& name) {
   const auto found = std::ranges::find(entries, name, &CatalogEntry::name);
   if (found != entries.end()) return *found;
   std::vector<std::string> names;
+  names.reserve(entries.size());
   for (const auto& entry : entries) names.push_back(entry.name);
   const std::string close = did_you_mean(name, names);
   return fail_hint(

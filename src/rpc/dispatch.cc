@@ -8,9 +8,9 @@ namespace pyro::rpc {
 using wire::Frame;
 using wire::FrameType;
 
-void Session::take_frames(Lane& lane) {
+void Session::take_frames(Lane& lane, wire::FrameParser& parser) {
   while (!error_) {
-    auto frame = lane.parser->next();
+    auto frame = parser.next();
     if (frame && !*frame) return;
     Result<void> done =
         frame ? dispatch(lane, std::move(**frame)) : std::unexpected(std::move(frame.error()));

@@ -36,6 +36,7 @@ void Session::send_hello(Lane& lane, bool reply, std::string nonce) {
 // After the hellos: whether both sides have a protocol version in common.
 Result<proto::Hello> Session::agree() {
   if (error_) return std::unexpected(*error_);
+  if (!peer_) return fail(Errc::kInternal, "the hellos are not over");
   if (peer_->version_min > proto::kProtocolMax || peer_->version_max < proto::kProtocolMin) {
     const std::string who = peer_->software.empty() ? "the peer" : to_utf8(peer_->software);
     return fail_hint(Errc::kUnavailable,

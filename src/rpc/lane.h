@@ -1,4 +1,4 @@
-// One byte lane of a session: its descriptor, its parser and what is queued for it.
+// One byte lane of a session: its descriptor and what is queued for it.
 #pragma once
 
 #include "rpc/session.h"
@@ -10,7 +10,6 @@ struct Session::Lane {
       : fd(ex, descriptor.release()), ready(ex), idle(ex) {}
 
   boost::asio::posix::stream_descriptor fd;
-  std::optional<wire::FrameParser> parser;
   std::string nonce;  // of the last hello seen here
 
   std::string pending;              // frames not yet given to the kernel

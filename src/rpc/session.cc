@@ -35,8 +35,7 @@ Session::~Session() {
 
 void Session::start(wire::FrameParser::AcceptHello accept) {
   for (const auto& lane : lanes_) {
-    lane->parser.emplace(accept);
-    scope_.spawn(read_lane(lane.get()));
+    scope_.spawn(read_lane(lane.get(), wire::FrameParser(accept)));
     scope_.spawn(write_lane(lane.get()));
   }
 }
@@ -64,7 +63,7 @@ void Session::finish(Error why) {
 asio::awaitable<Error> Session::closed() {
   const auto woken = co_await closed_.wait();
   if (!woken) co_return woken.error();
-  co_return *error_;
+  co_return error_.value_or(ended("the session has ended"));
 }
 
 asio::awaitable<void> Session::close(std::string reason) {
@@ -82,7 +81,7 @@ asio::awaitable<void> Session::close(std::string reason) {
 
 // --- lanes --------------------------------------------------------------------------------------
 
-asio::awaitable<void> Session::read_lane(Lane* lane) {
+asio::awaitable<void> Session::read_lane(Lane* lane, wire::FrameParser parser) {
   co_await asio::this_coro::throw_if_cancelled(false);
   std::string buffer(kReadSize, '\0');
   while (!error_) {
@@ -95,8 +94,8 @@ asio::awaitable<void> Session::read_lane(Lane* lane) {
       co_return;
     }
     try {
-      lane->parser->feed(std::string_view(buffer).substr(0, n));
-      take_frames(*lane);
+      parser.feed(std::string_view(buffer).substr(0, n));
+      take_frames(*lane, parser);
     } catch (const std::exception& e) {
       finish({.code = Errc::kInternal, .message = std::string("session: ") + e.what(), .hint = {}});
     }

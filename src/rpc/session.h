@@ -68,10 +68,10 @@ class Session {
   };
 
   void start(wire::FrameParser::AcceptHello accept);
-  boost::asio::awaitable<void> read_lane(Lane* lane);
+  boost::asio::awaitable<void> read_lane(Lane* lane, wire::FrameParser parser);
   boost::asio::awaitable<void> write_lane(Lane* lane);
   boost::asio::awaitable<void> run_handler(std::shared_ptr<Stream> stream);
-  void take_frames(Lane& lane);
+  void take_frames(Lane& lane, wire::FrameParser& parser);
   Result<void> dispatch(Lane& lane, wire::Frame frame);
   Result<void> on_hello(Lane& lane, const wire::Frame& frame);
   Result<void> on_request(const wire::Frame& frame);

@@ -217,7 +217,7 @@ TEST_P(SessionTest, WhoDoesNotReadStopsTheProducerOnly) {
     (*slow)->cancel();
     const Output rest = co_await collect(*slow);
     EXPECT_TRUE(rest.result);
-    EXPECT_EQ(rest.text[wire::kStdout].size() + 20 * 1024, pushed);
+    EXPECT_EQ(rest.text[wire::kStdout].size() + std::size_t{20} * 1024, pushed);
   });
 }
 
@@ -265,6 +265,7 @@ TEST_P(SessionTest, ThePeersEndEndsEveryStream) {
 TEST_P(SessionTest, StreamsAreBounded) {
   run(echo, [](Session& client, Session&) -> awaitable<void> {
     std::vector<std::shared_ptr<Stream>> streams;
+    streams.reserve(kMaxStreams);
     for (std::size_t i = 0; i < kMaxStreams; ++i) streams.push_back(*client.open("echo", {}));
     EXPECT_EQ(client.open("echo", {}).error().code, Errc::kLimit);
     streams.clear();
@@ -354,7 +355,8 @@ TEST(SessionHostile, EventsThatNobodyTakesAreBounded) {
   Session server(loop.get_executor(), std::move(f.b_control), {},
                  {.handler = [](std::shared_ptr<Stream> s) -> awaitable<void> {
                    // Waits for the session's end without taking anything.
-                   (void)co_await s->send(wire::kStdout, std::string(2 * kInitialCredit, 'x'));
+                   (void)co_await s->send(wire::kStdout,
+                                          std::string(std::size_t{2} * kInitialCredit, 'x'));
                  }});
   Error why;
   asio::co_spawn(loop, serve_until_closed(server, why), rethrow);

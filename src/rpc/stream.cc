@@ -75,7 +75,7 @@ Task<Incoming> Stream::next() {
     if (response_ && frames_in_ >= response_->data_frames) {
       delivered_ = true;
       if (response_->error) co_return std::unexpected(proto::from_body(*response_->error));
-      co_return Incoming(Response{.result = std::move(*response_->result)});
+      co_return Incoming(Response{.result = std::move(response_->result).value_or(json::object{})});
     }
     if (error_) co_return std::unexpected(*error_);
     incoming_.clear();

@@ -16,7 +16,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
 #include <list>
-#include <optional>
+#include <memory>
 
 #include "base/stopwatch.h"
 #include "core/sandbox.h"
@@ -42,16 +42,18 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// Everything of the host that a sandbox stands on; made once its settings are known.
+// What a sandbox is to be, and everything of the host that it stands on; made once that is known.
 struct Host {
   Host(const proto::CreateVm& c, Monitor m)
-      : dirs{.cache = c.cache_dir,
+      : spec(c),
+        dirs{.cache = c.cache_dir,
              .state = c.state_dir,
              .runtime = c.runtime_dir,
              .libexec = c.libexec_dir},
         monitor(std::move(m)),
         environments(dirs),
         templates(dirs.templates(), *monitor.vmm) {}
+  const proto::CreateVm spec;
   sys::Dirs dirs;
   Monitor monitor;
   image::Environments environments;  // pulls are made by the process that asks for them
@@ -103,10 +105,9 @@ class Supervisor {
   asio::any_io_executor ex_;
   MakeMonitor make_monitor_;
   std::list<Client> clients_;
-  std::optional<proto::CreateVm> spec_;
   double created_at_ = 0;
   std::unique_ptr<Host> host_;
-  std::optional<core::SandboxFolder> folder_;
+  std::unique_ptr<core::SandboxFolder> folder_;
   std::unique_ptr<core::Sandbox> sandbox_;
   bool removed_ = false;
   io::Event end_;
@@ -114,20 +115,20 @@ class Supervisor {
 };
 
 proto::VmStatus Supervisor::status() const {
-  return {.vm_id = spec_->vm_id,
-          .environment = spec_->environment,
+  return {.vm_id = host_->spec.vm_id,
+          .environment = host_->spec.environment,
           .state = removed_ ? "deleted" : core::state_name(sandbox_->state()),
           .execution_mode = kExecutionMode,
-          .vcpu_count = spec_->vcpu_count,
-          .mem_mib = spec_->mem_mib,
-          .ttl_seconds = spec_->ttl_seconds,
+          .vcpu_count = host_->spec.vcpu_count,
+          .mem_mib = host_->spec.mem_mib,
+          .ttl_seconds = host_->spec.ttl_seconds,
           .created_at = created_at_,
-          .expires_at = created_at_ + spec_->ttl_seconds,
+          .expires_at = created_at_ + host_->spec.ttl_seconds,
           .last_error = sandbox_->last_error()};
 }
 
 Result<void> Supervisor::record() const {
-  if (spec_->lease || removed_) return {};
+  if (host_->spec.lease || removed_) return {};
   const proto::VmStatus s = status();
   return folder_->write({.vm_id = s.vm_id,
                          .environment = s.environment,
@@ -142,15 +143,16 @@ Result<void> Supervisor::record() const {
 }
 
 void Supervisor::make_sandbox() {
-  core::SandboxSpec spec{.vm_id = spec_->vm_id,
-                         .environment = spec_->environment,
-                         .shape = {.accelerator = host_->monitor.accelerator,
-                                   .mem_mib = spec_->mem_mib,
-                                   .vcpus = spec_->vcpu_count},
-                         .cold = spec_->cold,
-                         .boot = {.agent_path = host_->dirs.libexec + "/pyro-agent",
-                                  .tsc_khz = host_->monitor.tsc_khz,
-                                  .boot_limit = std::chrono::milliseconds(spec_->boot_limit_ms)}};
+  core::SandboxSpec spec{
+      .vm_id = host_->spec.vm_id,
+      .environment = host_->spec.environment,
+      .shape = {.accelerator = host_->monitor.accelerator,
+                .mem_mib = host_->spec.mem_mib,
+                .vcpus = host_->spec.vcpu_count},
+      .cold = host_->spec.cold,
+      .boot = {.agent_path = host_->dirs.libexec + "/pyro-agent",
+               .tsc_khz = host_->monitor.tsc_khz,
+               .boot_limit = std::chrono::milliseconds(host_->spec.boot_limit_ms)}};
   spec.boot.answer_limit = std::min(spec.boot.answer_limit, spec.boot.boot_limit);
   spec.boot.call_limit = std::min(spec.boot.call_limit, spec.boot.boot_limit);
   sandbox_ = std::make_unique<core::Sandbox>(std::move(spec),
@@ -163,10 +165,10 @@ void Supervisor::make_sandbox() {
 Result<proto::VmStatus> Supervisor::create(Client* client, const proto::CreateVm& request) {
   PYRO_CHECK(check(request));
   PYRO_TRY(auto monitor, make_monitor_(request));
-  host_ = std::make_unique<Host>(request, std::move(monitor));
-  PYRO_TRY(auto folder, core::SandboxFolder::create(host_->dirs, request.vm_id));
-  folder_.emplace(std::move(folder));
-  spec_ = request;
+  auto host = std::make_unique<Host>(request, std::move(monitor));
+  PYRO_TRY(auto folder, core::SandboxFolder::create(host->dirs, request.vm_id));
+  folder_ = std::make_unique<core::SandboxFolder>(std::move(folder));
+  host_ = std::move(host);
   created_at_ = now_seconds();
   make_sandbox();
   client->leases = request.lease;
@@ -179,7 +181,7 @@ Result<proto::VmStatus> Supervisor::create(Client* client, const proto::CreateVm
 }
 
 Result<void> Supervisor::listen() {
-  const std::string path = core::socket_of(host_->dirs, spec_->vm_id);
+  const std::string path = core::socket_of(host_->dirs, host_->spec.vm_id);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
@@ -235,7 +237,7 @@ asio::awaitable<void> Supervisor::serve(sys::UniqueFd socket, bool first) {
   const auto hello = co_await client->session->handshake_as_acceptor();
   if (hello) static_cast<void>(co_await client->session->closed());
   co_await client->session->close();
-  const bool last_hope = first && !spec_;  // nobody else can reach a sandbox that was not created
+  const bool last_hope = first && !host_;  // nobody else can reach a sandbox that was not created
   if (client->leases || last_hope) end_.set();
   clients_.erase(client);
 }
@@ -253,7 +255,7 @@ asio::awaitable<void> Supervisor::handle(Client* client, StreamPtr stream) {
 io::Task<boost::json::object> Supervisor::dispatch(Client* client, StreamPtr stream) {
   const std::string& method = stream->method();
   if (method == proto::CreateVm::kName) {
-    if (spec_) co_return fail(Errc::kConflict, "this supervisor has a sandbox already");
+    if (host_) co_return fail(Errc::kConflict, "this supervisor has a sandbox already");
     const auto request = proto::decode<proto::CreateVm>(stream->params());
     auto created = request ? create(client, *request)
                            : Result<proto::VmStatus>(std::unexpected(request.error()));
@@ -295,7 +297,7 @@ bool is_of_the_machine(const Error& error) {
 }
 
 bool Supervisor::may_blame_kvm(const Error& error) const {
-  const bool chosen = spec_->accelerator.empty();  // by us, and not asked for
+  const bool chosen = host_->spec.accelerator.empty();  // by us, and not asked for
   return host_->monitor.accelerator == vmm::Accelerator::kKvm && chosen && !end_.is_set() &&
          sandbox_->state() == core::SandboxState::kFailed && is_of_the_machine(error);
 }
@@ -320,7 +322,7 @@ io::Task<proto::StartVmResult> Supervisor::start(StreamPtr stream) {
       static_cast<void>(vmm::distrust_kvm(host_->dirs.cache, "a guest did not come up: " + why));
     }
   }
-  if (!stages && spec_->accelerator == vmm::accelerator_name(vmm::Accelerator::kKvm) &&
+  if (!stages && host_->spec.accelerator == vmm::accelerator_name(vmm::Accelerator::kKvm) &&
       is_of_the_machine(stages.error())) {
     stages = std::unexpected(
         std::move(stages.error())
@@ -359,7 +361,7 @@ io::Task<proto::VmStatus> Supervisor::remove() {
 }
 
 asio::awaitable<void> Supervisor::end_at_expiry() {
-  const auto slept = co_await io::sleep_for(std::chrono::seconds(spec_->ttl_seconds));
+  const auto slept = co_await io::sleep_for(std::chrono::seconds(host_->spec.ttl_seconds));
   if (slept) end_.set();
 }
 

@@ -90,7 +90,7 @@ TEST(FrameHeader, AcceptsAndRefuses) {
       {"type 9", header(0, 1, 9, 0), Errc::kInvalid},
       {"flags on a request", header(0, 1, 2, 1), Errc::kInvalid},
       {"huge length", header(0xffffffff, 1, 2, 0), Errc::kLimit},
-      {"short header", "\x00\x00", Errc::kInvalid},
+      {"short header", std::string(2, '\0'), Errc::kInvalid},
   };
   for (const Row& row : rows) {
     auto h = FrameHeader::parse(row.raw);

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <optional>
 
@@ -114,7 +115,7 @@ class SupervisorTest : public ::testing::Test {
       ::_exit(supervisor::run_supervisor(std::move(options)) ? 0 : 1);
     }
     auto pidfd = sys::retrying("pidfd_open", [pid] { return ::syscall(SYS_pidfd_open, pid, 0); });
-    supervisor_.emplace(sys::UniqueFd(*pidfd), pid);
+    supervisor_ = std::make_unique<sys::ChildProcess>(sys::UniqueFd(*pidfd), pid);
     return std::move(pair->ours);
   }
   [[nodiscard]] proto::CreateVm request(bool lease, int ttl = 600) const {
@@ -177,7 +178,7 @@ class SupervisorTest : public ::testing::Test {
   Agent under_kvm_;     // when set, the host's KVM counts as usable and guests under it do this
   std::string forced_;  // PYRO_ACCELERATOR
   int boot_limit_ms_ = 20'000;
-  std::optional<sys::ChildProcess> supervisor_;
+  std::unique_ptr<sys::ChildProcess> supervisor_;
 };
 
 TEST_F(SupervisorTest, CreateStartExecDeletesEverything) {
