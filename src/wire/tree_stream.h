@@ -43,7 +43,7 @@ struct TreeEntry {
   EntryKind kind = EntryKind::kEnd;
   std::string path;
   std::uint32_t mode = 0;     // permission bits, 07777
-  std::int64_t mtime_ns = 0;  // since 1970; seconds fit in 35 bits
+  std::int64_t mtime_ns = 0;  // since 1970
   std::string target;         // kSymlink
   bool operator==(const TreeEntry&) const = default;
 };
