@@ -8,7 +8,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
-#include "agent/exec_io.h"
 #include "agent/spawn.h"
 #include "base/text.h"
 
@@ -130,10 +129,24 @@ asio::awaitable<void> ExecService::Run::take_input() {
   }
 }
 
+void ExecService::prepare_next(const asio::any_io_executor& ex) {
+  if (next_io_) return;
+  auto io = ExecIo::make_pipes(ex);
+  if (io) next_io_ = *std::move(io);  // else the next exec tries again, and says why not
+}
+
+Result<std::unique_ptr<ExecIo>> ExecService::make_io(const Run& run) {
+  if (run.request.tty) return ExecIo::make_terminal(run.executor, *run.request.tty);
+  auto io = next_io_ ? Result<std::unique_ptr<ExecIo>>(std::move(next_io_))
+                     : ExecIo::make_pipes(run.executor);
+  if (io && run.request.stdin_open) PYRO_CHECK((*io)->open_input());
+  return io;
+}
+
 Result<void> ExecService::start(Run& run) {
   PYRO_TRY(run.request, proto::decode<proto::Exec>(run.stream->params()));
   PYRO_CHECK(check(run.request));
-  PYRO_TRY(ProgramEnds ends, open_ends(run.request));
+  PYRO_TRY(run.io, make_io(run));
   if (groups_) {
     auto group = groups_->acquire();
     if (group) run.group = *std::move(group);
@@ -143,7 +156,7 @@ Result<void> ExecService::start(Run& run) {
                    .argv = proto::to_strings(run.request.argv),
                    .env = {},
                    .cwd = run.request.cwd.value,
-                   .fds = {ends.child[0].get(), ends.child[1].get(), ends.child[2].get()},
+                   .fds = {run.io->child(0), run.io->child(1), run.io->child(2)},
                    .terminal = run.request.tty.has_value(),
                    .cgroup_dir = run.group ? run.group->dir().get() : -1};
   for (const auto& [name, value] : env) spec.env.push_back(name + "=" + value);
@@ -156,7 +169,7 @@ Result<void> ExecService::start(Run& run) {
   run.pid = *pid;
   run.started = Clock::now();
   reaper_.watch(run.pid, &run.watch);
-  run.io = std::make_unique<ExecIo>(run.executor, run.stream, ends, run.request.tty.has_value());
+  run.io->begin(run.stream);
   return {};
 }
 
@@ -236,10 +249,10 @@ asio::awaitable<void> ExecService::handle(std::shared_ptr<rpc::Stream> stream) {
   }
   --running_;
   (void)stream->respond(proto::encode(result));
-  if (!run.group) co_return;
   // The answer goes out first: looking after the group costs as much as the rest of the end.
   co_await asio::post(ex, asio::use_awaitable);
-  groups_->release(std::move(run.group));
+  if (run.group) groups_->release(std::move(run.group));
+  prepare_next(ex);
 }
 
 }  // namespace pyro::agent

@@ -23,63 +23,57 @@ constexpr std::size_t kChunk = 32U << 10;
 constexpr std::size_t kTerminalDrain = 1U << 20;
 constexpr char kEndOfFile = 4;  // ^D
 
-Result<void> open_terminal(const proto::Terminal& size, ProgramEnds& ends) {
+// `ours` becomes nonblocking, the program's end stays as programs expect it.
+Result<void> pipe_from(ExecIo::Descriptor& ours, sys::UniqueFd& theirs, bool child_reads) {
+  PYRO_TRY(sys::Pipe pipe, sys::make_pipe());
+  sys::UniqueFd& kept = child_reads ? pipe.write : pipe.read;
+  PYRO_CHECK(sys::set_nonblocking(kept.get(), true));
+  ours.assign(kept.release());
+  theirs = std::move(child_reads ? pipe.read : pipe.write);
+  return {};
+}
+
+}  // namespace
+
+ExecIo::ExecIo(const asio::any_io_executor& ex, bool terminal)
+    : terminal_(terminal), in_(ex), out_(ex), err_(ex), in_ready_(ex) {}
+
+Result<std::unique_ptr<ExecIo>> ExecIo::make_pipes(asio::any_io_executor ex) {
+  std::unique_ptr<ExecIo> io(new ExecIo(ex, false));
+  PYRO_TRY(const int null, sys::retrying("open /dev/null",
+                                         [] { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }));
+  io->child_[0] = sys::UniqueFd(null);
+  PYRO_CHECK(pipe_from(io->out_, io->child_[1], false));
+  PYRO_CHECK(pipe_from(io->err_, io->child_[2], false));
+  return io;
+}
+
+Result<void> ExecIo::open_input() {
+  return pipe_from(in_, child_[0], true);
+}
+
+Result<std::unique_ptr<ExecIo>> ExecIo::make_terminal(asio::any_io_executor ex,
+                                                      const proto::Terminal& size) {
+  std::unique_ptr<ExecIo> io(new ExecIo(ex, true));
   PYRO_TRY(const int master, sys::retrying("open /dev/ptmx", [] {
              return ::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
            }));
-  ends.ours_out = sys::UniqueFd(master);
+  io->out_.assign(master);
   int unlocked = 0;
   PYRO_CHECK(sys::retrying("TIOCSPTLCK", [&] { return ::ioctl(master, TIOCSPTLCK, &unlocked); }));
   PYRO_TRY(const int slave, sys::retrying("TIOCGPTPEER", [&] {
              return ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
            }));
-  ends.child[0] = sys::UniqueFd(slave);
-  const winsize ws{.ws_row = size.rows, .ws_col = size.cols, .ws_xpixel = 0, .ws_ypixel = 0};
-  PYRO_CHECK(sys::retrying("TIOCSWINSZ", [&] { return ::ioctl(master, TIOCSWINSZ, &ws); }));
-  PYRO_TRY(ends.child[1], sys::duplicate(slave));
-  PYRO_TRY(ends.child[2], sys::duplicate(slave));
-  return {};
+  io->child_[0] = sys::UniqueFd(slave);
+  io->resize(size);
+  PYRO_TRY(io->child_[1], sys::duplicate(slave));
+  PYRO_TRY(io->child_[2], sys::duplicate(slave));
+  return io;
 }
 
-// `ours` becomes nonblocking, the program's end stays as programs expect it.
-Result<void> pipe_from(sys::UniqueFd& ours, sys::UniqueFd& theirs, bool child_reads) {
-  PYRO_TRY(sys::Pipe pipe, sys::make_pipe());
-  ours = std::move(child_reads ? pipe.write : pipe.read);
-  theirs = std::move(child_reads ? pipe.read : pipe.write);
-  return sys::set_nonblocking(ours.get(), true);
-}
-
-}  // namespace
-
-Result<ProgramEnds> open_ends(const proto::Exec& request) {
-  ProgramEnds ends;
-  if (request.tty) {
-    PYRO_CHECK(open_terminal(*request.tty, ends));
-    return ends;
-  }
-  if (request.stdin_open) {
-    PYRO_CHECK(pipe_from(ends.ours_in, ends.child[0], true));
-  } else {
-    PYRO_TRY(const int null, sys::retrying("open /dev/null", [] {
-               return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-             }));
-    ends.child[0] = sys::UniqueFd(null);
-  }
-  PYRO_CHECK(pipe_from(ends.ours_out, ends.child[1], false));
-  PYRO_CHECK(pipe_from(ends.ours_err, ends.child[2], false));
-  return ends;
-}
-
-ExecIo::ExecIo(asio::any_io_executor ex, std::shared_ptr<rpc::Stream> stream, ProgramEnds& ends,
-               bool terminal)
-    : stream_(std::move(stream)),
-      terminal_(terminal),
-      in_(ex),
-      out_(ex, ends.ours_out.release()),
-      err_(ex),
-      in_ready_(ex) {
-  if (ends.ours_err) err_.assign(ends.ours_err.release());
-  if (ends.ours_in) in_.assign(ends.ours_in.release());
+void ExecIo::begin(std::shared_ptr<rpc::Stream> stream) {
+  stream_ = std::move(stream);
+  child_ = {};
 }
 
 asio::awaitable<void> ExecIo::pump(std::uint16_t channel) {

@@ -1,6 +1,7 @@
 // The byte streams between one running program and its rpc stream.
 #pragma once
 
+#include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
 #include <string>
@@ -12,18 +13,18 @@
 
 namespace pyro::agent {
 
-// The ends of pipes or of a pseudo terminal.
-struct ProgramEnds {
-  sys::UniqueFd ours_in, ours_out, ours_err;  // nonblocking; with a terminal only ours_out
-  sys::UniqueFd child[3];
-};
-Result<ProgramEnds> open_ends(const proto::Exec& request);
-
 class ExecIo {
  public:
   using Descriptor = boost::asio::posix::stream_descriptor;
-  ExecIo(boost::asio::any_io_executor ex, std::shared_ptr<rpc::Stream> stream, ProgramEnds& ends,
-         bool terminal);
+  // Pipes for both outputs and /dev/null as input; with open_input() a pipe for that, too.
+  static Result<std::unique_ptr<ExecIo>> make_pipes(boost::asio::any_io_executor ex);
+  Result<void> open_input();
+  static Result<std::unique_ptr<ExecIo>> make_terminal(boost::asio::any_io_executor ex,
+                                                       const proto::Terminal& size);
+  // What the program gets as descriptor `i` (0 to 2); open until begin().
+  [[nodiscard]] int child(std::size_t i) const { return child_.at(i).get(); }
+  // The program runs.
+  void begin(std::shared_ptr<rpc::Stream> stream);
 
   // Copies one output until its end; after drain() only what is there already. Ends the channel.
   boost::asio::awaitable<void> pump(std::uint16_t channel);
@@ -35,9 +36,11 @@ class ExecIo {
   void resize(proto::Terminal size);
 
  private:
+  ExecIo(const boost::asio::any_io_executor& ex, bool terminal);
   Descriptor& output(std::uint16_t channel) { return channel == wire::kStdout ? out_ : err_; }
   std::shared_ptr<rpc::Stream> stream_;
   bool terminal_;
+  std::array<sys::UniqueFd, 3> child_;
   Descriptor in_, out_, err_;
   bool draining_ = false;
   std::size_t budget_[wire::kChannels] = {};  // bytes left to drain

@@ -25,6 +25,7 @@ Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
     PYRO_TRY(auto groups, machine_.prepare(request));
     prepared_ = true;
     exec_.set_groups(std::move(groups));
+    exec_.prepare_next(ex_);
     const auto took = std::chrono::steady_clock::now() - start;
     return proto::encode(proto::PrepareResult{
         .duration_us = std::chrono::duration_cast<std::chrono::microseconds>(took).count()});
