@@ -23,8 +23,9 @@ void Database::Closer::operator()(sqlite3* db) const {
 }
 
 Statement& Statement::bind(int index, std::string_view text) {
-  sqlite3_bind_text(stmt_.get(), index, text.data(), static_cast<int>(text.size()),
-                    SQLITE_TRANSIENT);
+  // A null pointer would bind NULL, whatever the size.
+  sqlite3_bind_text64(stmt_.get(), index, text.empty() ? "" : text.data(), text.size(),
+                      SQLITE_TRANSIENT, SQLITE_UTF8);
   return *this;
 }
 Statement& Statement::bind(int index, std::int64_t value) {
@@ -33,6 +34,11 @@ Statement& Statement::bind(int index, std::int64_t value) {
 }
 Statement& Statement::bind(int index, double value) {
   sqlite3_bind_double(stmt_.get(), index, value);
+  return *this;
+}
+Statement& Statement::bind_blob(int index, std::string_view bytes) {
+  sqlite3_bind_blob64(stmt_.get(), index, bytes.empty() ? "" : bytes.data(), bytes.size(),
+                      SQLITE_TRANSIENT);
   return *this;
 }
 Statement& Statement::bind_null(int index) {
