@@ -1,0 +1,66 @@
+#include "base/redact.h"
+
+#include <algorithm>
+
+namespace pyro {
+
+Redactor::Redactor(const std::map<std::string, std::string>& secrets) {
+  for (const auto& [name, value] : secrets) {
+    if (value.size() < kLeastSecret) continue;
+    secrets_.emplace_back("[redacted:" + name + "]", value);
+    starts_[static_cast<unsigned char>(value.front())] = true;
+  }
+  std::ranges::sort(secrets_, std::ranges::greater(),
+                    [](const auto& s) { return s.second.size(); });
+}
+
+// The longest come first, so a possible longer one is seen before a whole shorter one.
+Redactor::Match Redactor::match(std::string_view at) const {
+  Match found;
+  for (std::size_t i = 0; i < secrets_.size(); ++i) {
+    const std::string& value = secrets_[i].second;
+    if (at.size() < value.size()) {
+      found.possible = found.possible || value.starts_with(at);
+    } else if (at.starts_with(value)) {
+      found.secret = i;
+      found.whole = true;
+      return found;
+    }
+  }
+  return found;
+}
+
+std::string Redactor::take(bool last) {
+  std::string shown;
+  const std::string_view all = held_;
+  std::size_t done = 0;
+  while (done < all.size()) {
+    std::size_t at = done;
+    while (at < all.size() && !starts_[static_cast<unsigned char>(all[at])]) ++at;
+    shown += all.substr(done, at - done);
+    done = at;
+    if (done == all.size()) break;
+    const Match found = match(all.substr(done));
+    if (found.possible && !last) break;
+    if (found.whole) {
+      shown += secrets_[found.secret].first;
+      done += secrets_[found.secret].second.size();
+    } else {
+      shown += all[done++];
+    }
+  }
+  held_.erase(0, done);
+  return shown;
+}
+
+std::string Redactor::feed(std::string_view bytes) {
+  if (secrets_.empty()) return std::string(bytes);
+  held_ += bytes;
+  return take(/*last=*/false);
+}
+
+std::string Redactor::flush() {
+  return take(/*last=*/true);
+}
+
+}  // namespace pyro
