@@ -19,24 +19,24 @@ TreeEntry entry(EntryKind kind, std::string path, std::string target = {}) {
 
 struct Parsed {
   std::vector<TreeItem> items;
-  std::optional<Error> error;
+  Result<void> outcome;
 };
 Parsed parse(TreeParser& parser) {
   Parsed out;
   for (;;) {
     auto item = parser.next();
     if (!item) {
-      out.error = item.error();
+      out.outcome = std::unexpected(item.error());
       return out;
     }
     if (!*item) return out;
     out.items.push_back(**std::move(item));
   }
 }
-std::optional<Error> error_of(const std::string& bytes) {
+Result<void> outcome_of(const std::string& bytes) {
   TreeParser parser;
   parser.feed(bytes);
-  return parse(parser).error;
+  return parse(parser).outcome;
 }
 
 std::string sample() {
@@ -58,7 +58,7 @@ TEST(TreeStream, ComesBackWholeAndByteByByte) {
   TreeParser whole;
   whole.feed(sample());
   const Parsed a = parse(whole);
-  ASSERT_FALSE(a.error) << a.error->message;
+  ASSERT_TRUE(a.outcome) << a.outcome.error().message;
   EXPECT_TRUE(whole.ended());
   EXPECT_FALSE(whole.has_more());
   ASSERT_EQ(a.items.size(), 11U);
@@ -82,7 +82,7 @@ TEST(TreeStream, ComesBackWholeAndByteByByte) {
 TEST(TreeStream, SaysWhenSomethingComesAfterTheEnd) {
   TreeParser parser;
   parser.feed(sample() + "x");
-  EXPECT_FALSE(parse(parser).error);
+  EXPECT_TRUE(parse(parser).outcome);
   EXPECT_TRUE(parser.has_more());
 }
 
@@ -93,9 +93,9 @@ TEST(TreeStream, RefusesPathsThatLeadElsewhere) {
         std::string("a\0b", 3), std::string(kMaxPath + 1, 'a'), std::string(256, 'a')}) {
     std::string bytes;
     append_entry(bytes, entry(EntryKind::kFile, path));
-    const auto error = error_of(bytes);
-    ASSERT_TRUE(error) << path;
-    EXPECT_EQ(error->code, Errc::kInvalid) << path;
+    const auto outcome = outcome_of(bytes);
+    ASSERT_FALSE(outcome) << path;
+    EXPECT_EQ(outcome.error().code, Errc::kInvalid) << path;
     EXPECT_FALSE(check_tree_path(path)) << path;
   }
   EXPECT_TRUE(check_tree_path("..a/b.. /.hidden"));
@@ -117,7 +117,7 @@ TEST(TreeStream, RefusesWhatNoTreeHas) {
   ByteWriter(huge_chunk).be32(kMaxChunk + 1);
   for (const std::string& bytes : {root_removed, odd_mode, empty_link, long_end, huge_chunk,
                                    std::string(15, '\0'), std::string(15, '\x07')}) {
-    EXPECT_TRUE(error_of(bytes));
+    EXPECT_FALSE(outcome_of(bytes));
   }
 }
 
