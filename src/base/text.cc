@@ -128,6 +128,34 @@ std::string printable(std::string_view bytes) {
   return out;
 }
 
+std::string quoted_name(std::string_view name) {
+  constexpr std::size_t kMost = 200;
+  bool lossy = false;
+  const std::string_view shown = name.substr(0, kMost);
+  (void)to_utf8(shown, &lossy);
+  std::string out = "\"";
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const auto c = static_cast<unsigned char>(shown[i]);
+    // U+0080 to U+009F are control characters too.
+    const bool c1 = c == 0xc2 && i + 1 < shown.size() &&
+                    (static_cast<unsigned char>(shown[i + 1]) & 0xe0U) == 0x80;
+    if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (c == '"' || c == '\\') {
+      out += '\\';
+      out += shown[i];
+    } else if (c < 0x20 || c == 0x7f || c1 || (lossy && c >= 0x80)) {
+      out += "\\x" + hex(shown.substr(i, 1));
+      if (c1 && !lossy) out += "\\x" + hex(shown.substr(++i, 1));
+    } else {
+      out += shown[i];
+    }
+  }
+  return out + (shown.size() < name.size() ? "\"..." : "\"");
+}
+
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -21,6 +21,10 @@ std::string to_utf8(std::string_view bytes, bool* lossy = nullptr);
 // stay, carriage returns and terminal control sequences (ECMA-48) go, anything else becomes U+FFFD.
 std::string printable(std::string_view bytes);
 
+// A name from wherever, in quotes and on one line, for a message: what is no printable UTF-8 stands
+// as \n, \t, \xNN. Cut after 200 bytes, with three dots.
+std::string quoted_name(std::string_view name);
+
 std::string base64(std::string_view bytes);
 // The bytes of canonical, padded base64 (RFC 4648, section 4); nullopt for anything else: other
 // letters, blanks, missing padding, padding bits that are not zero.

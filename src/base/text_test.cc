@@ -7,6 +7,17 @@
 namespace pyro {
 namespace {
 
+TEST(QuotedName, IsOneLineOfUtf8) {
+  EXPECT_EQ(quoted_name("plain.txt"), "\"plain.txt\"");
+  EXPECT_EQ(quoted_name("a\nb\tc\"d\\"), R"("a\nb\tc\"d\\")");
+  EXPECT_EQ(quoted_name("\x1b[31m\x7f"), R"("\x1b[31m\x7f")");
+  EXPECT_EQ(quoted_name("\xc3\xa4"), "\"\xc3\xa4\"");
+  EXPECT_EQ(quoted_name("\xc3\xa4\xff"), R"("\xc3\xa4\xff")");
+  EXPECT_EQ(quoted_name("\xc2\x9b"), R"("\xc2\x9b")");
+  EXPECT_EQ(quoted_name(std::string(201, 'a')), "\"" + std::string(200, 'a') + "\"...");
+  EXPECT_EQ(quoted_name(""), "\"\"");
+}
+
 TEST(ShellJoin, KeepsWordBoundaries) {
   EXPECT_EQ(shell_join({"git", "--version"}), "git --version");
   EXPECT_EQ(shell_join({"sh", "-c", "echo 'a b'"}), R"(sh -c 'echo '"'"'a b'"'"'')");

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "base/text.h"
 #include "image/initramfs.h"
 #include "sys/file.h"
+#include "sys/random.h"
 #include "vmm/qemu_command.h"
 
 namespace pyro::core {
@@ -24,14 +24,6 @@ namespace {
 constexpr std::size_t kConsoleInError = 1500;
 constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kDeathMoment = std::chrono::milliseconds(500);
-
-Result<std::string> random_bytes(std::size_t n) {
-  std::string bytes(n, '\0');
-  PYRO_TRY(const int got,
-           sys::retrying("getrandom", [&] { return ::getrandom(bytes.data(), bytes.size(), 0); }));
-  if (static_cast<std::size_t>(got) != n) return fail(Errc::kInternal, "getrandom gave too little");
-  return bytes;
-}
 
 // The end of the console, on lines of its own, for a person to read.
 std::string console_lines(const std::string& console) {
@@ -128,8 +120,8 @@ io::Task<void> Guest::prepare() {
 }
 
 io::Task<void> Guest::rejuvenate(Identity identity) {
-  PYRO_CO_TRY(std::string entropy, random_bytes(64));
-  PYRO_CO_TRY(const std::string machine_id, random_bytes(16));
+  PYRO_CO_TRY(std::string entropy, sys::random_bytes(64));
+  PYRO_CO_TRY(const std::string machine_id, sys::random_bytes(16));
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   proto::Rejuvenate request{.entropy = std::move(entropy),

@@ -1,11 +1,11 @@
 #include "core/sandbox_folder.h"
 
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "sys/random.h"
 
 namespace pyro::core {
 
@@ -52,9 +52,8 @@ bool is_vm_id(const std::string& text) {
 }
 
 Result<std::string> new_vm_id() {
-  char bytes[kDigits / 2];
-  PYRO_CHECK(sys::retrying("getrandom", [&] { return ::getrandom(bytes, sizeof bytes, 0); }));
-  return std::string(kPrefix) + hex({bytes, sizeof bytes});
+  PYRO_TRY(const std::string bytes, sys::random_bytes(kDigits / 2));
+  return std::string(kPrefix) + hex(bytes);
 }
 
 Result<SandboxFolder> SandboxFolder::create(const sys::Dirs& dirs, const std::string& id) {

@@ -13,8 +13,7 @@ constexpr std::uint32_t kBroken = 0xffffffff;
 constexpr std::uint32_t kModeBits = 07777;
 
 std::unexpected<Error> bad_path(std::string_view path, const char* why) {
-  constexpr std::size_t kShown = 200;
-  return fail(Errc::kInvalid, "the path \"" + printable(path.substr(0, kShown)) + "\" " + why);
+  return fail(Errc::kInvalid, "the path " + quoted_name(path) + " " + why);
 }
 
 Result<void> check_entry(const TreeEntry& entry) {
