@@ -213,7 +213,7 @@ std::string hunks(std::string_view before_text, std::string_view after_text) {
 
 // git's and patch's way to write a name that is not plain: in quotes, with octal numbers.
 std::string patch_name(std::string_view prefix, std::string_view path) {
-  const std::string whole = std::string(prefix) + std::string(path);
+  std::string whole = std::string(prefix) + std::string(path);
   const bool plain = std::ranges::all_of(whole, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte > 0x20 && byte < 0x7f && c != '"' && c != '\\';

@@ -103,8 +103,10 @@ TEST_F(Names, OfManyAtOnceOneGetsIt) {
   const std::string gone = workspace();
   ASSERT_TRUE(take_name(dirs_, "repo", gone));
   ASSERT_TRUE(sys::remove_tree(folder_of(dirs_, gone)));
+  constexpr int kMany = 8;
   std::vector<std::string> ids;
-  for (int i = 0; i < 8; ++i) ids.push_back(workspace());
+  ids.reserve(kMany);
+  for (int i = 0; i < kMany; ++i) ids.push_back(workspace());
   std::atomic<int> got = 0;
   std::vector<std::thread> threads;
   threads.reserve(ids.size());
