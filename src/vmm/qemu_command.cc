@@ -13,6 +13,12 @@ std::string kernel_command_line(long tsc_khz) {
   return line;
 }
 
+// TCG carries out a string instruction step by step, and a kernel that is told of ERMS copies and
+// clears memory a byte a step: seen, 0.4 GB/s with it and 1.8 to 3.2 without.
+std::string cpu_model(Accelerator accelerator) {
+  return accelerator == Accelerator::kTcg ? "max,-erms,-fsrm" : "max";
+}
+
 std::vector<std::string> qemu_argv(const QemuCommand& c) {
   const bool shared = c.memory_mode == LaunchSpec::Memory::kShared;
   std::vector<std::string> argv{c.program};
@@ -23,7 +29,7 @@ std::vector<std::string> qemu_argv(const QemuCommand& c) {
   // guest has no timer to boot with. The same machine under KVM keeps one guest for both.
   add({"-M", "microvm,x-option-roms=off,isa-serial=on,rtc=on,pit=on,pic=on,memory-backend=memory"});
   add({"-accel", accelerator_name(c.shape.accelerator)});
-  add({"-cpu", "max", "-smp", fmt::format("{}", c.shape.vcpus), "-m",
+  add({"-cpu", cpu_model(c.shape.accelerator), "-smp", fmt::format("{}", c.shape.vcpus), "-m",
        fmt::format("{}", c.shape.mem_mib)});
   add({"-object", fmt::format("memory-backend-file,id=memory,size={}M,mem-path={},share={}",
                               c.shape.mem_mib, kMemoryPath, shared ? "on" : "off")});
