@@ -26,7 +26,8 @@ class SyncJob {
   // The tree stream as it comes.
   Result<void> feed(std::string_view bytes);
   // Puts what was fed in its place. An error: the tree is as it was before, unless it is kDamaged:
-  // then the rest is undone at the next mount.
+  // then the next mount makes it whole, the old one or, when only the mark could not be written,
+  // the new one.
   Result<proto::TreeCounts> commit();
   // Removes what is not needed any more, of an unfinished sync as of a finished one.
   Result<void> discard();
