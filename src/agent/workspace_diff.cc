@@ -181,8 +181,7 @@ Result<bool> TreeDiff::same(const Side& was, const Side& is, const std::string& 
   return true;
 }
 
-Result<void> TreeDiff::compare(std::string& out) {
-  Comparison& c = *comparison_;
+Result<void> TreeDiff::compare(Comparison& c, std::string& out) {
   const auto before = read_some(c.was.get(), left_bytes_);
   const auto now = read_some(c.is.get(), right_bytes_);
   const bool equal =
@@ -245,7 +244,7 @@ Result<void> TreeDiff::step(std::string& out) {
 Result<bool> TreeDiff::fill(std::string& out) {
   for (int i = 0; i < kSteps && out.size() < kBatch; ++i) {
     if (comparison_) {
-      PYRO_CHECK(compare(out));
+      PYRO_CHECK(compare(*comparison_, out));
     } else if (!frames_.empty()) {
       PYRO_CHECK(step(out));
     } else {

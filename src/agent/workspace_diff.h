@@ -44,7 +44,8 @@ class TreeDiff final : public TreeProducer {
                                   const std::string& path, const std::string& name, bool merged);
   Result<bool> same(const Side& was, const Side& is, const std::string& path,
                     const std::string& name);
-  Result<void> compare(std::string& out);
+  // Goes on with `c`, which is comparison_.
+  Result<void> compare(Comparison& c, std::string& out);
   Result<void> changed(std::string& out, const Side& was, const Side& is, const std::string& path,
                        const std::string& name);
   Result<void> put(std::string& out, int dir, const std::string& name, const std::string& path,
