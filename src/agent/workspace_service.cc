@@ -78,15 +78,15 @@ WorkspaceService::Answer WorkspaceService::mount(std::shared_ptr<rpc::Stream> st
   mounting_ = true;
   Worker worker(ex_);
   proto::WorkspaceMountResult result;
-  std::optional<WorkspaceDirs> dirs;
+  WorkspaceDirs dirs;
   const auto mounted = co_await worker.run([&]() -> Result<void> {
     PYRO_TRY(dirs, mounts_.mount(request));
-    PYRO_TRY(result.interrupted_sync, recover_sync(*dirs, changes_));
+    PYRO_TRY(result.interrupted_sync, recover_sync(dirs, changes_));
     return mounts_.show();
   });
   mounting_ = false;
   PYRO_CO_CHECK(mounted);
-  dirs_ = std::move(dirs);
+  dirs_ = std::make_unique<const WorkspaceDirs>(std::move(dirs));
   co_return proto::encode(result);
 }
 

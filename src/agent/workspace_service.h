@@ -3,7 +3,6 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
-#include <optional>
 
 #include "agent/worker.h"
 #include "agent/workspace_mounts.h"
@@ -45,7 +44,7 @@ class WorkspaceService {
   WorkspaceMounts& mounts_;
   Changes changes_;
   bool mounting_ = false;
-  std::optional<WorkspaceDirs> dirs_;
+  std::unique_ptr<const WorkspaceDirs> dirs_;  // once it is mounted
 
   std::uint32_t syncs_ = 0;
   bool syncing_ = false;
