@@ -71,7 +71,9 @@ class AgentTest : public testing::Test {
     auto folder = cgroup_folder();
     ExecService exec(reaper,
                      folder ? std::make_unique<CgroupPool>(std::move(folder), "t") : nullptr);
-    Service service(loop.get_executor(), machine_, exec, [](const std::string&) {});
+    GuestWorkspaceMounts mounts;
+    WorkspaceService workspace(loop.get_executor(), mounts);
+    Service service(loop.get_executor(), machine_, exec, workspace, [](const std::string&) {});
     io::TaskScope scope(loop.get_executor());
     scope.spawn(reaper.run());
     asio::co_spawn(loop, service.serve(std::move(control->theirs), std::move(data->theirs)),

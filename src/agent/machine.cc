@@ -16,6 +16,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "agent/devices.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
@@ -45,18 +46,6 @@ Result<void> mount_at(const char* source, const std::string& target, const char*
 Result<void> write_text(const std::string& path, std::string_view text) {
   PYRO_TRY(const sys::UniqueFd file, sys::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644));
   return sys::write_all(file.get(), text);
-}
-
-Result<std::string> find_device(const std::string& wanted) {
-  PYRO_TRY(const auto names, sys::list_dir("/sys/block"));
-  for (const std::string& name : names) {
-    const auto serial = sys::read_file("/sys/block/" + name + "/serial", 4096);
-    if (name == wanted || (serial && !serial->empty() &&
-                           serial->substr(0, serial->find_last_not_of('\n') + 1) == wanted)) {
-      return "/dev/" + name;
-    }
-  }
-  return fail(Errc::kNotFound, "no disk is called " + wanted);
 }
 
 Result<void> mount_root(const proto::Prepare& request) {

@@ -71,7 +71,9 @@ void serve_forever() {
   Reaper reaper(loop.get_executor(), *std::move(signals));
   ExecService exec(reaper, nullptr);
   GuestMachine machine;
-  Service service(loop.get_executor(), machine, exec, log_line);
+  GuestWorkspaceMounts mounts;
+  WorkspaceService workspace(loop.get_executor(), mounts);
+  Service service(loop.get_executor(), machine, exec, workspace, log_line);
   sys::UniqueFd control = wait_for_port(proto::kControlPort, std::chrono::seconds(30));
   sys::UniqueFd data = wait_for_port(proto::kDataPort, std::chrono::seconds(2));
   if (!control) return;

@@ -12,8 +12,14 @@ constexpr milliseconds kRetry{10};
 
 }  // namespace
 
-Service::Service(asio::any_io_executor ex, Machine& machine, ExecService& exec, Log log)
-    : ex_(ex), machine_(machine), exec_(exec), log_(std::move(log)), session_over_(ex) {}
+Service::Service(asio::any_io_executor ex, Machine& machine, ExecService& exec,
+                 WorkspaceService& workspace, Log log)
+    : ex_(ex),
+      machine_(machine),
+      exec_(exec),
+      workspace_(workspace),
+      log_(std::move(log)),
+      session_over_(ex) {}
 
 Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
   const std::string& method = stream.method();
@@ -41,6 +47,7 @@ Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
     return boost::json::object{};
   }
   if (method == proto::Shutdown::kName) {
+    workspace_.thaw();
     machine_.sync_disks();
     after_ = After::kPowerOff;
     return boost::json::object{};
@@ -51,6 +58,10 @@ Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
 asio::awaitable<void> Service::handle(std::shared_ptr<rpc::Stream> stream) {
   if (stream->method() == proto::Exec::kName) {
     co_await exec_.handle(stream);
+    co_return;
+  }
+  if (WorkspaceService::serves(stream->method())) {
+    co_await workspace_.handle(stream);
     co_return;
   }
   auto result = answer(*stream);

@@ -7,6 +7,7 @@
 
 #include "agent/exec.h"
 #include "agent/machine.h"
+#include "agent/workspace_service.h"
 #include "io/scope.h"
 #include "rpc/session.h"
 #include "sys/fd.h"
@@ -17,7 +18,8 @@ class Service {
  public:
   using Log = std::function<void(const std::string&)>;
   // All borrowed; they outlive the service.
-  Service(boost::asio::any_io_executor ex, Machine& machine, ExecService& exec, Log log);
+  Service(boost::asio::any_io_executor ex, Machine& machine, ExecService& exec,
+          WorkspaceService& workspace, Log log);
 
   // Serves sessions over these descriptors until the machine is shut down. `data` may be empty.
   boost::asio::awaitable<void> serve(sys::UniqueFd control, sys::UniqueFd data);
@@ -32,6 +34,7 @@ class Service {
   boost::asio::any_io_executor ex_;
   Machine& machine_;
   ExecService& exec_;
+  WorkspaceService& workspace_;
   Log log_;
   bool prepared_ = false;
   After after_ = After::kGoOn;

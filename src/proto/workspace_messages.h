@@ -44,11 +44,15 @@ struct TreeCounts {
 };
 
 // Puts a tree into a folder of the workspace, all or nothing: what the tree has is added or
-// replaced, what it has not stays. In: the tree, on stdin. Result: TreeCounts. An error leaves the
-// workspace as it was. One at a time: kConflict.
+// replaced, what it has not stays. In: the tree, on stdin; it begins with the folder ".", whose
+// mode and time a destination that exists already does not take. Result: TreeCounts. An error
+// leaves the workspace as it was; after kDamaged the next mount makes it so, and no sync is taken
+// before. One at a time, and none during a hold: kConflict.
 struct WorkspaceSync {
   static constexpr const char* kName = "workspace.sync";
-  Bytes destination = ".";  // a tree path below /workspace; made when it is missing
+  // A tree path below /workspace; made when it is missing. kInvalid when a component is a link or
+  // no folder.
+  Bytes destination = ".";
 
   template <class M>
   void map(M& m) {
@@ -77,11 +81,12 @@ struct WorkspaceExport {
 // What differs from the baseline, on stdout: for each changed path its old version (when it has
 // one), then its new version (kRemoved when it is gone). Old and new follow each other at once; a
 // path of which there is only a new version is new. Paths come in order, a folder before what is in
-// it. Of a removed folder every entry comes. Files of more than max_content bytes come without
-// chunks and with a broken end. Result: TreeCounts of the changed paths.
+// it. Of a removed folder every entry comes. When either version is a file of more than max_content
+// bytes, both come without chunks and with a broken end. A link's mode and anybody's time or owner
+// are no change. Result: TreeCounts of the changed paths; bytes are those of the new versions.
 struct WorkspaceDiff {
   static constexpr const char* kName = "workspace.diff";
-  std::int64_t max_content = 1 << 20;
+  std::int64_t max_content = 1 << 20;  // 0 to 16 MiB
 
   template <class M>
   void map(M& m) {
@@ -90,7 +95,8 @@ struct WorkspaceDiff {
 };
 
 // Syncs and freezes the work disk (FIFREEZE); every write waits until WorkspaceRelease, or until
-// the agent gives up waiting for it after `limit_ms`. Result: WorkspaceUsage.
+// the agent gives up waiting for it after `limit_ms` (1 to 60 000). kConflict during a sync or
+// another hold. Result: WorkspaceUsage.
 struct WorkspaceHold {
   static constexpr const char* kName = "workspace.hold";
   std::int64_t limit_ms = 10'000;
@@ -117,7 +123,9 @@ struct WorkspaceRelease : Empty {
   static constexpr const char* kName = "workspace.release";
 };
 
-// Writes the values as /run/pyro-secrets/<name> (tmpfs, 0400). Result: Empty.
+// From now on /run/pyro-secrets (tmpfs, 0700) holds a file <name> (0400) for each of these, and
+// nothing else; after an error what it held before. Names: [A-Za-z_][A-Za-z0-9_]*, at most 128
+// bytes; kInvalid. Result: Empty.
 struct WorkspaceSecrets {
   static constexpr const char* kName = "workspace.secrets";
   std::map<std::string, Bytes> secrets;

@@ -162,7 +162,10 @@ Agent real_agent(std::function<void(const Ports&, std::string_view)> on_call) {
     FakeMachine machine(ports, on_call);
     agent::Reaper reaper(loop.get_executor(), *agent::Reaper::make_signal_fd());
     agent::ExecService exec(reaper, nullptr);
-    agent::Service service(loop.get_executor(), machine, exec, [](const std::string&) {});
+    agent::GuestWorkspaceMounts mounts;
+    agent::WorkspaceService workspace(loop.get_executor(), mounts);
+    agent::Service service(loop.get_executor(), machine, exec, workspace,
+                           [](const std::string&) {});
     io::TaskScope scope(loop.get_executor());
     scope.spawn(reaper.run());
     scope.spawn(service.serve(sys::UniqueFd(ports.control), sys::UniqueFd(ports.data)));
