@@ -75,7 +75,6 @@ Result<void> make_image(const MakeImage& what, const Progress& progress) {
            sys::ChildProcess::spawn({.program = program,
                                      .argv = std::move(argv),
                                      .env = {std::string("PATH=") + kSearch, "LC_ALL=C"},
-                                     .cwd = "/",
                                      .fds = {{log.get(), 1}, {log.get(), 2}},
                                      .die_with_parent = true}));
   PYRO_TRY(const bool ended, wait_unless_interrupted(child, progress.interrupt_fd));
