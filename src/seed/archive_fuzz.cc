@@ -89,8 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(file && pyro::sys::write_all(file.get(), bytes).has_value());
   const pyro::seed::Limits limits{.entries = 200, .bytes = 1U << 20, .name_bytes = 64U << 10};
   const pyro::seed::Progress progress;
-  auto reader =
-      pyro::seed::read_archive(std::move(file), "archive", "/dev/shm", progress, limits);
+  auto reader = pyro::seed::read_archive(std::move(file), "archive", "/dev/shm", progress, limits);
   if (!reader) return 0;
   Counting consumer;
   consumer.check(pyro::seed::carry(**reader, consumer, limits, progress), limits);

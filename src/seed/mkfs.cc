@@ -1,15 +1,18 @@
 #include "seed/mkfs.h"
 
-#include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include <utility>
 #include <vector>
 
 #include "base/text.h"
 #include "seed/checks.h"
-#include "sys/file.h"
+#include "sys/fd.h"
 #include "sys/process.h"
 
 namespace pyro::seed {
@@ -45,11 +48,27 @@ Result<bool> wait_unless_interrupted(const sys::ChildProcess& child, int interru
   return fds[0].revents != 0;
 }
 
-std::unexpected<Error> failure(const MakeImage& what, const sys::ExitStatus& status) {
-  constexpr std::size_t kShown = 300;
-  std::string said = printable(sys::read_file(what.log).value_or(""));
-  if (said.size() > kShown) said.erase(0, said.size() - kShown);
-  if (said.contains("No space left on device")) {
+// mkfs.erofs does not always say that this was it.
+bool disk_is_full(const std::string& path, std::string_view said) {
+  constexpr std::uint64_t kFull = 1U << 20;  // bytes
+  struct statvfs fs{};
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  return said.contains("No space left on device") ||
+         (::statvfs(folder.c_str(), &fs) == 0 && std::uint64_t{fs.f_bavail} * fs.f_frsize < kFull);
+}
+
+std::string end_of_log(int fd) {
+  constexpr off_t kShown = 300;
+  const off_t size = ::lseek(fd, 0, SEEK_END);
+  std::string text(static_cast<std::size_t>(kShown), '\0');
+  const ssize_t n = ::pread(fd, text.data(), text.size(), std::max<off_t>(size - kShown, 0));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  return printable(text);
+}
+
+std::unexpected<Error> failure(const MakeImage& what, const sys::ExitStatus& status, int log) {
+  const std::string said = end_of_log(log);
+  if (disk_is_full(what.image, said)) {
     return fail_hint(Errc::kLimit, "there is not enough space for the image " + what.image,
                      "free some disk space and try again");
   }
@@ -69,7 +88,9 @@ std::unexpected<Error> failure(const MakeImage& what, const sys::ExitStatus& sta
 
 Result<void> make_image(const MakeImage& what, const Progress& progress) {
   PYRO_TRY(std::vector<std::string> argv, words(what));
-  PYRO_TRY(const sys::UniqueFd log, sys::open_file(what.log, O_RDWR | O_CREAT | O_TRUNC));
+  // In memory: a disk that is full has no room for the reason either.
+  const sys::UniqueFd log(::memfd_create("mkfs.erofs", MFD_CLOEXEC));
+  if (!log) return sys::fail_errno("memfd_create", errno);
   const std::string program = argv.front();
   PYRO_TRY(sys::ChildProcess child,
            sys::ChildProcess::spawn({.program = program,
@@ -80,7 +101,7 @@ Result<void> make_image(const MakeImage& what, const Progress& progress) {
   PYRO_TRY(const bool ended, wait_unless_interrupted(child, progress.interrupt_fd));
   if (!ended) return fail(Errc::kUnavailable, "interrupted");  // and killed, with its owner
   PYRO_TRY(const sys::ExitStatus status, child.wait());
-  if (status.shell_code() != 0) return failure(what, status);
+  if (status.shell_code() != 0) return failure(what, status, log.get());
   return {};
 }
 

@@ -11,7 +11,6 @@ namespace pyro::seed {
 struct MakeImage {
   std::string folder;
   std::string image;     // is written anew
-  std::string log;       // what mkfs.erofs says goes here
   bool as_root = false;  // the folder denies its owner something
 };
 // kUnavailable when mkfs.erofs is missing or fails, or the user wants to stop; kLimit when the disk

@@ -136,10 +136,8 @@ Result<Summary> build_baseline(const Source& source, const std::string& staging_
   PYRO_TRY(Summary summary, carry_source(staged, stage, progress, limits));
   PYRO_CHECK(stage.finish());
   PYRO_CHECK(sys::retrying("chmod " + root, [&] { return ::chmod(root.c_str(), 0755); }));
-  const MakeImage make{.folder = root,
-                       .image = staging.out() + "/image",
-                       .log = staging.out() + "/mkfs.log",
-                       .as_root = stage.denies_owner()};
+  const MakeImage make{
+      .folder = root, .image = staging.out() + "/image", .as_root = stage.denies_owner()};
   PYRO_CHECK(make_image(make, progress));
   PYRO_CHECK(seal_image(make.image));
   PYRO_CHECK(check_interrupt(progress));

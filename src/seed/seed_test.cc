@@ -72,11 +72,15 @@ TEST_F(Seed, NoSourceIsAnEmptyTree) {
 }
 
 TEST_F(Seed, ArchivesAreKnownByTheirContent) {
-  const std::string plain = tar({{.name = "./"}, {.name = "./d/f", .content = "hello", .mode = 06640}});
+  const std::string plain =
+      tar({{.name = "./"}, {.name = "./d/f", .content = "hello", .mode = 06640}});
   const std::string gzip = testing::compressed(plain, Packer::kGzip);
   const std::string zstd = testing::compressed(plain, Packer::kZstd);
-  for (const auto& [name, bytes] : std::map<std::string, std::string>{
-           {"a.tar", plain}, {"a.tgz", gzip}, {"a.tar.gz", plain}, {"zip", zstd}, {"b.tar", gzip}}) {
+  for (const auto& [name, bytes] : std::map<std::string, std::string>{{"a.tar", plain},
+                                                                      {"a.tgz", gzip},
+                                                                      {"a.tar.gz", plain},
+                                                                      {"zip", zstd},
+                                                                      {"b.tar", gzip}}) {
     const auto tree = tree_of({.path = archive(bytes, name)});
     ASSERT_TRUE(tree) << name << tree.error().message;
     EXPECT_EQ(tree->paths(), (Paths{"d", "d/f"}));
@@ -89,7 +93,9 @@ TEST_F(Seed, ArchivesAreKnownByTheirContent) {
 }
 
 TEST_F(Seed, OtherFilesAreRefusedWithWhatIsSupported) {
-  for (const std::string bytes : {"PK\x03\x04zip", "text", "", "\xfd" "7zXZ"}) {
+  for (const std::string bytes : {"PK\x03\x04zip", "text", "",
+                                  "\xfd"
+                                  "7zXZ"}) {
     expect_says(refusal({.path = archive(bytes, "a.tar")}),
                 {"a.tar\" is no archive", ".tar.gz, .tgz, .tar.zst"});
   }
@@ -108,7 +114,8 @@ TEST_F(Seed, ADamagedArchiveIsNamed) {
 }
 
 TEST_F(Seed, PathsThatLeadOutAreRefused) {
-  expect_says(refused({{.name = "/etc/passwd"}}), {"\"/etc/passwd\" is an absolute path", "tar -C"});
+  expect_says(refused({{.name = "/etc/passwd"}}),
+              {"\"/etc/passwd\" is an absolute path", "tar -C"});
   expect_says(refused({{.name = "../x"}}), {"\"../x\" has \"..\""});
   expect_says(refused({{.name = "a/../../x"}}), {"has \"..\""});
   expect_says(refused({{.name = "a/.."}}), {"has \"..\""});
@@ -119,15 +126,19 @@ TEST_F(Seed, PathsThatLeadOutAreRefused) {
 
 TEST_F(Seed, PathsThatAreTooLongOrTooDeepAreRefused) {
   const std::string name(256, 'n');
-  const std::string longlink = testing::tar_entry({.name = "././@LongLink", .type = 'L', .content = name + '\0'});
+  const std::string longlink =
+      testing::tar_entry({.name = "././@LongLink", .type = 'L', .content = name + '\0'});
   expect_says(refusal({.path = archive(longlink + tar({{.name = "n"}}))}), {"more than 255 bytes"});
   std::string deep;
   for (int i = 0; i < 300; ++i) deep += "d/";
-  const std::string deeplink = testing::tar_entry({.name = "././@LongLink", .type = 'L', .content = deep + "f" + '\0'});
-  expect_says(refusal({.path = archive(deeplink + tar({{.name = "n"}}))}), {"more than 256 folders"});
+  const std::string deeplink =
+      testing::tar_entry({.name = "././@LongLink", .type = 'L', .content = deep + "f" + '\0'});
+  expect_says(refusal({.path = archive(deeplink + tar({{.name = "n"}}))}),
+              {"more than 256 folders"});
   std::string pathlink;
   while (pathlink.size() < 5000) pathlink += std::string(200, 'p') + "/";
-  const std::string whole = testing::tar_entry({.name = "././@LongLink", .type = 'L', .content = pathlink + '\0'});
+  const std::string whole =
+      testing::tar_entry({.name = "././@LongLink", .type = 'L', .content = pathlink + '\0'});
   expect_says(refusal({.path = archive(whole + tar({{.name = "n"}}))}), {"longer than 4095 bytes"});
 }
 
@@ -144,7 +155,8 @@ TEST_F(Seed, LinksThatLeadOutAreRefused) {
   const auto link = [&](const std::string& name, const std::string& target) {
     return refused({{.name = name, .type = '2', .link = target}});
   };
-  expect_says(link("l", "/etc/passwd"), {"\"l\" is a symlink to the absolute path \"/etc/passwd\""});
+  expect_says(link("l", "/etc/passwd"),
+              {"\"l\" is a symlink to the absolute path \"/etc/passwd\""});
   expect_says(link("l", ".."), {"leads out of the tree"});
   expect_says(link("a/l", "../../x"), {"leads out of the tree"});
   expect_says(link("a/l", "b/../x"), {"\"..\" behind a name"});
@@ -175,11 +187,13 @@ TEST_F(Seed, DevicesSocketsAndPipesAreRefused) {
 
 TEST_F(Seed, HardLinksBecomeCopiesOfWhatCameEarlier) {
   const std::string content(300'000, 'c');
-  const std::vector<TarEntry> entries = {
-      {.name = "a", .content = "first"},   {.name = "one", .type = '1', .link = "./a"},
-      {.name = "a", .content = content},   {.name = "two", .type = '1', .link = "a"},
-      {.name = "three", .type = '1', .link = "two"},
-      {.name = "l", .type = '2', .link = "a"}, {.name = "four", .type = '1', .link = "l"}};
+  const std::vector<TarEntry> entries = {{.name = "a", .content = "first"},
+                                         {.name = "one", .type = '1', .link = "./a"},
+                                         {.name = "a", .content = content},
+                                         {.name = "two", .type = '1', .link = "a"},
+                                         {.name = "three", .type = '1', .link = "two"},
+                                         {.name = "l", .type = '2', .link = "a"},
+                                         {.name = "four", .type = '1', .link = "l"}};
   const auto tree = tree_of({.path = archive(testing::compressed(tar(entries), Packer::kGzip))});
   ASSERT_TRUE(tree) << tree.error().message;
   EXPECT_EQ(tree->find("one")->content, "first");
@@ -203,7 +217,8 @@ TEST_F(Seed, CopiesOfHardLinksCountForTheLimit) {
 }
 
 TEST_F(Seed, EntriesBelowWhatIsNoFolderAreRefused) {
-  expect_says(refused({{.name = "f"}, {.name = "f/x"}}), {"\"f/x\" lies below \"f\", which is a file"});
+  expect_says(refused({{.name = "f"}, {.name = "f/x"}}),
+              {"\"f/x\" lies below \"f\", which is a file"});
   expect_says(refused({{.name = "l", .type = '2', .link = "d"}, {.name = "l/x"}}),
               {"lies below \"l\", which is a symlink"});
 }
@@ -227,16 +242,16 @@ TEST_F(Seed, LimitsStopBombs) {
   expect_says(refused({{.name = "huge", .declared = 8LL << 30}}, {.bytes = 1000}),
               {"\"huge\"", "the files have more than 1000 B"});
   const std::string zeros(20U << 20, '\0');
-  const std::string bomb = testing::compressed(tar({{.name = "z", .content = zeros}}), Packer::kZstd);
+  const std::string bomb =
+      testing::compressed(tar({{.name = "z", .content = zeros}}), Packer::kZstd);
   EXPECT_LT(bomb.size(), 100'000U);
   std::uint64_t written = 0;
-  const auto stopped = write_tree(
-      {.path = archive(bomb)},
-      [&](std::string_view bytes) -> Result<void> {
-        written += bytes.size();
-        return {};
-      },
-      {}, {.bytes = 1U << 20});
+  const auto stopped = write_tree({.path = archive(bomb)},
+                                  [&](std::string_view bytes) -> Result<void> {
+                                    written += bytes.size();
+                                    return {};
+                                  },
+                                  {}, {.bytes = 1U << 20});
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, Errc::kLimit);
   EXPECT_LE(written, 1U << 20);
@@ -250,10 +265,10 @@ TEST_F(Seed, LimitsStopBombs) {
 TEST_F(Seed, SparseFilesAreCarriedWithTheirHoles) {
   file("sparse");
   ASSERT_EQ(::truncate((folder() + "/sparse").c_str(), 700'000), 0);
-  const auto packed = sys::run_captured({.program = "/bin/tar",
-                                         .argv = {"tar", "--sparse", "-cf", dir_ / "s.tar", "-C",
-                                                  folder(), "."},
-                                         .env = {}});
+  const auto packed =
+      sys::run_captured({.program = "/bin/tar",
+                         .argv = {"tar", "--sparse", "-cf", dir_ / "s.tar", "-C", folder(), "."},
+                         .env = {}});
   ASSERT_TRUE(packed && packed->status.shell_code() == 0) << packed->err;
   const auto tree = tree_of({.path = dir_ / "s.tar"});
   ASSERT_TRUE(tree) << tree.error().message;

@@ -66,8 +66,8 @@ inline std::string tar_entry(const TarEntry& entry) {
     const int n = std::snprintf(text.data(), text.size(), "%0*llo", digits, value);
     return std::string(text.data(), static_cast<std::size_t>(n));
   };
-  const auto size = entry.declared >= 0 ? static_cast<unsigned long long>(entry.declared)
-                                        : entry.content.size();
+  const auto size =
+      entry.declared >= 0 ? static_cast<unsigned long long>(entry.declared) : entry.content.size();
   put(0, entry.name.substr(0, 100));
   put(100, octal(entry.mode, 7));
   put(108, octal(1234, 7));
