@@ -94,8 +94,8 @@ class FolderReader final : public Reader {
     return entry_of(wire::EntryKind::kDirectory, ".", st);
   }
 
-  static std::optional<SourceEntry> entry_of(wire::EntryKind kind, const std::string& path,
-                                             const struct stat& st) {
+  static SourceEntry entry_of(wire::EntryKind kind, const std::string& path,
+                              const struct stat& st) {
     return SourceEntry{.entry = {.kind = kind,
                                  .path = path,
                                  .mode = st.st_mode & 07777U,
@@ -178,8 +178,8 @@ class FolderReader final : public Reader {
     const ssize_t n = ::readlinkat(above.fd.get(), name.c_str(), target.data(), target.size());
     if (n < 0) return refuse_errno(path, "read", errno);
     target.resize(static_cast<std::size_t>(n));
-    auto entry = entry_of(wire::EntryKind::kSymlink, path, st);
-    entry->entry.target = std::move(target);
+    SourceEntry entry = entry_of(wire::EntryKind::kSymlink, path, st);
+    entry.entry.target = std::move(target);
     return entry;
   }
 

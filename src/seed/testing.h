@@ -131,6 +131,7 @@ struct Tree {
   }
   [[nodiscard]] std::vector<std::string> paths() const {
     std::vector<std::string> out;
+    out.reserve(items.size());
     for (const Item& item : items) out.push_back(item.entry.path);
     return out;
   }
