@@ -19,11 +19,12 @@ import frame_codec
 import hundred_runs
 import machine
 import report
+import seed_folder
 import sixteen_guests
 import version_latency
 import warm_vs_cold
 
-BENCHMARKS = [version_latency, warm_vs_cold, exec_in_live_guest, sixteen_guests, hundred_runs, boot_soak, frame_codec]
+BENCHMARKS = [version_latency, warm_vs_cold, exec_in_live_guest, sixteen_guests, hundred_runs, boot_soak, seed_folder, frame_codec]
 
 
 @dataclasses.dataclass

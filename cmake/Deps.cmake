@@ -13,6 +13,11 @@ find_library(PYRO_SQLITE NAMES libsqlite3.a REQUIRED)
 find_library(PYRO_CRYPTO NAMES libcrypto.a REQUIRED)
 # The filter that answers QEMU's one writable open.
 find_library(PYRO_SECCOMP NAMES libseccomp.a REQUIRED)
+# Archives that seed a workspace. Static, so that no command loads it (or a decompressor) that reads
+# no archive; of its formats only what src/seed names is linked.
+find_library(PYRO_ARCHIVE NAMES libarchive.a REQUIRED)
+find_library(PYRO_Z NAMES libz.a REQUIRED)
+find_library(PYRO_ZSTD NAMES libzstd.a REQUIRED)
 
 add_library(pyro_asio INTERFACE)
 target_include_directories(pyro_asio SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})

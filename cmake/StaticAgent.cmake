@@ -8,7 +8,7 @@ foreach(module IN ITEMS base sys wire io proto rpc agent)
   list(APPEND agent_sources ${module_sources})
 endforeach()
 # Host folders: not of the guest, and getpwuid(3) needs shared libraries.
-list(FILTER agent_sources EXCLUDE REGEX "/sys/dirs\\.cc$")
+list(FILTER agent_sources EXCLUDE REGEX "/sys/(dirs|staging)\\.cc$")
 add_executable(pyro-agent ${agent_sources})
 set_target_properties(pyro-agent PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 target_include_directories(pyro-agent PRIVATE ${CMAKE_BINARY_DIR}/generated)

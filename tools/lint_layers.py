@@ -16,7 +16,7 @@ import tempfile
 LAYERS = [
     ["base"],
     ["policy", "wire", "sys"],
-    ["io", "proto", "store", "image"],
+    ["io", "proto", "store", "image", "seed"],
     ["rpc", "net", "vmm", "isolate"],
     ["core", "agent"],
     ["supervisor", "client"],
@@ -39,7 +39,7 @@ THIRD_PARTY = [
     (r"sqlite3\.h$", {"store"}),
     (r"openssl/", {"image", "sys"}),
     (r"seccomp\.h$", {"isolate"}),
-    (r"archive(_entry)?\.h$", {"image"}),
+    (r"archive(_entry)?\.h$", {"seed"}),
     (r"CLI/", {"cli"}),
     (r"toml\+\+/", {"policy"}),
     (r"fmt/", set(LEVEL)),

@@ -9,6 +9,7 @@
 
 #include "image/install_check.h"
 #include "image/staging.h"
+#include "sys/staging.h"
 
 namespace pyro::image {
 namespace {
@@ -126,9 +127,9 @@ Result<EnvironmentInfo> Environments::pull(const std::string& name, const PullOb
 Result<EnvironmentInfo> Environments::fetch_and_install(const CatalogEntry& entry,
                                                         const Paths& paths,
                                                         const PullObserver& observer) {
-  PYRO_TRY(const Swept swept, sweep_staging(paths.platform_dir));
+  PYRO_TRY(const sys::Swept swept, sys::sweep_staging(paths.platform_dir, remove_build_tree));
   (void)swept;
-  PYRO_TRY(const Staging staging, Staging::create(paths.platform_dir));
+  PYRO_TRY(const sys::Staging staging, sys::Staging::create(paths.platform_dir, remove_build_tree));
   auto source = source_->fetch(entry, staging.out(), observer);
   if (!source) return std::unexpected(std::move(source).error().context("pull " + entry.name));
   auto sealed = seal_install(entry, staging.out(), *source, observer, full_hashes_);
@@ -171,7 +172,7 @@ Result<PruneReport> Environments::prune() {
   PruneReport report;
   const std::string platform_dir = dirs_.environments() + "/" + catalog().front().platform;
   if (!sys::exists(platform_dir)) return report;
-  PYRO_TRY(Swept swept, sweep_staging(platform_dir));
+  PYRO_TRY(sys::Swept swept, sys::sweep_staging(platform_dir, remove_build_tree));
   report.deleted = std::move(swept.paths);
   report.freed_bytes = swept.bytes;
   PYRO_TRY(const std::vector<std::string> names, sys::list_dir(platform_dir));
@@ -201,9 +202,9 @@ Result<void> Environments::prune_entry(const std::string& platform_dir, const st
     return {};
   }
   if (good()) return {};  // repaired before the locks were ours
-  const std::uint64_t bytes = tree_usage(path);
+  const std::uint64_t bytes = sys::tree_usage(path);
   // Out of its place at once, so that it is never seen half removed.
-  PYRO_TRY(const Staging staging, Staging::create(platform_dir));
+  PYRO_TRY(const sys::Staging staging, sys::Staging::create(platform_dir, remove_build_tree));
   const std::string aside = staging.out() + "/pruned";
   if (::rename(path.c_str(), aside.c_str()) != 0) return sys::fail_errno("remove " + path, errno);
   report.deleted.push_back(path);

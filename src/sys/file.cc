@@ -157,14 +157,33 @@ Result<std::vector<std::string>> entries(DIR* dir, const std::string& name) {
   }
 }
 
-Result<void> remove_at(int parent, const std::string& name) {
-  if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
-  if (const int e = errno; e != EISDIR && e != EPERM) return fail_errno("unlink " + name, e);
+// A folder of ours may deny its owner what removal needs: one that was unpacked from an archive, or
+// a read-only cache. Through a descriptor, so that a link in its place is not followed.
+void open_up(int parent, const std::string& name) {
+  const UniqueFd fd(::openat(parent, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd) (void)::chmod(("/proc/self/fd/" + std::to_string(fd.get())).c_str(), 0700);
+}
+
+Result<void> remove_at(int parent, const std::string& name);
+
+Result<void> empty_dir(int parent, const std::string& name) {
   const int fd = ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return errno == ENOENT ? Result<void>{} : fail_errno("open " + name, errno);
   PYRO_TRY(const DirHandle dir, open_dir(UniqueFd(fd), name));
   PYRO_TRY(const auto names, entries(dir.get(), name));
   for (const std::string& n : names) PYRO_CHECK(remove_at(::dirfd(dir.get()), n));
+  return {};
+}
+
+Result<void> remove_at(int parent, const std::string& name) {
+  if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
+  if (const int e = errno; e != EISDIR && e != EPERM) return fail_errno("unlink " + name, e);
+  auto emptied = empty_dir(parent, name);
+  if (!emptied && emptied.error().os_errno == EACCES) {
+    open_up(parent, name);
+    emptied = empty_dir(parent, name);
+  }
+  PYRO_CHECK(std::move(emptied));
   if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
     return fail_errno("rmdir " + name, errno);
   }

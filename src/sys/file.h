@@ -29,7 +29,8 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes, 
 
 // Creates the folder and its parents; an existing folder is fine.
 Result<void> make_dirs(const std::string& path, mode_t mode = 0700);
-// Removes a folder and everything in it without following links. A missing folder is fine.
+// Removes a folder and everything in it without following links. A missing folder is fine; folders
+// of this user that deny their owner reading, writing or entering are given these rights first.
 Result<void> remove_tree(const std::string& path);
 Result<std::vector<std::string>> list_dir(const std::string& path);  // sorted, without . and ..
 bool exists(const std::string& path);

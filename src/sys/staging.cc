@@ -1,0 +1,73 @@
+#include "sys/staging.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/text.h"
+#include "sys/random.h"
+
+namespace pyro::sys {
+namespace {
+
+constexpr std::string_view kPrefix = ".staging-";
+constexpr std::size_t kIdBytes = 8;
+
+// Held while a folder is made and locked, and while leftovers are looked for: in between, a new
+// folder would look abandoned.
+Result<FileLock> directory_lock(const std::string& parent) {
+  return FileLock::acquire(parent + "/.staging.lock", FileLock::Mode::kExclusive);
+}
+
+}  // namespace
+
+std::uint64_t tree_usage(const std::string& path) {
+  std::uint64_t sum = disk_usage(path).value_or(0);
+  std::error_code ec;
+  std::filesystem::recursive_directory_iterator it(
+      path, std::filesystem::directory_options::skip_permission_denied, ec);
+  for (; !ec && it != std::filesystem::recursive_directory_iterator(); it.increment(ec)) {
+    struct stat st{};
+    if (::lstat(it->path().c_str(), &st) != 0) continue;
+    // Of a file with several names each counts its part.
+    sum += static_cast<std::uint64_t>(st.st_blocks) * 512 /
+           (S_ISDIR(st.st_mode) ? 1 : std::max<std::uint64_t>(st.st_nlink, 1));
+  }
+  return sum;
+}
+
+Result<Staging> Staging::create(const std::string& parent, TreeRemover remover) {
+  PYRO_TRY(const FileLock guard, directory_lock(parent));
+  PYRO_TRY(const std::string id, random_bytes(kIdBytes));
+  const std::string path = parent + "/" + std::string(kPrefix) + hex(id);
+  PYRO_CHECK(make_dirs(path));
+  PYRO_TRY(FileLock lock, FileLock::try_acquire(path + "/lock", FileLock::Mode::kExclusive));
+  Staging staging(path, std::move(lock), remover);
+  PYRO_CHECK(make_dirs(staging.out()));
+  return staging;
+}
+
+Staging::~Staging() {
+  // What cannot be removed now is swept later.
+  if (!path_.empty()) (void)remover_(path_);
+}
+
+Result<Swept> sweep_staging(const std::string& parent, TreeRemover remover) {
+  PYRO_TRY(const FileLock guard, directory_lock(parent));
+  PYRO_TRY(const std::vector<std::string> names, list_dir(parent));
+  Swept swept;
+  for (const std::string& name : names) {
+    if (!name.starts_with(kPrefix)) continue;
+    const std::string path = parent + "/" + name;
+    auto lock = FileLock::try_acquire(path + "/lock", FileLock::Mode::kExclusive);
+    if (!lock) continue;
+    const std::uint64_t bytes = tree_usage(path);
+    if (!remover(path)) continue;
+    swept.paths.push_back(path);
+    swept.bytes += bytes;
+  }
+  return swept;
+}
+
+}  // namespace pyro::sys
