@@ -14,6 +14,7 @@
 #include "isolate/jail.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "sys/sparse.h"
 #include "vmm/qemu_command.h"
 #include "vmm/qmp.h"
 #include "vmm/work_disk.h"
@@ -300,7 +301,7 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   sys::UniqueFd top_layer_read_only;
   if (spec.disks) {
     PYRO_CO_CHECK(check_disks(*spec.disks));
-    PYRO_CO_TRY(top_layer_read_only, reopen_read_only(spec.disks->work_layers.back().get()));
+    PYRO_CO_TRY(top_layer_read_only, sys::reopen_read_only(spec.disks->work_layers.back().get()));
   }
   PYRO_CO_TRY(Sockets sockets, make_sockets());
   std::vector<isolate::OpenGrant> grants{{.path = kMemoryPath, .fd = spec.memory.get()}};

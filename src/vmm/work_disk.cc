@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sys/file.h"
+#include "sys/sparse.h"
 #include "vmm/qcow2.h"
 #include "vmm/qemu_command.h"
 
@@ -55,10 +56,6 @@ Result<void> check_disks(const WorkspaceDisks& disks) {
   return {};
 }
 
-Result<sys::UniqueFd> reopen_read_only(int fd) {
-  return sys::open_file(fmt::format("/proc/self/fd/{}", fd), O_RDONLY);
-}
-
 std::vector<std::pair<int, int>> disk_fds(const WorkspaceDisks& disks,
                                           const sys::UniqueFd& top_read_only) {
   std::vector<std::pair<int, int>> fds{{disks.scratch.get(), kScratchFd},
@@ -73,7 +70,7 @@ std::vector<std::pair<int, int>> disk_fds(const WorkspaceDisks& disks,
 // Gives QEMU the layer, on top of nothing yet.
 io::Task<void> WorkDisk::open_layer(Qmp& qmp, int index, const sys::UniqueFd& layer) {
   const int set = kFirstLayerSet + index;
-  PYRO_CO_TRY(const sys::UniqueFd read_only, reopen_read_only(layer.get()));
+  PYRO_CO_TRY(const sys::UniqueFd read_only, sys::reopen_read_only(layer.get()));
   PYRO_CO_CHECK(co_await qmp.add_to_set(set, layer.get()));
   PYRO_CO_CHECK(co_await qmp.add_to_set(set, read_only.get()));
   json::object file{
