@@ -43,7 +43,7 @@ class Machines {
              vmm::host_facts(dirs.cache, /*fresh=*/false, env("PYRO_ACCELERATOR").value_or("")));
     const std::string path = env("PATH").value_or("/usr/bin");
     PYRO_TRY(auto qemu, vmm::known_qemu(dirs.cache, env("PYRO_QEMU").value_or(""), path));
-    const image::Environments environments(dirs);
+    image::Environments environments(dirs);
     PYRO_TRY(auto environment,
              environments.open(env("PYRO_TEST_ENVIRONMENT").value_or("debian:12")));
     auto made = std::make_unique<Machines>(dirs, std::move(qemu), path, std::move(environment));
