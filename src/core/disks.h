@@ -7,8 +7,8 @@
 // never other bytes under the same id. `lock` (flock(2)) is held by who makes one.
 //
 // Both file systems are marked as zeroed, so that no kernel starts to write their inode tables in
-// the background; nothing has to be said at the mount. The agent mounts them with MS_NOATIME and no
-// options, the work disk also with MS_NOSUID left to its choice.
+// the background. The agent must therefore use no mount option (noinit_itable would change
+// nothing); MS_NOATIME is what keeps reading from growing a layer.
 #pragma once
 
 #include <string>

@@ -8,7 +8,7 @@
 
 #include <cstdlib>
 
-#include "image/sha256.h"
+#include "core/sealed_file.h"
 #include "support/host.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -27,7 +27,9 @@ class DisksTest : public ::testing::Test {
   [[nodiscard]] std::string base_path(const std::string& id) const {
     return dir() + "/work-" + id + ".ext4";
   }
-  static std::string content(const sys::UniqueFd& fd) { return image::hash_file(fd.get())->sha256; }
+  static std::string content(const std::string& path) {
+    return core::describe_sealed(path)->sha256;
+  }
 
   Host host_;
   core::Disks disks_{host_.dirs().disks(), "/usr/bin"};
@@ -49,24 +51,25 @@ TEST_F(DisksTest, TheBaseIsMadeOnceSealedAndSparse) {
 
 TEST_F(DisksTest, TheSameRecipeGivesTheSameBytes) {
   const auto here = disks_.work_base();
-  const core::Disks elsewhere(host_.dirs().cache + "/elsewhere", "");
+  const std::string other = host_.dirs().cache + "/elsewhere";
+  const core::Disks elsewhere(other, "");
   const auto there = elsewhere.work_base();
   ASSERT_TRUE(here && there);
   EXPECT_EQ(here->id, there->id);
-  EXPECT_EQ(content(here->file), content(there->file));
+  EXPECT_EQ(content(base_path(here->id)), content(other + "/work-" + there->id + ".ext4"));
 }
 
 TEST_F(DisksTest, ADamagedBaseIsReplacedByTheSameBytes) {
   auto first = disks_.work_base();
   ASSERT_TRUE(first);
-  const std::string before = content(first->file), path = base_path(first->id);
+  const std::string before = content(base_path(first->id)), path = base_path(first->id);
   ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
   ASSERT_EQ(::pwrite(sys::open_file(path, O_WRONLY)->get(), "spoilt", 6, 4096), 6);
   ASSERT_EQ(::chmod(path.c_str(), 0400), 0);
   const auto again = disks_.work_base(first->id);
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->id, first->id);
-  EXPECT_EQ(content(again->file), before);
+  EXPECT_EQ(content(path), before);
 }
 
 TEST_F(DisksTest, AMissingBaseOfAnotherRecipeIsNamedAndNotReplaced) {
