@@ -46,8 +46,9 @@ Result<std::string> content_sha256(int fd) {
   for (;;) {
     const off_t data = ::lseek(fd, end, SEEK_DATA);
     if (data < 0 && errno == ENXIO) return hash.finish();
-    if (data < 0 || (end = ::lseek(fd, data, SEEK_HOLE)) < 0)
-      return sys::fail_errno("lseek", errno);
+    if (data < 0) return sys::fail_errno("lseek", errno);
+    end = ::lseek(fd, data, SEEK_HOLE);
+    if (end < 0) return sys::fail_errno("lseek", errno);
     for (off_t at = data - data % static_cast<off_t>(kBlock); at < end; at += kBlock) {
       PYRO_TRY(const int n,
                sys::retrying("pread", [&] { return ::pread(fd, block.data(), kBlock, at); }));

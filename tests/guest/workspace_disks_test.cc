@@ -197,15 +197,16 @@ class WorkspaceDisksTest : public ::testing::Test {
     *out = co_await with_guest(std::move(layers), kind, std::move(work));
   }
   // An error of the clone or of `work` fails the test.
-  void in_clone(std::vector<std::string> layers, Work work,
-                vmm::Disks kind = vmm::Disks::kWorkspace) {
+  void expect_in_clone(std::vector<std::string> layers, Work work,
+                       vmm::Disks kind = vmm::Disks::kWorkspace) {
     Result<void> done = fail(Errc::kInternal, "did not run");
     run_loop([&](any_io_executor) { return into(layers, kind, work, &done); });
     EXPECT_TRUE(done) << done.error().message;
   }
   // Runs `script` in a clone and expects its output.
   void expect_said(std::vector<std::string> layers, std::string script, std::string expected) {
-    in_clone(std::move(layers), [&](core::Guest& guest) { return says(guest, script, expected); });
+    expect_in_clone(std::move(layers),
+                    [&](core::Guest& guest) { return says(guest, script, expected); });
   }
   static io::Task<void> says(core::Guest& guest, std::string script, std::string expected) {
     PYRO_CO_TRY(const std::string said, co_await shell(guest, script));
@@ -236,7 +237,7 @@ TEST_F(WorkspaceDisksTest, GuestSeesThemAndItsRootGoesWithIt) {
 }
 
 TEST_F(WorkspaceDisksTest, ARunCloneHasNone) {
-  in_clone(
+  expect_in_clone(
       {}, [](core::Guest& guest) { return says(guest, "ls /sys/block | grep -c vd", "1\n"); },
       vmm::Disks::kNone);
 }
@@ -306,7 +307,7 @@ TEST_F(LiveLayers, CloseTheLayerBelowAndEachIsAStateOfItsOwn) {
   first_ = layer("first");
   second_ = layer("second");
   third_ = layer("third");
-  in_clone({first_}, [this](core::Guest& guest) { return write_and_add(guest); });
+  expect_in_clone({first_}, [this](core::Guest& guest) { return write_and_add(guest); });
   std::printf("add_work_layer: after 10 MB %.1f ms, busy guest %.1f ms, after 1 GB %.1f ms\n",
               seen_.small_ms, seen_.busy_ms, seen_.large_ms);
   EXPECT_EQ(seen_.below, seen_.below_later) << "the closed layer was written to";
@@ -325,7 +326,7 @@ TEST_F(LiveLayers, CloseTheLayerBelowAndEachIsAStateOfItsOwn) {
 TEST_F(LiveLayers, ALayerThatIsNoneLeavesTheMachineOnItsOld) {
   const std::string bad = dir_ + "/bad";
   ASSERT_TRUE(sys::write_file_atomic(bad, "no layer"));
-  in_clone({layer("first")}, [&](core::Guest& guest) { return refused(guest, bad); });
+  expect_in_clone({layer("first")}, [&](core::Guest& guest) { return refused(guest, bad); });
 }
 
 }  // namespace
