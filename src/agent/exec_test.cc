@@ -383,7 +383,7 @@ TEST_F(AgentTest, OtherMethods) {
     const Error why = co_await host.closed();
     EXPECT_EQ(why.message, "frozen");
   });
-  EXPECT_EQ(machine_.calls, (std::vector<std::string>{"prepare vda", "sync", "off"}));
+  EXPECT_EQ(machine_.calls, (std::vector<std::string>{"prepare vda", "sync", "sync", "off"}));
 }
 
 }  // namespace

@@ -52,14 +52,23 @@ Result<void> mount_root(const proto::Prepare& request) {
   PYRO_TRY(const std::string device, find_device(request.root));
   ::mkdir("/pyro", 0755);
   PYRO_CHECK(mount_at(device.c_str(), kLower, "erofs", MS_RDONLY | MS_NOATIME, ""));
-  PYRO_CHECK(mount_at("tmpfs", kUpper, "tmpfs", MS_NOATIME,
-                      "mode=755,size=" + std::to_string(request.upper_percent) + "%"));
+  std::string options;
+  if (request.scratch.empty()) {
+    PYRO_CHECK(mount_at("tmpfs", kUpper, "tmpfs", MS_NOATIME,
+                        "mode=755,size=" + std::to_string(request.upper_percent) + "%"));
+  } else {
+    PYRO_TRY(const std::string scratch, find_device(request.scratch));
+    PYRO_CHECK(mount_at(scratch.c_str(), kUpper, "ext4", MS_NOATIME, ""));
+    // It goes with the machine: a program that syncs its files need not wait for a disk.
+    options = ",volatile";
+  }
   const std::string upper = std::string(kUpper) + "/files";
   const std::string work = std::string(kUpper) + "/work";
   PYRO_CHECK(sys::make_dirs(upper, 0755));
   PYRO_CHECK(sys::make_dirs(work, 0755));
-  return mount_at("root", kRoot, "overlay", MS_NOATIME,
-                  std::string("lowerdir=") + kLower + ",upperdir=" + upper + ",workdir=" + work);
+  return mount_at(
+      "root", kRoot, "overlay", MS_NOATIME,
+      std::string("lowerdir=") + kLower + ",upperdir=" + upper + ",workdir=" + work + options);
 }
 
 Result<void> mount_system(const std::string& root) {

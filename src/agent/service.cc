@@ -43,6 +43,7 @@ Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
   }
   if (method == proto::Freeze::kName) {
     if (exec_.running() != 0) return fail(Errc::kConflict, "freeze: a program is running");
+    machine_.sync_disks();  // else every clone would write the same pages again
     after_ = After::kFreeze;
     return boost::json::object{};
   }

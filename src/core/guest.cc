@@ -113,8 +113,9 @@ io::Task<void> Guest::call(std::string what, std::string method, boost::json::ob
   co_return std::unexpected(std::move(why));
 }
 
-io::Task<void> Guest::prepare() {
+io::Task<void> Guest::prepare(vmm::Disks disks) {
   proto::Prepare request{.root = "pyro-root"};
+  if (disks == vmm::Disks::kWorkspace) request.scratch = vmm::kScratchSerial;
   co_return co_await call("preparing the guest's root", proto::Prepare::kName,
                           proto::encode(request));
 }

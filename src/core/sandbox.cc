@@ -89,7 +89,7 @@ io::Task<void> Sandbox::bring_up(const OnPhase& on_phase, std::vector<proto::Sta
   Stopwatch watch;
   const auto limit = spec_.cold ? spec_.boot.boot_limit : spec_.boot.answer_limit;
   PYRO_CO_CHECK(co_await guest_->greet(limit));
-  if (spec_.cold) PYRO_CO_CHECK(co_await guest_->prepare());
+  if (spec_.cold) PYRO_CO_CHECK(co_await guest_->prepare(spec_.shape.disks));
   stages.push_back({.name = "first_reply", .ms = watch.lap()});
   PYRO_CO_CHECK(co_await guest_->rejuvenate({.hostname = spec_.vm_id}));
   stages.push_back({.name = "rejuvenate", .ms = watch.lap()});

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "core/template_manifest.h"
 #include "image/sha256.h"
+#include "vmm/qcow2.h"
 #include "vmm/qemu_command.h"
 
 namespace pyro::core {
@@ -34,16 +35,6 @@ bool is_key(const std::string& name) {
 // Marks the template as just used, for prune().
 void touch(const sys::FileLock& lease) {
   (void)::futimens(lease.fd().get(), nullptr);
-}
-
-Result<sys::UniqueFd> open_checked(const std::string& path, const TemplateFile& expected) {
-  PYRO_TRY(sys::UniqueFd fd, sys::open_file(path, O_RDONLY | O_NOFOLLOW));
-  PYRO_TRY(const sys::FileStamp now, sys::stamp(fd.get()));
-  if (now.size != expected.size || now.ctime_ns != expected.ctime_ns ||
-      now.inode != expected.inode || now.uid != ::geteuid() || (now.mode & 07777U) != 0400U) {
-    return fail(Errc::kDamaged, path + " is not the file that was written");
-  }
-  return fd;
 }
 
 Result<std::uint64_t> free_mib(const std::string& dir) {
@@ -71,6 +62,21 @@ std::unexpected<Error> build_error(const std::string& dir, Error error) {
   if (said || free_mib(dir).value_or(1) == 0)
     return no_space(dir, "it got full during the build: " + error.message);
   return std::unexpected(std::move(error));
+}
+
+// The scratch disk is kept; the other two are there for the guest to see them and never used: a
+// baseline of nothing, and a layer that goes with its last descriptor.
+Result<vmm::WorkspaceDisks> make_disks(const std::string& folder, const Disks* disks) {
+  vmm::WorkspaceDisks made;
+  PYRO_TRY(made.scratch, disks->new_scratch(folder + "/scratch"));
+  PYRO_TRY(made.baseline, empty_baseline(folder));
+  PYRO_TRY(WorkBase base, disks->work_base());
+  made.work_base = std::move(base.file);
+  const std::string layer = folder + "/layer";
+  PYRO_TRY(sys::UniqueFd top, vmm::create_layer(layer));
+  PYRO_CHECK(sys::retrying("unlink " + layer, [&] { return ::unlink(layer.c_str()); }));
+  made.work_layers.push_back(std::move(top));
+  return made;
 }
 
 // A building folder that disappears again unless installed.
@@ -115,6 +121,8 @@ Result<std::string> Templates::key_of(const TemplateRequest& r) const {
                   proto::kProtocolMax, r.environment.rootfs_sha256, r.environment.kernel_sha256,
                   r.environment.initramfs_sha256, agent_hash);
   for (const auto& command : r.environment.entry.warm_up) text += shell_join(command) + "\n";
+  if (r.shape.disks == vmm::Disks::kWorkspace)
+    text += fmt::format("scratch={}\n", Disks::kScratchRecipe);
   text += vmm_.machine_id(r.shape, vmm::kernel_command_line(r.boot.tsc_khz));
   PYRO_TRY(const std::string hash, image::sha256_hex(text));
   return hash.substr(0, kKeyLength);
@@ -125,17 +133,24 @@ Result<Template> Templates::open(const std::string& key) const {
   PYRO_TRY(sys::FileLock lease, sys::FileLock::try_acquire(folder + ".lease", Mode::kShared));
   PYRO_TRY(const TemplateManifest manifest, read_template_manifest(folder + "/manifest.json"));
   if (manifest.key != key) return fail(Errc::kDamaged, folder + " holds another template");
-  PYRO_TRY(sys::UniqueFd memory, open_checked(folder + "/memory", manifest.memory));
-  PYRO_TRY(sys::UniqueFd state, open_checked(folder + "/state", manifest.state));
+  PYRO_TRY(sys::UniqueFd memory, open_sealed(folder + "/memory", manifest.memory));
+  PYRO_TRY(sys::UniqueFd state, open_sealed(folder + "/state", manifest.state));
+  sys::UniqueFd scratch;
+  if (manifest.scratch) {
+    PYRO_TRY(scratch, open_sealed(folder + "/scratch", *manifest.scratch));
+  }
   touch(lease);
   return Template{.key = key,
                   .memory = std::move(memory),
                   .state = std::move(state),
+                  .scratch = std::move(scratch),
                   .lease = std::move(lease)};
 }
 
 io::Task<Template> Templates::ensure(TemplateRequest request) {
   PYRO_CO_TRY(const std::string key, key_of(request));
+  if (request.shape.disks == vmm::Disks::kWorkspace && request.disks == nullptr)
+    co_return fail(Errc::kInternal, "a workspace's template needs disks to be made");
   if (auto ready = open(key)) co_return ready;
   PYRO_CO_CHECK(sys::make_dirs(dir_));
   bool told = false;
@@ -187,6 +202,9 @@ io::Task<void> Templates::fill(const std::string& folder, const std::string& key
                        .root_image = std::move(root),
                        .memory = std::move(memory),
                        .memory_mode = vmm::LaunchSpec::Memory::kShared};
+  if (request.shape.disks == vmm::Disks::kWorkspace) {
+    PYRO_CO_TRY(spec.disks, make_disks(folder, request.disks));
+  }
   PYRO_CO_TRY(auto vm, co_await vmm_.launch(std::move(spec)));
   const auto executor = co_await io::asio::this_coro::executor;
   Guest guest(std::move(vm), executor, request.boot);
@@ -198,7 +216,7 @@ io::Task<void> Templates::fill(const std::string& folder, const std::string& key
 
 io::Task<void> Templates::boot_and_save(Guest& guest, const TemplateRequest& request) {
   PYRO_CO_CHECK(co_await guest.greet(request.boot.boot_limit));
-  PYRO_CO_CHECK(co_await guest.prepare());
+  PYRO_CO_CHECK(co_await guest.prepare(request.shape.disks));
   for (const auto& command : request.environment.entry.warm_up) {
     PYRO_CO_CHECK(co_await guest.warm_up(command));
   }
@@ -247,7 +265,7 @@ std::vector<Found> find_templates(const std::string& dir, const std::vector<std:
   for (const std::string& name : names) {
     if (!is_key(name)) continue;
     Found f{.key = name};
-    for (const char* file : {"/memory", "/state"})
+    for (const char* file : {"/memory", "/state", "/scratch"})
       f.bytes += sys::disk_usage(dir + "/" + name + file).value_or(0);
     struct stat st{};
     if (::stat((dir + "/" + name + ".lease").c_str(), &st) == 0) {

@@ -1,9 +1,10 @@
 // The template cache: machines booted and warmed once, cloned ever after.
 //
 // <cache>/templates/<key>/ holds `memory` (the guest's RAM, sparse), `state` (device state) and
-// `manifest.json` (sizes, hashes and the stamps seen when they were written), all mode 0400. The
-// key is a hash over everything the saved state depends on, so a changed part means another
-// template, never a wrong one. A folder is installed by one rename. Locks (all flock(2)):
+// `manifest.json` (sizes, hashes and the stamps seen when they were written), all mode 0400; that
+// of a workspace machine also `scratch`, the disk that its guest has mounted. The key is a hash
+// over everything the saved state depends on, so a changed part means another template, never a
+// wrong one. A folder is installed by one rename. Locks (all flock(2)):
 //   <key>.lease      shared by every sandbox that runs on it; exclusive to remove it
 //   <key>.build      exclusive by who builds it
 //   .building-*/lock exclusive by who builds there: what is not locked was left by a crash
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/disks.h"
 #include "core/guest.h"
 #include "image/environments.h"
 #include "sys/file.h"
@@ -27,6 +29,9 @@ struct Template {
   std::string key;
   sys::UniqueFd memory;  // O_RDONLY
   sys::UniqueFd state;   // O_RDONLY, at its start
+  // O_RDONLY; there for a workspace machine. The guest's memory knows what is on it, so each clone
+  // gets a copy of this one (sys::nameless_copy) and no other.
+  sys::UniqueFd scratch;
   sys::FileLock lease;
   bool built = false;  // by this call
 };
@@ -35,6 +40,7 @@ struct TemplateRequest {
   const image::InstalledEnvironment& environment;  // borrowed until the call returns
   vmm::Shape shape;
   BootConfig boot;
+  const Disks* disks = nullptr;  // borrowed; needed where the shape has disks
   std::function<void(const std::string& detail)> on_phase;  // building or waiting; may be empty
 };
 

@@ -17,10 +17,12 @@ struct Prepare {
   std::string root;        // erofs device: its virtio serial, or a kernel name such as "vda"
   int upper_percent = 50;  // 1..100: size of the tmpfs that takes all writes, of guest memory
   std::string hostname = "pyro";
+  std::string scratch;  // ext4 device that takes all writes instead of a tmpfs; empty: none
 
   template <class M>
   void map(M& m) {
     m.required("root", root);
+    m.optional("scratch", scratch);
     m.optional("upper_percent", upper_percent);
     m.optional("hostname", hostname);
   }

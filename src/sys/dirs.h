@@ -22,6 +22,7 @@ struct Dirs {
 
   [[nodiscard]] std::string environments() const { return cache + "/environments"; }
   [[nodiscard]] std::string templates() const { return cache + "/templates"; }
+  [[nodiscard]] std::string disks() const { return cache + "/disks"; }
   [[nodiscard]] std::string sandboxes() const { return state + "/sandboxes"; }
 };
 

@@ -14,8 +14,10 @@
 #include "isolate/jail.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "sys/sparse.h"
 #include "vmm/qemu_command.h"
 #include "vmm/qmp.h"
+#include "vmm/work_disk.h"
 
 namespace pyro::vmm {
 
@@ -36,13 +38,14 @@ const std::vector<std::string> kFolders{"/usr", "/lib", "/lib64", "/bin", "/sbin
 class QemuVm final : public Vm {
  public:
   QemuVm(asio::any_io_executor ex, isolate::Jailed jailed, sys::UniqueFd qmp, sys::UniqueFd console,
-         sys::UniqueFd control, sys::UniqueFd data)
+         sys::UniqueFd control, sys::UniqueFd data, int work_layers)
       : jailed_(std::move(jailed)),
         qmp_(ex, std::move(qmp),
              [this](const std::string& name, const json::object& event) { on_event(name, event); }),
         console_(ex, console.release()),
         control_(std::move(control)),
         data_(std::move(data)),
+        work_disk_(work_layers),
         migration_over_(ex),
         ended_(ex),
         scope_(ex) {}
@@ -70,6 +73,9 @@ class QemuVm final : public Vm {
   [[nodiscard]] int host_pid() const override { return jailed_.process.pid(); }
 
   io::Task<void> save() override;
+  io::Task<void> add_work_layer(sys::UniqueFd layer) override {
+    co_return co_await work_disk_.add_layer(qmp_, std::move(layer));
+  }
   io::Task<void> kill() override;
 
  private:
@@ -87,6 +93,7 @@ class QemuVm final : public Vm {
   Qmp qmp_;
   asio::posix::stream_descriptor console_;
   sys::UniqueFd control_, data_, memory_, kvm_, state_;
+  WorkDisk work_disk_;
   std::string console_tail_;
   StartTimes times_;
   std::chrono::steady_clock::time_point born_ = std::chrono::steady_clock::now();
@@ -229,6 +236,10 @@ std::string last_lines(const std::string& text) {
   return text.size() <= kMost ? text : text.substr(text.size() - kMost);
 }
 
+int layers_of(const LaunchSpec& spec) {
+  return spec.disks ? static_cast<int>(spec.disks->work_layers.size()) : 0;
+}
+
 struct Sockets {
   sys::SocketPair qmp, console, control, data;
 };
@@ -242,11 +253,13 @@ Result<Sockets> make_sockets() {
 }
 
 // What to start: the command line and every descriptor QEMU gets.
-isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, const Sockets& s) {
+isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, const Sockets& s,
+                            const sys::UniqueFd& top_layer_read_only) {
   QemuCommand command{.program = program.path,
                       .shape = spec.shape,
                       .memory_mode = spec.memory_mode,
                       .restore = std::holds_alternative<Restore>(spec.start),
+                      .work_layers = layers_of(spec),
                       .command_line = {}};
   isolate::JailSpec jail{.program = program.path,
                          .argv = {},
@@ -262,6 +275,10 @@ isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, 
   if (const auto* fresh = std::get_if<FreshBoot>(&spec.start)) {
     command.command_line = fresh->command_line;
     jail.files = {{kKernelName, fresh->kernel.get()}, {kInitramfsName, fresh->initramfs.get()}};
+  }
+  if (spec.disks) {
+    const auto fds = disk_fds(*spec.disks, top_layer_read_only);
+    jail.fds.insert(jail.fds.end(), fds.begin(), fds.end());
   }
   jail.argv = qemu_argv(command);
   return jail;
@@ -279,6 +296,13 @@ std::string QemuVmm::machine_id(const Shape& shape, const std::string& command_l
 
 io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   const bool restores = std::holds_alternative<Restore>(spec.start);
+  if (spec.disks.has_value() != (spec.shape.disks == Disks::kWorkspace))
+    co_return fail(Errc::kInternal, "the machine's disks are not those of its shape");
+  sys::UniqueFd top_layer_read_only;
+  if (spec.disks) {
+    PYRO_CO_CHECK(check_disks(*spec.disks));
+    PYRO_CO_TRY(top_layer_read_only, sys::reopen_read_only(spec.disks->work_layers.back().get()));
+  }
   PYRO_CO_TRY(Sockets sockets, make_sockets());
   std::vector<isolate::OpenGrant> grants{{.path = kMemoryPath, .fd = spec.memory.get()}};
   sys::UniqueFd kvm;
@@ -291,7 +315,7 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
     kvm = *std::move(opened);
     grants.push_back({.path = "/dev/kvm", .fd = kvm.get()});
   }
-  auto started = isolate::start_jailed(jail_spec(program_, spec, sockets));
+  auto started = isolate::start_jailed(jail_spec(program_, spec, sockets, top_layer_read_only));
   if (!started) {
     Error error = std::move(started.error()).context("QEMU did not start");
     if (error.hint.empty()) {
@@ -304,7 +328,9 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   isolate::Jailed jailed = *std::move(started);
   auto vm = std::make_unique<QemuVm>(co_await asio::this_coro::executor, std::move(jailed),
                                      std::move(sockets.qmp.ours), std::move(sockets.console.ours),
-                                     std::move(sockets.control.ours), std::move(sockets.data.ours));
+                                     std::move(sockets.control.ours), std::move(sockets.data.ours),
+                                     layers_of(spec));
+  spec.disks.reset();   // QEMU alone holds them: the layers may be given away
   sockets = Sockets{};  // QEMU's ends live in QEMU only, so that its death closes them
   sys::UniqueFd state = restores ? std::move(std::get<Restore>(spec.start).state)
                                  : std::move(std::get<FreshBoot>(spec.start).state_out);

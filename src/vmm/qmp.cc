@@ -108,12 +108,21 @@ io::Task<json::value> Qmp::execute(std::string command, json::object arguments) 
 }
 
 io::Task<void> Qmp::pass_fd(std::string name, int fd) {
-  const json::object request{{"execute", "getfd"},
-                             {"arguments", json::object{{"fdname", std::move(name)}}}};
+  json::object arguments{{"fdname", std::move(name)}};
+  co_return co_await execute_with_fd("getfd", std::move(arguments), fd);
+}
+
+io::Task<void> Qmp::add_to_set(int set, int fd) {
+  json::object arguments{{"fdset-id", set}};
+  co_return co_await execute_with_fd("add-fd", std::move(arguments), fd);
+}
+
+io::Task<void> Qmp::execute_with_fd(std::string command, json::object arguments, int fd) {
+  const json::object request{{"execute", command}, {"arguments", std::move(arguments)}};
   const std::string line = json::serialize(request) + "\n";
   // Commands go one at a time and are small, so the socket always has room for one.
   PYRO_CO_CHECK(sys::send_with_fd(socket_.native_handle(), line, fd));
-  PYRO_CO_TRY(const auto ignored, co_await reply_to("getfd"));
+  PYRO_CO_TRY(const auto ignored, co_await reply_to(std::move(command)));
   static_cast<void>(ignored);
   co_return Result<void>{};
 }

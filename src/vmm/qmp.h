@@ -31,6 +31,9 @@ class Qmp {
   io::Task<boost::json::value> execute(std::string command, boost::json::object arguments = {});
   // Gives QEMU a duplicate of `fd` under a name that later commands use (getfd).
   io::Task<void> pass_fd(std::string name, int fd);
+  // Adds a duplicate of `fd` to the set that QEMU opens as /dev/fdset/SET, with the access mode
+  // that `fd` has (add-fd).
+  io::Task<void> add_to_set(int set, int fd);
   // Reads events until the connection ends; run this in a scope between commands' lifetimes.
   io::asio::awaitable<void> read_loop();
 
@@ -38,6 +41,7 @@ class Qmp {
   io::Task<std::string> read_line();
   io::Task<boost::json::object> next_reply(std::string command);
   io::Task<boost::json::value> reply_to(std::string command);
+  io::Task<void> execute_with_fd(std::string command, boost::json::object arguments, int fd);
   // An error when the connection is to end.
   Result<void> take(const std::string& line);
 

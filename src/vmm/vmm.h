@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/result.h"
 #include "io/scope.h"
@@ -19,11 +20,34 @@ constexpr const char* accelerator_name(Accelerator a) {
   return a == Accelerator::kKvm ? "kvm" : "tcg";
 }
 
+// The disks that a machine has besides its root image.
+enum class Disks : std::uint8_t { kNone, kWorkspace };
+// Their sizes as the guest sees them; the files are sparse.
+inline constexpr std::uint64_t kScratchBytes = 8ULL << 30;
+inline constexpr std::uint64_t kBaselineBytes = 16ULL << 30;
+inline constexpr std::uint64_t kWorkBytes = 16ULL << 30;
+// A longer chain costs a read two descriptors and a table for each layer it goes through.
+inline constexpr std::size_t kMostWorkLayers = 64;
+
 // What the guest sees. A template and its clones have the same one.
 struct Shape {
   Accelerator accelerator = Accelerator::kTcg;
   int mem_mib = 1024;
   int vcpus = 1;
+  Disks disks = Disks::kNone;
+};
+
+// The disks of a workspace machine, found in the guest by these serial names. None is ever opened
+// by path, and all but two are read-only, also for a QEMU that was taken over.
+inline constexpr const char* kScratchSerial = "pyro-scratch";
+inline constexpr const char* kBaselineSerial = "pyro-baseline";
+inline constexpr const char* kWorkSerial = "pyro-work";
+struct WorkspaceDisks {
+  sys::UniqueFd scratch;    // raw, kScratchBytes, O_RDWR
+  sys::UniqueFd baseline;   // raw, kBaselineBytes, O_RDONLY
+  sys::UniqueFd work_base;  // raw, kWorkBytes, O_RDONLY
+  // Of create_layer(), bottom to top, 1 to kMostWorkLayers: O_RDONLY, the last one O_RDWR.
+  std::vector<sys::UniqueFd> work_layers;
 };
 
 // A kernel to boot; the descriptors are read while the machine starts.
@@ -47,6 +71,9 @@ struct LaunchSpec {
   // and is what a template must be given as.
   sys::UniqueFd memory;
   enum class Memory : std::uint8_t { kShared, kPrivate } memory_mode = Memory::kPrivate;
+  // There exactly when shape.disks says so. Checked before QEMU gets any: kDamaged names the one
+  // that is not what it should be.
+  std::optional<WorkspaceDisks> disks;
 };
 
 // Why a machine is no longer there.
@@ -76,6 +103,12 @@ class Vm {
   // Stops the guest and writes its device state to FreshBoot::state_out; its memory must be
   // kShared. The machine is of no use afterwards.
   virtual io::Task<void> save() = 0;
+  // Puts an empty layer (create_layer(), O_RDWR) on top of the work disk while the guest runs: what
+  // it writes from now on goes there, and the layer below is closed for writing, its content on
+  // disk. The time is that of writing out what the guest has not synced; nothing is copied. On
+  // an error the machine goes on writing to its old layer. One call at a time, not to be cancelled;
+  // kLimit when there are kMostWorkLayers already.
+  virtual io::Task<void> add_work_layer(sys::UniqueFd layer) = 0;
   // Ends it at once and waits until the process is gone. To be called before it is destroyed, also
   // when it ended by itself.
   virtual io::Task<void> kill() = 0;
@@ -95,7 +128,8 @@ class Vmm {
   // Returns once the machine's CPUs run; nothing is said about the guest.
   virtual io::Task<std::unique_ptr<Vm>> launch(LaunchSpec spec) = 0;
   // Everything about the machine that saved state depends on: the build of the VMM, the shape, the
-  // devices and the kernel's command line. State is restored only where this is the same text.
+  // devices with their sizes and the kernel's command line. State is restored only where this is
+  // the same text.
   [[nodiscard]] virtual std::string machine_id(const Shape& shape,
                                                const std::string& command_line) const = 0;
 };

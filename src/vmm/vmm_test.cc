@@ -44,6 +44,23 @@ TEST_P(QemuArgv, OfTemplateAndCloneAreTheGoldenOnes) {
   EXPECT_EQ(fresh, golden(accel + "-template.txt", fresh));
   EXPECT_EQ(clone, golden(accel + "-clone.txt", clone));
 }
+
+TEST_P(QemuArgv, OfAWorkspacesTemplateAndCloneAreTheGoldenOnes) {
+  const std::string accel = accelerator_name(GetParam());
+  const Shape shape{
+      .accelerator = GetParam(), .mem_mib = 1024, .vcpus = 2, .disks = Disks::kWorkspace};
+  const auto fresh = one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
+                                             .shape = shape,
+                                             .memory_mode = LaunchSpec::Memory::kShared,
+                                             .command_line = kernel_command_line(2'900'000)}));
+  const auto clone = one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
+                                             .shape = shape,
+                                             .restore = true,
+                                             .work_layers = 3}));
+  EXPECT_EQ(fresh, golden(accel + "-workspace-template.txt", fresh));
+  EXPECT_EQ(clone, golden(accel + "-workspace-clone.txt", clone));
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, QemuArgv, ::testing::Values(Accelerator::kTcg, Accelerator::kKvm),
                          [](const auto& info) { return accelerator_name(info.param); });
 
@@ -64,6 +81,17 @@ TEST(QemuVersion, ParsesWhatDistributionsPrint) {
   EXPECT_EQ(parse_qemu_version("QEMU emulator version 10.0")->major, 10);
   EXPECT_FALSE(parse_qemu_version("qemu: command not found"));
   EXPECT_FALSE(parse_qemu_version(""));
+}
+
+TEST(MachineId, CoversTheDisksAndTheirSizes) {
+  const QemuVmm vmm({.path = "/usr/bin/qemu", .version = "7.2", .build_id = "one", .stamp = {}});
+  const std::string plain = vmm.machine_id({}, "x");
+  const std::string disks = vmm.machine_id({.disks = Disks::kWorkspace}, "x");
+  EXPECT_EQ(plain.find("pyro-work"), std::string::npos);
+  for (const char* part : {"pyro-scratch", "pyro-baseline", "pyro-work", "size=8589934592",
+                           "size=17179869184", "driver=qcow2"}) {
+    EXPECT_NE(disks.find(part), std::string::npos) << part;
+  }
 }
 
 class FakeQemu : public ::testing::Test {

@@ -23,6 +23,8 @@
 #include "rpc/stream.h"
 #include "sys/file.h"
 #include "sys/process.h"
+#include "vmm/qcow2.h"
+#include "vmm/work_disk.h"
 
 namespace pyro::testing {
 
@@ -65,15 +67,24 @@ class FakeMachine final : public agent::Machine {
   ::_exit(kPowersOff);
 }
 
+struct LayerOptions {
+  std::size_t count = 0;
+  bool refused = false;
+  std::string log_path;
+};
+
 class FakeVm final : public vmm::Vm {
  public:
   FakeVm(asio::any_io_executor ex, sys::ChildProcess process, sys::UniqueFd control,
-         sys::UniqueFd data, sys::UniqueFd console, sys::UniqueFd state)
+         sys::UniqueFd data, sys::UniqueFd console, sys::UniqueFd state, LayerOptions layers)
       : process_(std::move(process)),
         pid_(process_.pid()),
         control_(std::move(control)),
         data_(std::move(data)),
         state_(std::move(state)),
+        layers_(layers.count),
+        refuses_layers_(layers.refused),
+        log_path_(std::move(layers.log_path)),
         console_(ex, console.release()),
         ended_(ex),
         scope_(ex) {
@@ -89,6 +100,15 @@ class FakeVm final : public vmm::Vm {
 
   io::Task<void> save() override {
     PYRO_CO_CHECK(sys::write_all(state_.get(), kState));
+    co_return Result<void>{};
+  }
+  io::Task<void> add_work_layer(sys::UniqueFd layer) override {
+    if (ended_.is_set()) co_return fail(Errc::kUnavailable, end_.detail);
+    if (layers_ == 0) co_return fail(Errc::kConflict, "this machine has no work disk");
+    PYRO_CO_CHECK(vmm::check_layer(layer.get()));
+    if (refuses_layers_) co_return fail(Errc::kUnavailable, "QMP blockdev-snapshot: refused");
+    ++layers_;
+    std::ofstream(log_path_, std::ios::app) << "layer" << std::endl;
     co_return Result<void>{};
   }
   io::Task<void> kill() override {
@@ -134,6 +154,9 @@ class FakeVm final : public vmm::Vm {
   sys::ChildProcess process_;
   int pid_;
   sys::UniqueFd control_, data_, state_;
+  std::size_t layers_;  // of the work disk; 0 without one
+  bool refuses_layers_;
+  std::string log_path_;
   asio::posix::stream_descriptor console_;
   std::string text_;
   vmm::VmEnd end_;
@@ -207,8 +230,9 @@ Agent mute_agent(std::string method) {
 }
 
 std::string FakeVmm::machine_id(const vmm::Shape& shape, const std::string& command_line) const {
-  return fmt::format("{} {} {} {} {}", build, vmm::accelerator_name(shape.accelerator),
-                     shape.mem_mib, shape.vcpus, command_line);
+  return fmt::format("{} {} {} {} {} {}", build, vmm::accelerator_name(shape.accelerator),
+                     shape.mem_mib, shape.vcpus, command_line,
+                     shape.disks == vmm::Disks::kWorkspace ? "disks" : "");
 }
 
 int FakeVmm::launches(std::string_view kind) const {
@@ -220,6 +244,9 @@ int FakeVmm::launches(std::string_view kind) const {
 
 io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
   const bool restores = std::holds_alternative<vmm::Restore>(spec.start);
+  if (spec.disks.has_value() != (spec.shape.disks == vmm::Disks::kWorkspace))
+    co_return fail(Errc::kInternal, "the machine's disks are not those of its shape");
+  if (spec.disks) PYRO_CO_CHECK(vmm::check_disks(*spec.disks));
   std::ofstream(log_path_, std::ios::app) << (restores ? "restore" : "fresh") << std::endl;
   sys::UniqueFd state;
   if (restores) {
@@ -230,6 +257,10 @@ io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
   } else {
     state = std::move(std::get<vmm::FreshBoot>(spec.start).state_out);
     PYRO_CO_CHECK(sys::write_all(spec.memory.get(), "memory of a fake machine"));
+    // As a guest does that mounts it.
+    if (spec.disks && ::pwrite(spec.disks->scratch.get(), kScratchMark.data(), kScratchMark.size(),
+                               kScratchMarkAt) < 0)
+      co_return sys::fail_errno("scratch", errno);
   }
   PYRO_CO_TRY(auto control, sys::make_socket_pair());
   PYRO_CO_TRY(auto data, sys::make_socket_pair());
@@ -243,10 +274,13 @@ io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
   }
   PYRO_CO_TRY(const int pidfd,
               sys::retrying("pidfd_open", [pid] { return ::syscall(SYS_pidfd_open, pid, 0); }));
+  LayerOptions layers{.count = spec.disks ? spec.disks->work_layers.size() : 0,
+                      .refused = refuses_layers,
+                      .log_path = log_path_};
   const auto executor = co_await asio::this_coro::executor;
   co_return std::make_unique<FakeVm>(executor, sys::ChildProcess(sys::UniqueFd(pidfd), pid),
                                      std::move(control.ours), std::move(data.ours),
-                                     std::move(console.ours), std::move(state));
+                                     std::move(console.ours), std::move(state), std::move(layers));
 }
 
 }  // namespace pyro::testing

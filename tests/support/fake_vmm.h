@@ -20,6 +20,9 @@ using Agent = std::function<void(Ports ports)>;
 
 // Exit codes of a machine's process that stand for the guest's own ways to end.
 inline constexpr int kPowersOff = 0, kPanics = 10, kReboots = 11;
+// What the first boot of a machine leaves on its scratch disk, and where.
+inline constexpr std::string_view kScratchMark = "written by the template's guest";
+inline constexpr std::int64_t kScratchMarkAt = 5LL << 30;
 // Prints `text` on the console and ends the machine.
 [[noreturn]] void die(const Ports& ports, int how, std::string_view text);
 
@@ -33,7 +36,8 @@ Agent mute_agent(std::string method);
 
 class FakeVmm final : public vmm::Vmm {
  public:
-  // Every launch adds a line to `log_path` (also from other processes): "fresh" or "restore".
+  // Every launch adds a line to `log_path` (also from other processes): "fresh" or "restore"; every
+  // layer that a running machine takes "layer".
   explicit FakeVmm(std::string log_path, Agent agent = real_agent())
       : fresh(agent), clone(std::move(agent)), log_path_(std::move(log_path)) {}
   io::Task<std::unique_ptr<vmm::Vm>> launch(vmm::LaunchSpec spec) override;
@@ -42,9 +46,10 @@ class FakeVmm final : public vmm::Vmm {
   // How many lines of `kind` the log has.
   [[nodiscard]] int launches(std::string_view kind) const;
 
-  Agent fresh, clone;         // what boots, and what is restored
-  Agent under_kvm;            // instead of both, where set
-  std::string build = "one";  // of the imaginary VMM
+  Agent fresh, clone;           // what boots, and what is restored
+  Agent under_kvm;              // instead of both, where set
+  std::string build = "one";    // of the imaginary VMM
+  bool refuses_layers = false;  // its machines stay on their old layer
 
  private:
   std::string log_path_;

@@ -1,0 +1,59 @@
+// Freshly formatted disks for workspaces, made with mke2fs.
+//
+// <cache>/disks/work-<id>.ext4 is the empty file system that the layers of work disks stand on:
+// made once, sparse, sealed 0400, shared by all workspaces of the host. work-<id>.json says what it
+// was when it was written, and is checked on use. The id is a hash of the content, so whoever
+// stands on it says which one: formatting again after damage gives the same bytes or another id,
+// never other bytes under the same id. `lock` (flock(2)) is held by who makes one.
+//
+// Both file systems are marked as zeroed, so that no kernel starts to write their inode tables in
+// the background. The agent must therefore use no mount option (noinit_itable would change
+// nothing); MS_NOATIME is what keeps reading from growing a layer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sys/fd.h"
+
+namespace pyro::core {
+
+struct WorkBase {
+  std::string id;
+  sys::UniqueFd file;  // O_RDONLY, vmm::kWorkBytes
+};
+
+class Disks {
+ public:
+  // Counted up when the same call would format differently.
+  static constexpr int kWorkRecipe = 1;
+  static constexpr int kScratchRecipe = 1;
+
+  // `dir` is created. mke2fs is looked up in `search_path`, then where root has it.
+  Disks(std::string dir, std::string search_path)
+      : dir_(std::move(dir)), search_path_(std::move(search_path)) {}
+
+  // The one for new workspaces; formats it when there is none that is whole. Blocks for some ten
+  // milliseconds then, also when another process is at it. kUnavailable without mke2fs.
+  [[nodiscard]] Result<WorkBase> work_base() const;
+  // The one that a workspace stands on. When it is missing or damaged it is formatted again, and
+  // kDamaged says that the result is another one.
+  [[nodiscard]] Result<WorkBase> work_base(const std::string& id) const;
+  // A new file of vmm::kScratchBytes (0400) with an empty file system without a journal. O_RDWR.
+  [[nodiscard]] Result<sys::UniqueFd> new_scratch(const std::string& path) const;
+
+ private:
+  [[nodiscard]] Result<WorkBase> open(const std::string& id) const;
+  [[nodiscard]] Result<WorkBase> find() const;
+  [[nodiscard]] Result<WorkBase> make() const;
+  [[nodiscard]] Result<void> format(const std::string& path,
+                                    const std::vector<std::string>& options) const;
+
+  std::string dir_, search_path_;
+};
+
+// A baseline device with nothing in it: without a name, on the file system of `folder`. O_RDONLY.
+Result<sys::UniqueFd> empty_baseline(const std::string& folder);
+
+}  // namespace pyro::core

@@ -1,0 +1,33 @@
+// The disks of a workspace machine, as QEMU is given them, and the work disk of a running one.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "vmm/qmp.h"
+#include "vmm/vmm.h"
+
+namespace pyro::vmm {
+
+// kDamaged (a file's size, a layer's header) or kInternal (an access mode, too few layers, kLimit
+// for too many) when a descriptor is not what WorkspaceDisks asks for.
+Result<void> check_disks(const WorkspaceDisks& disks);
+
+// What QEMU gets: (ours, its number). `top_read_only` is sys::reopen_read_only() of the top layer.
+std::vector<std::pair<int, int>> disk_fds(const WorkspaceDisks& disks,
+                                          const sys::UniqueFd& top_read_only);
+
+// Owner: QemuVm. Knows which layer is on top.
+class WorkDisk {
+ public:
+  explicit WorkDisk(int layers) : layers_(layers) {}
+  // Vm::add_work_layer.
+  io::Task<void> add_layer(Qmp& qmp, sys::UniqueFd layer);
+
+ private:
+  io::Task<void> open_layer(Qmp& qmp, int index, const sys::UniqueFd& layer);
+
+  int layers_;
+};
+
+}  // namespace pyro::vmm
