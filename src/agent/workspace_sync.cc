@@ -169,7 +169,7 @@ Result<void> SyncJob::begin(const std::string& destination) {
   PYRO_CHECK(changes_.make_folder(stage, number_ + ".old"));
   PYRO_TRY(staged_, open_folder(stage, number_));
   PYRO_TRY(old_, open_folder(stage, number_ + ".old"));
-  staged_folders_.emplace(staged_.get());
+  staged_folders_ = FolderCache(staged_.get());
   const Staged on_the_way{.attributes = {.mode = 0755, .mtime_ns = now_ns()}};
   folders_["."] = on_the_way;
   if (destination == ".") return {};
@@ -182,7 +182,7 @@ Result<void> SyncJob::begin(const std::string& destination) {
 
 Result<void> SyncJob::stage_folder(const std::string& path, Staged staged) {
   const auto [folder, name] = split_path(path);
-  PYRO_TRY(const int dir, staged_folders_->open(folder));
+  PYRO_TRY(const int dir, staged_folders_.open(folder));
   PYRO_CHECK(changes_.make_folder(dir, std::string(name)));
   folders_[path] = staged;
   return {};
@@ -234,7 +234,7 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
   if (entry.kind == EntryKind::kDirectory) {
     made = stage_folder(path, {.attributes = attributes, .carried = true});
   } else if (entry.kind == EntryKind::kFile || entry.kind == EntryKind::kSymlink) {
-    PYRO_TRY(const int dir, staged_folders_->open(folder));
+    PYRO_TRY(const int dir, staged_folders_.open(folder));
     if (entry.kind == EntryKind::kSymlink) {
       made = changes_.make_link(entry.target, dir, name);
       if (made) made = changes_.set_mtime(dir, name, entry.mtime_ns);
@@ -315,7 +315,7 @@ Result<void> SyncJob::apply() {
     const auto [folder, part] = split_path(intent_.moves[i]);
     const std::string name(part);
     PYRO_TRY(const int tree, tree_folders.open(folder));
-    PYRO_TRY(const int staged, staged_folders_->open(folder));
+    PYRO_TRY(const int staged, staged_folders_.open(folder));
     auto away = changes_.move(tree, name, old_.get(), std::to_string(i));
     if (!away && away.error().os_errno != ENOENT) return away;
     PYRO_CHECK(changes_.move(staged, name, tree, name));

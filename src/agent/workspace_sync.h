@@ -58,8 +58,8 @@ class SyncJob {
   Changes& changes_;
   std::string number_;
   std::string destination_;
-  sys::UniqueFd staged_, old_;  // stage/<number>, stage/<number>.old
-  std::optional<FolderCache> staged_folders_;
+  sys::UniqueFd staged_, old_;      // stage/<number>, stage/<number>.old
+  FolderCache staged_folders_{-1};  // nowhere until begin()
 
   wire::TreeParser parser_;
   bool rooted_ = false;  // "." has come

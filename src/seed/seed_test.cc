@@ -17,7 +17,6 @@ using testing::tar;
 using testing::TarEntry;
 using testing::tree_of;
 using testing::write_file;
-using wire::EntryKind;
 using Paths = std::vector<std::string>;
 
 class Seed : public ::testing::Test {
