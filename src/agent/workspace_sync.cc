@@ -230,31 +230,42 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
   if (!folders_.contains(std::string(folder))) {
     return fail(Errc::kInvalid, shown(path) + " comes before its folder");
   }
-  Result<void> made;
+  const bool is_folder = folders_.contains(path);
   if (entry.kind == EntryKind::kDirectory) {
-    made = stage_folder(path, {.attributes = attributes, .carried = true});
+    if (is_folder) {  // as in an archive, the last one counts
+      folders_[path].attributes = attributes;
+      return {};
+    }
+    PYRO_CHECK(once(path, stage_folder(path, {.attributes = attributes, .carried = true})));
   } else if (entry.kind == EntryKind::kFile || entry.kind == EntryKind::kSymlink) {
     PYRO_TRY(const int dir, staged_folders_.open(folder));
-    if (entry.kind == EntryKind::kSymlink) {
-      made = changes_.make_link(entry.target, dir, name);
-      if (made) made = changes_.set_mtime(dir, name, entry.mtime_ns);
-    } else {
-      auto file = changes_.create(dir, name);
-      if (file) {
-        file_ = *std::move(file);
-      } else {
-        made = std::unexpected(std::move(file.error()));
-      }
-      file_attributes_ = attributes;
+    auto made = stage_leaf(dir, name, entry);
+    if (!made && made.error().os_errno == EEXIST && !is_folder) {
+      PYRO_CHECK(changes_.remove(dir, name, /*folder=*/false));
+      --counts_.entries;
+      made = stage_leaf(dir, name, entry);
     }
+    PYRO_CHECK(once(path, std::move(made)));
   } else {
     return fail(Errc::kInvalid, shown(path) + " is neither file, folder nor link");
   }
-  if (!made && made.error().os_errno == EEXIST) {
-    return fail(Errc::kInvalid, shown(path) + " comes twice");
-  }
   ++counts_.entries;
-  return made;
+  return {};
+}
+
+Result<void> SyncJob::once(const std::string& path, Result<void> made) {
+  if (made || made.error().os_errno != EEXIST) return made;
+  return fail(Errc::kInvalid, shown(path) + " comes twice, as a folder and as something else");
+}
+
+Result<void> SyncJob::stage_leaf(int dir, const std::string& name, const wire::TreeEntry& entry) {
+  if (entry.kind == wire::EntryKind::kSymlink) {
+    PYRO_CHECK(changes_.make_link(entry.target, dir, name));
+    return changes_.set_mtime(dir, name, entry.mtime_ns);
+  }
+  PYRO_TRY(file_, changes_.create(dir, name));
+  file_attributes_ = {.mode = entry.mode, .mtime_ns = entry.mtime_ns};
+  return {};
 }
 
 Result<void> SyncJob::end_file(bool complete) {

@@ -47,6 +47,9 @@ class SyncJob {
   Result<void> take(const wire::TreeEntry& entry);
   Result<void> end_file(bool complete);
   Result<void> stage_folder(const std::string& path, Staged staged);
+  Result<void> stage_leaf(int dir, const std::string& name, const wire::TreeEntry& entry);
+  // The error of a path that is there already, in words.
+  static Result<void> once(const std::string& path, Result<void> made);
   Result<void> seal_stage();
   Result<void> plan();
   Result<void> write_log();

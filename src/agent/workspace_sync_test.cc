@@ -295,8 +295,8 @@ TEST_F(SyncTest, RefusesTreesThatAreNone) {
        {head, no_end, broken, std::string("garbage"), new_tree() + "more",
         Tree().add(EntryKind::kOther, "dev", 0644).end(),
         Tree().add(EntryKind::kRemoved, "merged", 0).end(), Tree().file("no/folder", "x").end(),
-        Tree().file("twice", "x").file("twice", "y").end(),
-        Tree().folder("twice").folder("twice").end(), Tree().folder(".").end(),
+        Tree().file("twice", "x").folder("twice").end(),
+        Tree().folder("twice").file("twice", "x").end(), Tree().folder(".").end(),
         Tree().link("l", "merged").file("l/x", "through a link").end()}) {
     const auto result = sync(stream);
     ASSERT_FALSE(result);
@@ -304,6 +304,25 @@ TEST_F(SyncTest, RefusesTreesThatAreNone) {
   }
   EXPECT_FALSE(sync(Tree().end(), "../x"));
   EXPECT_EQ(snapshot(), before);
+  expect_tidy();
+}
+
+// An archive may carry a path again, and the last one counts.
+TEST_F(SyncTest, TheLastOfARepeatedPathCounts) {
+  old_world();
+  const auto result = sync(Tree()
+                               .folder("d")
+                               .file("d/f", "first")
+                               .link("l", "d")
+                               .folder("d")
+                               .file("d/f", "second and longer")
+                               .file("l", "now a file")
+                               .end());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->entries, 3);
+  const auto now = snapshot();
+  EXPECT_NE(now.at("d/f").find("second and longer"), std::string::npos) << now.at("d/f");
+  EXPECT_NE(now.at("l").find("now a file"), std::string::npos) << now.at("l");
   expect_tidy();
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <string>
@@ -29,8 +30,18 @@ class StreamWriter final : public Consumer {
  public:
   explicit StreamWriter(const Sink& sink) : sink_(sink) {}
 
+  // The folder that is carried: a stream begins with it. Where it exists already it stays as it is.
+  Result<void> begin() {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    wire::append_entry(buffer_, {.kind = wire::EntryKind::kDirectory,
+                                 .path = ".",
+                                 .mode = 0755,
+                                 .mtime_ns = ::time(nullptr) * kSecond,
+                                 .target = {}});
+    return {};
+  }
   Result<void> add(const wire::TreeEntry& entry, bool again) override {
-    (void)again;  // its reader knows
+    (void)again;  // whoever unpacks the stream sees it, too
     if (entry.path == ".") return {};
     wire::append_entry(buffer_, entry);
     return flush_when(kFlushAt);
@@ -150,6 +161,7 @@ Result<Summary> build_baseline(const Source& source, const std::string& staging_
 Result<Summary> write_tree(const Source& source, const Sink& sink, const Progress& progress,
                            const Limits& limits) {
   StreamWriter writer(sink);
+  PYRO_CHECK(writer.begin());
   PYRO_TRY(Summary summary, carry_source(source, writer, progress, limits));
   PYRO_CHECK(writer.finish());
   return summary;
