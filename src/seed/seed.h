@@ -90,7 +90,8 @@ Result<Summary> build_baseline(const Source& source, const std::string& staging_
 using Sink = std::function<Result<void>(std::string_view bytes)>;
 // The source as a tree stream (wire/tree_stream.h), to its end. Writes nothing but to `sink`; an
 // error may come after much has been written, and the stream has no end then. A path comes twice
-// where an archive has it twice. The root is not in it: a sync changes what is there already.
+// where an archive has it twice. The root comes first, with mode 0755: a folder that a sync finds
+// keeps its own.
 Result<Summary> write_tree(const Source& source, const Sink& sink, const Progress& progress = {},
                            const Limits& limits = {});
 
