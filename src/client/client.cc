@@ -131,6 +131,18 @@ struct Pyro::Impl {
     return core::reserve(request);
   }
 
+  [[nodiscard]] proto::HostSettings host_settings() const {
+    return {.cache_dir = dirs.cache,
+            .state_dir = dirs.state,
+            .runtime_dir = dirs.runtime,
+            .libexec_dir = dirs.libexec,
+            .qemu = env("PYRO_QEMU").value_or(""),
+            .search_path = env("PATH").value_or(kDefaultPath),
+            .accelerator = env("PYRO_ACCELERATOR").value_or(""),
+            .boot_limit_ms = std::min(number("PYRO_BOOT_TIMEOUT_SECONDS", 60), kDaySeconds) * 1000,
+            .fault = env("PYRO_FAULT").value_or("")};
+  }
+
   proto::CreateVm create_request(const CreateOptions& o, std::string vm_id, bool lease) const {
     return {.vm_id = std::move(vm_id),
             .environment = o.environment,
@@ -139,14 +151,7 @@ struct Pyro::Impl {
             .ttl_seconds = o.ttl_seconds,
             .cold = o.boot == Boot::kCold,
             .lease = lease,
-            .cache_dir = dirs.cache,
-            .state_dir = dirs.state,
-            .runtime_dir = dirs.runtime,
-            .libexec_dir = dirs.libexec,
-            .qemu = env("PYRO_QEMU").value_or(""),
-            .search_path = env("PATH").value_or(kDefaultPath),
-            .accelerator = env("PYRO_ACCELERATOR").value_or(""),
-            .boot_limit_ms = std::min(number("PYRO_BOOT_TIMEOUT_SECONDS", 60), kDaySeconds) * 1000};
+            .host = host_settings()};
   }
 
   struct Created {

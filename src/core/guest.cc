@@ -24,6 +24,7 @@ namespace {
 constexpr std::size_t kConsoleInError = 1500;
 constexpr auto kSettle = std::chrono::milliseconds(100);
 constexpr auto kDeathMoment = std::chrono::milliseconds(500);
+constexpr auto kPowerOff = std::chrono::milliseconds(1000);
 
 // The end of the console, on lines of its own, for a person to read.
 std::string console_lines(const std::string& console) {
@@ -167,6 +168,12 @@ io::Task<void> Guest::freeze_and_save() {
   // be translated and run in every clone.
   PYRO_CO_CHECK(co_await io::sleep_for(kSettle));
   co_return co_await vm_->save();
+}
+
+io::Task<void> Guest::shut_down() {
+  PYRO_CO_CHECK(co_await call("shutting the guest down", proto::Shutdown::kName, {}));
+  static_cast<void>(co_await vm_->ended().wait_for(kPowerOff));
+  co_return Result<void>{};
 }
 
 asio::awaitable<void> Guest::end() {

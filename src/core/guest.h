@@ -58,6 +58,9 @@ class Guest {
   // The reason a call on the session failed, when that is the end of the machine; waits up to a
   // moment for the machine to end, because its sockets close before its process does. Else `error`.
   io::Task<Error> explain(Error error);
+  // Has the guest write everything to its disks and power itself off. Ok: it said that all is
+  // written. Waits for the power to go, up to a moment; end() is still needed.
+  io::Task<void> shut_down();
   // Kills the machine and ends the session.
   io::asio::awaitable<void> end();
 

@@ -63,12 +63,18 @@ io::Task<std::unique_ptr<vmm::Vm>> Sandbox::launch(const image::InstalledEnviron
     spec.memory_mode = vmm::LaunchSpec::Memory::kShared;
     PYRO_CO_TRY(spec.start, make_fresh_boot(environment, spec_.boot));
   } else {
-    TemplateRequest request{
-        .environment = environment, .shape = spec_.shape, .boot = spec_.boot, .on_phase = {}};
+    TemplateRequest request{.environment = environment,
+                            .shape = spec_.shape,
+                            .boot = spec_.boot,
+                            .disks = deps_.disks,
+                            .on_phase = {}};
     if (on_phase) {
       request.on_phase = [&on_phase](const std::string& detail) { on_phase("template", detail); };
     }
     PYRO_CO_TRY(Template found, co_await deps_.templates.ensure(std::move(request)));
+    if (spec_.make_disks) {
+      PYRO_CO_TRY(spec.disks, spec_.make_disks(found));
+    }
     spec.memory = std::move(found.memory);
     spec.start = vmm::Restore{.state = std::move(found.state)};
     template_lease_ = std::move(found.lease);
@@ -93,6 +99,10 @@ io::Task<void> Sandbox::bring_up(const OnPhase& on_phase, std::vector<proto::Sta
   stages.push_back({.name = "first_reply", .ms = watch.lap()});
   PYRO_CO_CHECK(co_await guest_->rejuvenate({.hostname = spec_.vm_id}));
   stages.push_back({.name = "rejuvenate", .ms = watch.lap()});
+  if (spec_.settle_in) {
+    PYRO_CO_CHECK(co_await spec_.settle_in(*guest_));
+    stages.push_back({.name = "settle_in", .ms = watch.lap()});
+  }
   co_return Result<void>{};
 }
 
@@ -184,6 +194,16 @@ Result<void> Sandbox::signal(int signo) {
   const auto command = command_.lock();
   if (!command) return fail(Errc::kConflict, spec_.vm_id + " runs no command");
   return command->send_event(proto::Signal::kName, proto::encode(proto::Signal{.signo = signo}));
+}
+
+io::Task<void> Sandbox::shut_down() {
+  Result<void> flushed;
+  if (state_ == SandboxState::kStarted && !stopping_) {
+    const Use use(*this);
+    flushed = co_await guest_->shut_down();
+  }
+  co_await stop();
+  co_return flushed;
 }
 
 asio::awaitable<void> Sandbox::stop() {

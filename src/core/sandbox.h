@@ -25,6 +25,10 @@ struct SandboxSpec {
   vmm::Shape shape;
   bool cold = false;
   BootConfig boot;
+  // A workspace's machine: its disks, for a clone of that template, and what is done with the guest
+  // before it counts as started. Both there when shape.disks says so, which `cold` excludes.
+  std::function<Result<vmm::WorkspaceDisks>(const Template&)> make_disks;
+  std::function<io::Task<void>(Guest&)> settle_in;
 };
 
 // Borrowed; outlive the Sandbox.
@@ -32,6 +36,7 @@ struct SandboxDeps {
   vmm::Vmm& vmm;
   Templates& templates;
   image::Environments& environments;
+  const Disks* disks = nullptr;  // for a workspace's template
 };
 
 using OnPhase = std::function<void(const std::string& phase, const std::string& detail)>;
@@ -57,13 +62,10 @@ class Sandbox {
   // Ends the machine if there is one, and waits for the calls that were using it. Never fails, may
   // be called by several tasks at once, and is complete also when its task is cancelled.
   io::asio::awaitable<void> stop();
+  // The same, but first the guest writes everything to its disks. An error says why it could not;
+  // the machine has ended all the same.
+  io::Task<void> shut_down();
 
-  // kFailed as soon as a started machine has ended by itself.
-  [[nodiscard]] SandboxState state() const;
-  [[nodiscard]] std::string last_error() const;
-  [[nodiscard]] Guest* guest() { return guest_.get(); }
-
- private:
   // Marks the guest as used by a call, so that stop() does not take it away under its feet.
   class Use {
    public:
@@ -77,6 +79,13 @@ class Sandbox {
    private:
     Sandbox& sandbox_;
   };
+
+  // kFailed as soon as a started machine has ended by itself.
+  [[nodiscard]] SandboxState state() const;
+  [[nodiscard]] std::string last_error() const;
+  [[nodiscard]] Guest* guest() { return guest_.get(); }
+
+ private:
   // A start under way.
   struct Attempt {
     explicit Attempt(io::asio::any_io_executor ex) : scope(ex) {}

@@ -5,6 +5,28 @@
 
 namespace pyro::proto {
 
+// What the creating process took from its environment; the supervisor has none.
+struct HostSettings {
+  static constexpr const char* kName = "host settings";
+  std::string cache_dir, state_dir, runtime_dir, libexec_dir;
+  std::string qemu, search_path, accelerator;
+  int boot_limit_ms = 60'000;
+  std::string fault;  // sys::fault_point() that kills the supervisor: for tests
+
+  template <class M>
+  void map(M& m) {
+    m.required("cache_dir", cache_dir);
+    m.required("state_dir", state_dir);
+    m.required("runtime_dir", runtime_dir);
+    m.required("libexec_dir", libexec_dir);
+    m.optional("qemu", qemu);
+    m.required("search_path", search_path);
+    m.optional("accelerator", accelerator);
+    m.optional("boot_limit_ms", boot_limit_ms);
+    m.optional("fault", fault);
+  }
+};
+
 // The first request on the connection that a new supervisor inherits. Result: VmStatus.
 struct CreateVm {
   static constexpr const char* kName = "create";
@@ -15,10 +37,7 @@ struct CreateVm {
   int ttl_seconds = 600;
   bool cold = false;   // boot a kernel instead of cloning the template
   bool lease = false;  // the sandbox goes when this connection does, and has no record
-  // What the creating process took from its environment; the supervisor has none.
-  std::string cache_dir, state_dir, runtime_dir, libexec_dir;
-  std::string qemu, search_path, accelerator;
-  int boot_limit_ms = 60'000;
+  HostSettings host;
 
   template <class M>
   void map(M& m) {
@@ -29,14 +48,7 @@ struct CreateVm {
     m.required("ttl_seconds", ttl_seconds);
     m.optional("cold", cold);
     m.optional("lease", lease);
-    m.required("cache_dir", cache_dir);
-    m.required("state_dir", state_dir);
-    m.required("runtime_dir", runtime_dir);
-    m.required("libexec_dir", libexec_dir);
-    m.optional("qemu", qemu);
-    m.required("search_path", search_path);
-    m.optional("accelerator", accelerator);
-    m.optional("boot_limit_ms", boot_limit_ms);
+    m.required("host", host);
   }
 };
 

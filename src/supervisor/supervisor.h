@@ -1,32 +1,25 @@
-// One process for one sandbox: owns its machine, its records and its socket, and ends with it.
+// One process for one sandbox: owns its machine, its records and its socket.
 //
-// It is started by the process that creates the sandbox, with one inherited connection (the first
-// client). It ends when the sandbox is deleted (by request, after its command, at its TTL, or when
-// the connection it is leased to closes) or on SIGTERM; ending always removes the machine, the
-// socket and the folder. When it is killed instead, its machine dies with it and the next command
-// removes the rest.
+// It is started with one inherited connection, whose first request says what it is for:
+//
+//   create            a disposable VM. Ends when the VM is deleted (by request, after its command,
+//                     at its TTL, or when the connection it is leased to closes) or on SIGTERM, and
+//                     removes it.
+//   workspace.create  a new workspace. Until that is answered it is leased to the connection.
+//   workspace.open    a workspace that exists and has no supervisor. Ends, as after a create, when
+//                     the workspace is stopped and there is neither a client nor a time to wait
+//                     for; on SIGTERM it stops the workspace first.
+//
+// When it is killed instead, its machine dies with it, and the next command finds that out.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <vector>
 
 #include "base/result.h"
-#include "proto/supervisor_messages.h"
+#include "supervisor/host.h"
 #include "sys/fd.h"
-#include "vmm/vmm.h"
 
 namespace pyro::supervisor {
-
-// What runs a sandbox's machine, and what of the host goes with it.
-struct Monitor {
-  std::unique_ptr<vmm::Vmm> vmm;
-  vmm::Accelerator accelerator = vmm::Accelerator::kTcg;
-  long tsc_khz = 0;
-};
-using MakeMonitor = std::function<Result<Monitor>(const proto::CreateVm& request)>;
-// QEMU, as this host can run it.
-Result<Monitor> qemu_monitor(const proto::CreateVm& request);
 
 struct SupervisorOptions {
   sys::UniqueFd first_client;
@@ -34,7 +27,7 @@ struct SupervisorOptions {
   std::vector<sys::UniqueFd> reservation;  // locks of the start budget; only held
 };
 
-// Runs until the sandbox is gone.
+// Runs until there is nothing left to do.
 Result<void> run_supervisor(SupervisorOptions options);
 
 }  // namespace pyro::supervisor

@@ -103,7 +103,7 @@ class SupervisorTest : public ::testing::Test {
       pair->ours = sys::UniqueFd();
       supervisor::SupervisorOptions options;
       options.first_client = std::move(pair->theirs);
-      options.make_monitor = [this](const proto::CreateVm&) -> Result<supervisor::Monitor> {
+      options.make_monitor = [this](const proto::HostSettings&) -> Result<supervisor::Monitor> {
         auto vmm = std::make_unique<FakeVmm>(host_.log(), fresh_);
         vmm->clone = clone_;
         vmm->under_kvm = under_kvm_;
@@ -124,13 +124,13 @@ class SupervisorTest : public ::testing::Test {
             .mem_mib = 128,
             .ttl_seconds = ttl,
             .lease = lease,
-            .cache_dir = host_.dirs().cache,
-            .state_dir = host_.dirs().state,
-            .runtime_dir = host_.dirs().runtime,
-            .libexec_dir = host_.dirs().libexec,
-            .search_path = "/usr/bin",
-            .accelerator = forced_,
-            .boot_limit_ms = boot_limit_ms_};
+            .host = {.cache_dir = host_.dirs().cache,
+                     .state_dir = host_.dirs().state,
+                     .runtime_dir = host_.dirs().runtime,
+                     .libexec_dir = host_.dirs().libexec,
+                     .search_path = "/usr/bin",
+                     .accelerator = forced_,
+                     .boot_limit_ms = boot_limit_ms_}};
   }
   std::unique_ptr<Peer> create(bool lease, int ttl = 600) {
     auto peer = std::make_unique<Peer>(fork_supervisor());

@@ -1,0 +1,43 @@
+// What of the host a sandbox stands on.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "core/disks.h"
+#include "core/guest.h"
+#include "core/templates.h"
+#include "image/environments.h"
+#include "proto/supervisor_messages.h"
+#include "sys/dirs.h"
+#include "vmm/vmm.h"
+
+namespace pyro::supervisor {
+
+// What runs a sandbox's machine, and what of the host goes with it.
+struct Monitor {
+  std::unique_ptr<vmm::Vmm> vmm;
+  vmm::Accelerator accelerator = vmm::Accelerator::kTcg;
+  long tsc_khz = 0;
+};
+using MakeMonitor = std::function<Result<Monitor>(const proto::HostSettings& settings)>;
+// QEMU, as this host can run it.
+Result<Monitor> qemu_monitor(const proto::HostSettings& settings);
+
+struct Host {
+  Host(const proto::HostSettings& s, Monitor m);
+  [[nodiscard]] core::BootConfig boot() const;
+
+  const proto::HostSettings settings;
+  const sys::Dirs dirs;
+  Monitor monitor;
+  image::Environments environments;  // pulls are made by the process that asks for them
+  core::Templates templates;
+  core::Disks disks;
+};
+
+// Checks the settings first.
+Result<std::unique_ptr<Host>> make_host(const proto::HostSettings& settings,
+                                        const MakeMonitor& make_monitor);
+
+}  // namespace pyro::supervisor
