@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "client/connection.h"
 #include "client/doctor.h"
+#include "client/host_side.h"
+#include "client/workspaces.h"
 #include "core/sandbox_folder.h"
 #include "core/templates.h"
 #include "image/debian_mirror.h"
@@ -23,9 +25,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
-
-constexpr int kDaySeconds = 86'400;
 constexpr auto kQuickAnswer = std::chrono::seconds(60);  // of everything but start and exec
 
 Result<void> check(const CreateOptions& o) {
@@ -86,62 +85,8 @@ Error no_such_vm(const std::string& id) {
 
 }  // namespace
 
-struct Pyro::Impl {
-  sys::Environment env;
-  sys::Dirs dirs;
-  image::DebianMirrorSource source;
-  image::Environments environments;
-
-  Impl(sys::Environment e, sys::Dirs d)
-      : env(std::move(e)), dirs(std::move(d)), source(env), environments(dirs, &source) {}
-
-  [[nodiscard]] int number(const char* name, int fallback) const {
-    const auto text = env(name);
-    int value = 0;
-    if (!text ||
-        std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{})
-      return fallback;
-    return value > 0 ? value : fallback;
-  }
-
-  // A missing or damaged environment is pulled; its absence is not the caller's problem.
-  Result<void> ensure_environment(const std::string& name, const RunObserver& observer) {
-    const auto ready = environments.open(name);
-    if (ready) return {};
-    if (ready.error().code != Errc::kNotFound && ready.error().code != Errc::kDamaged) {
-      return std::unexpected(ready.error());
-    }
-    if (observer.on_phase) observer.on_phase("pull", "", ready.error().message);
-    PYRO_CHECK(environments.pull(name, observer.on_pull));
-    return {};
-  }
-
-  Result<core::Reservation> reserve(const CreateOptions& o, const RunObserver& observer) {
-    PYRO_TRY(const core::BudgetTotals totals,
-             core::host_budget(number("PYRO_MEMORY_BUDGET_MIB", 0)));
-    core::BudgetRequest request{.runtime_dir = dirs.runtime,
-                                .totals = totals,
-                                .mem_mib = o.mem_mib,
-                                .vcpus = o.vcpu_count,
-                                .on_wait = {},
-                                .cancel_fd = observer.interrupt_fd};
-    if (observer.on_phase) {
-      request.on_wait = [&](const std::string& why) { observer.on_phase("queue", "", why); };
-    }
-    return core::reserve(request);
-  }
-
-  [[nodiscard]] proto::HostSettings host_settings() const {
-    return {.cache_dir = dirs.cache,
-            .state_dir = dirs.state,
-            .runtime_dir = dirs.runtime,
-            .libexec_dir = dirs.libexec,
-            .qemu = env("PYRO_QEMU").value_or(""),
-            .search_path = env("PATH").value_or(kDefaultPath),
-            .accelerator = env("PYRO_ACCELERATOR").value_or(""),
-            .boot_limit_ms = std::min(number("PYRO_BOOT_TIMEOUT_SECONDS", 60), kDaySeconds) * 1000,
-            .fault = env("PYRO_FAULT").value_or("")};
-  }
+struct Pyro::Impl : HostSide {
+  using HostSide::HostSide;
 
   proto::CreateVm create_request(const CreateOptions& o, std::string vm_id, bool lease) const {
     return {.vm_id = std::move(vm_id),
@@ -151,8 +96,10 @@ struct Pyro::Impl {
             .ttl_seconds = o.ttl_seconds,
             .cold = o.boot == Boot::kCold,
             .lease = lease,
-            .host = host_settings()};
+            .host = settings()};
   }
+
+  std::unique_ptr<Workspaces> workspaces;
 
   struct Created {
     Connection connection;
@@ -162,7 +109,7 @@ struct Pyro::Impl {
     PYRO_CHECK(check(o));
     static_cast<void>(core::remove_abandoned(dirs));  // in nobody's way if it fails
     PYRO_CHECK(ensure_environment(o.environment, observer));
-    PYRO_TRY(auto reservation, reserve(o, observer));
+    PYRO_TRY(auto reservation, reserve(o.mem_mib, o.vcpu_count, observer));
     if (observer.on_phase) observer.on_phase("create", "", o.environment);
     PYRO_TRY(std::string id, core::new_vm_id());
     PYRO_TRY(auto connection, Connection::spawn(dirs, std::move(reservation)));
@@ -332,6 +279,11 @@ Result<NetworkInfo> Pyro::network_info_vm(const std::string& vm_id) {
 
 Result<std::vector<std::string>> Pyro::reap_expired() {
   return core::remove_abandoned(impl_->dirs);
+}
+
+Workspaces& Pyro::workspaces() {
+  if (!impl_->workspaces) impl_->workspaces = make_workspaces(*impl_);
+  return *impl_->workspaces;
 }
 
 Result<DoctorReport> Pyro::doctor(bool fresh) {

@@ -133,6 +133,8 @@ struct DoctorReport {
   std::vector<std::string> issues;  // each with its next step
 };
 
+class Workspaces;
+
 class Pyro {
  public:
   // `env` is what the process was started with (folders, overrides for tests).
@@ -161,6 +163,9 @@ class Pyro {
   // create, start, exec, delete in one call; the VM goes when the caller does.
   Result<ExecResult> run_in_vm(const CreateOptions& create, const ExecOptions& exec,
                                const RunObserver& observer);
+
+  // Lives as long as this object.
+  Workspaces& workspaces();
 
   // `fresh` measures again what is otherwise cached for this boot of the host.
   Result<DoctorReport> doctor(bool fresh);

@@ -79,8 +79,23 @@ asio::awaitable<void> pump_stdin(int fd, StreamPtr stream) {
   }
 }
 
+// A command with stdio. `sequence`: of a workspace's journal, 0 until it is known and for a VM.
+struct ExecCall {
+  std::string method;
+  json::object params;
+  std::int64_t sequence = 0;
+
+  [[nodiscard]] std::pair<const char*, json::object> interrupt() const {
+    if (method == proto::ExecVm::kName)
+      return {proto::SignalVm::kName, proto::encode(proto::SignalVm{.signo = SIGINT})};
+    return {proto::SignalWorkspace::kName,
+            proto::encode(proto::SignalWorkspace{.sequence = sequence, .signo = SIGINT})};
+  }
+};
+
 // Ctrl-C: first the command gets SIGINT, as it would in a terminal; then it is ended.
-asio::awaitable<void> forward_interrupts(int fd, rpc::Session* session, StreamPtr stream) {
+asio::awaitable<void> forward_interrupts(int fd, rpc::Session* session, StreamPtr stream,
+                                         const ExecCall* call) {
   for (int presses = 0;; ++presses) {
     const auto readable = co_await io::wait_readable(fd);
     if (!readable) co_return;
@@ -90,9 +105,9 @@ asio::awaitable<void> forward_interrupts(int fd, rpc::Session* session, StreamPt
       stream->cancel();
       co_return;
     }
-    const auto sent = co_await session->call(proto::SignalVm::kName,
-                                             proto::encode(proto::SignalVm{.signo = SIGINT}),
-                                             std::chrono::seconds(10));
+    auto [method, params] = call->interrupt();
+    const auto sent =
+        co_await session->call(method, std::move(params), std::chrono::seconds(10));
     if (!sent) stream->cancel();
   }
 }
@@ -136,6 +151,7 @@ struct Connection::Impl {
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
 Result<Connection> Connection::greet(std::unique_ptr<Impl> impl) {
@@ -149,16 +165,19 @@ Result<Connection> Connection::greet(std::unique_ptr<Impl> impl) {
 Result<Connection> Connection::spawn(const sys::Dirs& dirs, core::Reservation reservation) {
   PYRO_TRY(auto sockets, sys::make_socket_pair());
   const std::string program = dirs.libexec + "/pyro-supervisor";
-  auto started = sys::spawn_detached(
-      {.program = program,
-       .argv = {"pyro-supervisor", "--client", std::to_string(kClientFd), "--hold",
-                std::to_string(kFirstHoldFd), "--hold", std::to_string(kFirstHoldFd + 1)},
-       .env = {},
-       .cwd = "/",
-       .fds = {{sockets.theirs.get(), kClientFd},
-               {reservation.memory.get(), kFirstHoldFd},
-               {reservation.vcpus.get(), kFirstHoldFd + 1}},
-       .new_session = true});
+  sys::SpawnSpec spec{.program = program,
+                      .argv = {"pyro-supervisor", "--client", std::to_string(kClientFd)},
+                      .env = {},
+                      .cwd = "/",
+                      .fds = {{sockets.theirs.get(), kClientFd}},
+                      .new_session = true};
+  int number = kFirstHoldFd;
+  for (const sys::UniqueFd* held : {&reservation.memory, &reservation.vcpus}) {
+    if (!*held) continue;
+    spec.argv.insert(spec.argv.end(), {"--hold", std::to_string(number)});
+    spec.fds.emplace_back(held->get(), number++);
+  }
+  auto started = sys::spawn_detached(spec);
   if (!started) {
     return std::unexpected(
         std::move(started.error()).with_hint("reinstall pyro: its helper programs are missing"));
@@ -167,8 +186,8 @@ Result<Connection> Connection::spawn(const sys::Dirs& dirs, core::Reservation re
   return greet(std::make_unique<Impl>(std::move(sockets.ours)));
 }
 
-Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string& vm_id) {
-  const std::string path = core::socket_of(dirs, vm_id);
+Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string& id) {
+  const std::string path = core::socket_of(dirs, id);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
@@ -189,41 +208,23 @@ Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string&
 }
 
 namespace {
-io::Task<json::object> call_task(rpc::Session* session, std::string method, json::object params,
-                                 Connection::CallOptions options) {
-  PYRO_CO_TRY(const StreamPtr stream, session->open(std::move(method), std::move(params)));
-  io::TaskScope scope(co_await asio::this_coro::executor);
-  if (options.limit.count() > 0) scope.spawn(abandon_after(options.limit, stream));
-  if (options.interrupt_fd >= 0) scope.spawn(give_up_on_interrupt(options.interrupt_fd, stream));
-  Result<json::object> answer = fail(Errc::kInternal, "no answer");
-  for (;;) {
-    auto item = co_await stream->next();
-    if (!item) {
-      answer = std::unexpected(std::move(item.error()));
-      break;
-    }
-    if (auto* event = std::get_if<rpc::Event>(&*item);
-        event != nullptr && event->name == proto::Phase::kName) {
-      const auto phase = proto::decode<proto::Phase>(event->params);
-      if (phase && options.on_phase) options.on_phase(*phase);
-    } else if (auto* response = std::get_if<rpc::Response>(&*item)) {
-      answer = std::move(response->result);
-      break;
-    }
-  }
-  static_cast<void>(co_await scope.close());
-  co_return answer;
-}
-
-// The answer; an output that fails ends the command, and its error is what the caller gets.
-io::Task<json::object> exec_loop(StreamPtr stream, const RunObserver* observer) {
+// Everything until the answer. An error of `on_data` ends the call and is what the caller gets.
+io::Task<json::object> answer_of(StreamPtr stream, Connection::CallOptions options,
+                                 const Connection::OnData* on_data) {
   std::optional<Error> broken;
   for (;;) {
     PYRO_CO_TRY(rpc::Incoming item, co_await stream->next());
-    if (auto* data = std::get_if<rpc::Data>(&item); data != nullptr && !broken) {
-      if (auto delivered = deliver(*data, *observer); !delivered) {
-        broken = std::move(delivered.error());
+    if (auto* event = std::get_if<rpc::Event>(&item);
+        event != nullptr && event->name == proto::Phase::kName) {
+      const auto phase = proto::decode<proto::Phase>(event->params);
+      if (phase && options.on_phase) options.on_phase(*phase);
+    } else if (auto* data = std::get_if<rpc::Data>(&item);
+               data != nullptr && on_data != nullptr && !broken) {
+      if (data->bytes.empty()) continue;
+      if (auto taken = (*on_data)(data->bytes); !taken) {
+        broken = std::move(taken.error());
         stream->cancel();
+        stream->abandon(*broken);  // whatever it would still send is of no use
       }
     } else if (auto* response = std::get_if<rpc::Response>(&item)) {
       if (broken) co_return std::unexpected(std::move(*broken));
@@ -232,29 +233,98 @@ io::Task<json::object> exec_loop(StreamPtr stream, const RunObserver* observer) 
   }
 }
 
-io::Task<proto::ExecVmResult> exec_task(rpc::Session* session, proto::ExecVm request,
-                                        std::optional<int> stdin_fd, const RunObserver* observer) {
-  PYRO_CO_TRY(const StreamPtr stream, session->open(proto::ExecVm::kName, proto::encode(request)));
+io::Task<json::object> call_task(StreamPtr stream, Connection::CallOptions options,
+                                 const Connection::OnData* on_data) {
+  io::TaskScope scope(co_await asio::this_coro::executor);
+  if (options.limit.count() > 0) scope.spawn(abandon_after(options.limit, stream));
+  if (options.interrupt_fd >= 0) scope.spawn(give_up_on_interrupt(options.interrupt_fd, stream));
+  auto answer = co_await answer_of(stream, std::move(options), on_data);
+  static_cast<void>(co_await scope.close());
+  co_return answer;
+}
+
+// The answer; an output that fails ends the command, and its error is what the caller gets.
+io::Task<json::object> exec_loop(StreamPtr stream, ExecCall* call, const RunObserver* observer) {
+  std::optional<Error> broken;
+  for (;;) {
+    PYRO_CO_TRY(rpc::Incoming item, co_await stream->next());
+    if (auto* data = std::get_if<rpc::Data>(&item); data != nullptr && !broken) {
+      if (auto delivered = deliver(*data, *observer); !delivered) {
+        broken = std::move(delivered.error());
+        stream->cancel();
+      }
+    } else if (auto* event = std::get_if<rpc::Event>(&item);
+               event != nullptr && event->name == proto::JournaledCommand::kName) {
+      PYRO_CO_TRY(const auto command, proto::decode<proto::JournaledCommand>(event->params));
+      call->sequence = command.sequence;
+    } else if (auto* response = std::get_if<rpc::Response>(&item)) {
+      if (broken) co_return std::unexpected(std::move(*broken));
+      co_return std::move(response->result);
+    }
+  }
+}
+
+io::Task<json::object> exec_task(rpc::Session* session, ExecCall call, std::optional<int> stdin_fd,
+                                 const RunObserver* observer) {
+  PYRO_CO_TRY(const StreamPtr stream, session->open(call.method, call.params));
   io::TaskScope scope(co_await asio::this_coro::executor);
   if (stdin_fd) scope.spawn(pump_stdin(*stdin_fd, stream));
   if (observer->interrupt_fd >= 0)
-    scope.spawn(forward_interrupts(observer->interrupt_fd, session, stream));
-  auto answer = co_await exec_loop(stream, observer);
+    scope.spawn(forward_interrupts(observer->interrupt_fd, session, stream, &call));
+  auto answer = co_await exec_loop(stream, &call, observer);
   static_cast<void>(co_await scope.close());
-  PYRO_CO_TRY(const json::object object, std::move(answer));
-  co_return proto::decode<proto::ExecVmResult>(object);
+  co_return answer;
 }
 }  // namespace
 
 Result<json::object> Connection::call(const std::string& method, json::object params,
                                       const CallOptions& options) {
-  return impl_->run(call_task(impl_->session.get(), method, std::move(params), options));
+  PYRO_TRY(const StreamPtr stream, impl_->session->open(method, std::move(params)));
+  return impl_->run(call_task(stream, options, nullptr));
+}
+
+Result<json::object> Connection::download(const std::string& method, json::object params,
+                                          const OnData& on_data, const CallOptions& options) {
+  PYRO_TRY(const StreamPtr stream, impl_->session->open(method, std::move(params)));
+  return impl_->run(call_task(stream, options, &on_data));
+}
+
+Result<json::object> Connection::upload(const std::string& method, json::object params,
+                                        const Produce& produce, const CallOptions& options) {
+  PYRO_TRY(const StreamPtr stream, impl_->session->open(method, std::move(params)));
+  bool refused = false;
+  const auto produced = produce([&](std::string_view bytes) {
+    auto sent = impl_->run(stream->send(wire::kStdin, std::string(bytes)));
+    refused = !sent;
+    return sent;
+  });
+  if (produced) {
+    static_cast<void>(impl_->run(stream->send(wire::kStdin, "", /*end=*/true)));
+  } else {
+    stream->cancel();
+  }
+  auto answer = impl_->run(call_task(stream, options, nullptr));
+  // A source that could not be read is why the peer was told to stop.
+  if (!produced && !refused) return std::unexpected(produced.error());
+  return answer;
 }
 
 Result<proto::ExecVmResult> Connection::exec(const proto::ExecVm& request,
                                              std::optional<int> stdin_fd,
                                              const RunObserver& observer) {
-  return impl_->run(exec_task(impl_->session.get(), request, stdin_fd, &observer));
+  ExecCall call{.method = proto::ExecVm::kName, .params = proto::encode(request)};
+  PYRO_TRY(const json::object answer,
+           impl_->run(exec_task(impl_->session.get(), std::move(call), stdin_fd, &observer)));
+  return proto::decode<proto::ExecVmResult>(answer);
+}
+
+Result<proto::ExecWorkspaceResult> Connection::exec(const proto::ExecWorkspace& request,
+                                                    std::optional<int> stdin_fd,
+                                                    const RunObserver& observer) {
+  ExecCall call{.method = proto::ExecWorkspace::kName, .params = proto::encode(request)};
+  PYRO_TRY(const json::object answer,
+           impl_->run(exec_task(impl_->session.get(), std::move(call), stdin_fd, &observer)));
+  return proto::decode<proto::ExecWorkspaceResult>(answer);
 }
 
 }  // namespace pyro::client

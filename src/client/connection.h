@@ -9,7 +9,7 @@
 
 #include "client/client.h"
 #include "core/budget.h"
-#include "proto/supervisor_messages.h"
+#include "proto/workspace_requests.h"
 #include "sys/dirs.h"
 #include "sys/fd.h"
 
@@ -17,11 +17,12 @@ namespace pyro::client {
 
 class Connection {
  public:
-  // Starts a supervisor that is nobody's child; `reservation` moves to it.
+  // Starts a supervisor that is nobody's child; `reservation` moves to it (empty: none).
   static Result<Connection> spawn(const sys::Dirs& dirs, core::Reservation reservation);
   // Connects to a running one. kNotFound when there is none.
-  static Result<Connection> connect(const sys::Dirs& dirs, const std::string& vm_id);
+  static Result<Connection> connect(const sys::Dirs& dirs, const std::string& id);
   Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
   ~Connection();
 
   // `interrupt_fd` readable: the call is given up (kUnavailable). `on_phase` gets Phase events.
@@ -36,6 +37,17 @@ class Connection {
   // command, the second cancels it.
   Result<proto::ExecVmResult> exec(const proto::ExecVm& request, std::optional<int> stdin_fd,
                                    const RunObserver& observer);
+  Result<proto::ExecWorkspaceResult> exec(const proto::ExecWorkspace& request,
+                                          std::optional<int> stdin_fd, const RunObserver& observer);
+  // A call whose data comes this way. An error of `on_data` ends it and is the result.
+  using OnData = std::function<Result<void>(std::string_view bytes)>;
+  Result<boost::json::object> download(const std::string& method, boost::json::object params,
+                                       const OnData& on_data, const CallOptions& options);
+  // A call whose data goes that way: what `produce` writes, to the end. The peer's error, which may
+  // come before that, is the result rather than that of `produce`.
+  using Produce = std::function<Result<void>(const OnData& sink)>;
+  Result<boost::json::object> upload(const std::string& method, boost::json::object params,
+                                     const Produce& produce, const CallOptions& options);
 
  private:
   struct Impl;

@@ -11,10 +11,14 @@
 namespace pyro::core {
 
 namespace asio = io::asio;
+namespace json = boost::json;
 
 namespace {
 
 constexpr auto kKillGrace = std::chrono::milliseconds(1000);
+// How long the start of a secret's value waits for the rest of it.
+constexpr auto kHoldBack = std::chrono::milliseconds(100);
+constexpr auto kForever = std::chrono::hours(24 * 365);
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;
 
@@ -80,20 +84,42 @@ Result<void> check(const proto::ExecResult& r) {
   return fail(Errc::kInvalid, "the guest's answer says neither an exit code nor a signal");
 }
 
+// What a command wrote, to whoever started it; null: as it came.
+io::Task<void> show(StreamPtr client, ExecOutput* output, rpc::Data data) {
+  const std::size_t stream = data.channel == wire::kStdout ? 0 : 1;
+  if (output != nullptr) {
+    data.bytes = output->feed(stream, data.bytes);
+    if (data.end) data.bytes += output->flush(stream);
+    if (data.bytes.empty() && !data.end) co_return Result<void>{};
+  }
+  co_return co_await client->send(data.channel, std::move(data.bytes), data.end);
+}
+
+io::Task<void> show_held(StreamPtr client, ExecOutput* output) {
+  for (const std::uint16_t channel : {wire::kStdout, wire::kStderr}) {
+    std::string bytes = output->flush(channel == wire::kStdout ? 0 : 1);
+    if (!bytes.empty()) PYRO_CO_CHECK(co_await client->send(channel, std::move(bytes)));
+  }
+  co_return Result<void>{};
+}
+
 // Guest to client: output, until the answer.
-io::Task<proto::ExecResult> pump_out(StreamPtr guest, StreamPtr client) {
+io::Task<json::object> pump_out(StreamPtr guest, StreamPtr client, ExecOutput* output) {
   for (;;) {
-    PYRO_CO_TRY(rpc::Incoming item, co_await guest->next());
-    if (auto* data = std::get_if<rpc::Data>(&item)) {
+    const bool holds = output != nullptr && output->holds();
+    PYRO_CO_TRY(auto item, co_await guest->next_within(holds ? kHoldBack : kForever));
+    Result<void> sent;
+    if (!item) {
+      if (output != nullptr) sent = co_await show_held(client, output);
+    } else if (auto* data = std::get_if<rpc::Data>(&*item)) {
       if (data->channel == wire::kStdin)
         co_return fail(Errc::kInvalid, "the guest sent data on stdin");
-      const auto sent = co_await client->send(data->channel, std::move(data->bytes), data->end);
-      if (!sent) guest->cancel();  // nobody reads any more; drain until the answer
-    } else if (auto* response = std::get_if<rpc::Response>(&item)) {
-      PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(response->result));
-      PYRO_CO_CHECK(check(result));
-      co_return result;
+      sent = co_await show(client, output, std::move(*data));
+    } else if (auto* response = std::get_if<rpc::Response>(&*item)) {
+      if (output != nullptr) static_cast<void>(co_await show_held(client, output));
+      co_return std::move(response->result);
     }
+    if (!sent) guest->cancel();  // nobody reads any more; drain until the answer
   }
 }
 
@@ -118,34 +144,35 @@ proto::ExecVmResult finished(const proto::ExecResult& r) {
 
 }  // namespace
 
-io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::ExecVm request, StreamPtr client,
-                                         std::function<void(StreamPtr)> on_open) {
-  const std::string program = request.argv.empty() ? "" : request.argv.front().value;
-  const auto timeout = std::chrono::milliseconds(request.timeout_ms);
-  proto::Exec exec{.argv = std::move(request.argv),
-                   .cwd = "/root",
-                   .stdin_open = request.stdin_open,
-                   .timeout_ms = timeout.count(),
-                   .kill_grace_ms = kKillGrace.count()};
-  auto opened = guest.session().open(proto::Exec::kName, proto::encode(exec));
+io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::Exec exec, StreamPtr client,
+                                         ExecHooks hooks) {
+  const std::string program = exec.argv.empty() ? "" : exec.argv.front().value;
+  const auto timeout = std::chrono::milliseconds(exec.timeout_ms);
+  exec.kill_grace_ms = kKillGrace.count();
+  const bool wants_input = exec.stdin_open;
+  auto opened = guest.session().open(proto::Exec::kName, proto::encode(std::move(exec)));
   if (!opened) {
     PYRO_CO_TRY(Error why, co_await guest.explain(std::move(opened.error())));
     co_return std::unexpected(std::move(why).context("the command could not be started"));
   }
   const StreamPtr stream = *std::move(opened);
-  on_open(stream);
+  if (hooks.on_open) hooks.on_open(stream);
   const auto executor = co_await asio::this_coro::executor;
   const auto silence_limit = guest.limits().silence_limit;
   io::TaskScope scope(executor);
   Input input(executor);
   scope.spawn(take_input(client, stream, &input, silence_limit));
-  scope.spawn(give_input(client, stream, &input, request.stdin_open));
+  scope.spawn(give_input(client, stream, &input, wants_input));
   if (timeout.count() > 0)
     scope.spawn(watch_deadline(timeout + kKillGrace + silence_limit, stream));
-  auto result = co_await pump_out(stream, client);
+  auto answer = co_await pump_out(stream, client, hooks.output);
   static_cast<void>(co_await scope.close());
-  if (result) co_return finished(*result);
-  Error error = std::move(result.error());
+  if (answer) {
+    PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(*answer));
+    PYRO_CO_CHECK(check(result));
+    co_return finished(result);
+  }
+  Error error = std::move(answer.error());
   if (error.code == Errc::kDeadline) {
     co_return proto::ExecVmResult{
         .exit_code = 124, .signal = {}, .timed_out = true, .duration_us = timeout.count() * 1000};
@@ -157,6 +184,24 @@ io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::ExecVm request, St
   if (machine_lives) co_return std::unexpected(std::move(error));
   PYRO_CO_TRY(Error why, co_await guest.explain(std::move(error)));
   co_return std::unexpected(std::move(why).context("the command did not end"));
+}
+
+io::Task<json::object> relay_request(Guest& guest, std::string what, std::string method,
+                                     json::object params, StreamPtr client) {
+  PYRO_CO_TRY(const StreamPtr stream, guest.session().open(std::move(method), std::move(params)));
+  const auto executor = co_await asio::this_coro::executor;
+  io::TaskScope scope(executor);
+  Input input(executor);
+  scope.spawn(take_input(client, stream, &input, guest.limits().silence_limit));
+  scope.spawn(give_input(client, stream, &input, /*wanted=*/true));
+  auto answer = co_await pump_out(stream, client, nullptr);
+  static_cast<void>(co_await scope.close());
+  if (answer) co_return answer;
+  Error error = std::move(answer.error());
+  if (!guest.session().is_open()) {
+    PYRO_CO_TRY(error, co_await guest.explain(std::move(error)));
+  }
+  co_return std::unexpected(std::move(error).context(what));
 }
 
 }  // namespace pyro::core

@@ -107,9 +107,10 @@ io::Task<Error> Guest::failed(std::string what, Error error) {
   co_return std::move(error).context(what);
 }
 
-io::Task<void> Guest::call(std::string what, std::string method, boost::json::object params) {
+io::Task<boost::json::object> Guest::call(std::string what, std::string method,
+                                          boost::json::object params) {
   auto done = co_await session_->call(std::move(method), std::move(params), limits_.call_limit);
-  if (done) co_return Result<void>{};
+  if (done) co_return done;
   PYRO_CO_TRY(Error why, co_await failed(std::move(what), std::move(done.error())));
   co_return std::unexpected(std::move(why));
 }
@@ -117,8 +118,9 @@ io::Task<void> Guest::call(std::string what, std::string method, boost::json::ob
 io::Task<void> Guest::prepare(vmm::Disks disks) {
   proto::Prepare request{.root = "pyro-root"};
   if (disks == vmm::Disks::kWorkspace) request.scratch = vmm::kScratchSerial;
-  co_return co_await call("preparing the guest's root", proto::Prepare::kName,
-                          proto::encode(request));
+  PYRO_CO_CHECK(co_await call("preparing the guest's root", proto::Prepare::kName,
+                              proto::encode(request)));
+  co_return Result<void>{};
 }
 
 io::Task<void> Guest::rejuvenate(Identity identity) {
@@ -130,8 +132,9 @@ io::Task<void> Guest::rejuvenate(Identity identity) {
                             .wall_clock_ns = now.tv_sec * 1'000'000'000L + now.tv_nsec,
                             .hostname = std::move(identity.hostname),
                             .machine_id = hex(machine_id)};
-  co_return co_await call("rejuvenating the guest", proto::Rejuvenate::kName,
-                          proto::encode(request));
+  PYRO_CO_CHECK(co_await call("rejuvenating the guest", proto::Rejuvenate::kName,
+                              proto::encode(request)));
+  co_return Result<void>{};
 }
 
 io::Task<void> Guest::warm_up(std::vector<std::string> argv) {

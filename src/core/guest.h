@@ -58,6 +58,9 @@ class Guest {
   // The reason a call on the session failed, when that is the end of the machine; waits up to a
   // moment for the machine to end, because its sockets close before its process does. Else `error`.
   io::Task<Error> explain(Error error);
+  // A request without data; its error says what was tried, and how the machine ended when it did.
+  io::Task<boost::json::object> call(std::string what, std::string method,
+                                     boost::json::object params);
   // Has the guest write everything to its disks and power itself off. Ok: it said that all is
   // written. Waits for the power to go, up to a moment; end() is still needed.
   io::Task<void> shut_down();
@@ -65,8 +68,6 @@ class Guest {
   io::asio::awaitable<void> end();
 
  private:
-  // A request; its error says what was tried, and how the machine ended when it did.
-  io::Task<void> call(std::string what, std::string method, boost::json::object params);
   io::Task<Error> failed(std::string what, Error error);
 
   BootConfig limits_;

@@ -177,8 +177,15 @@ io::Task<proto::ExecVmResult> Sandbox::exec(proto::ExecVm request,
   PYRO_CO_CHECK(check_exec());
   const Use use(*this);
   executing_ = true;
-  auto result = co_await relay_exec(*guest_, std::move(request), std::move(client),
-                                    [this](std::shared_ptr<rpc::Stream> s) { command_ = s; });
+  proto::Exec exec{.argv = std::move(request.argv),
+                   .env = {},
+                   .cwd = {"/root"},
+                   .stdin_open = request.stdin_open,
+                   .tty = {},
+                   .timeout_ms = request.timeout_ms};
+  auto result = co_await relay_exec(
+      *guest_, std::move(exec), std::move(client),
+      {.on_open = [this](std::shared_ptr<rpc::Stream> s) { command_ = s; }});
   executing_ = false;
   if (result) co_return result;
   Error error = safe(std::move(result.error()));

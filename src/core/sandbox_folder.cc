@@ -78,6 +78,15 @@ Result<SandboxFolder> SandboxFolder::create(const sys::Dirs& dirs, const std::st
   return SandboxFolder(dirs, id, std::move(*lock));
 }
 
+Result<SandboxFolder> SandboxFolder::open(const sys::Dirs& dirs, const std::string& id) {
+  const std::string path = folder_of(dirs, id);
+  if (!sys::exists(path)) return fail(Errc::kNotFound, "there is no " + id);
+  PYRO_TRY(auto lock, sys::FileLock::try_acquire(path + "/lock", Mode::kExclusive));
+  // Its holder may have removed it before he gave the lock up.
+  if (!sys::exists(path)) return fail(Errc::kNotFound, "there is no " + id);
+  return SandboxFolder(dirs, id, std::move(lock));
+}
+
 Result<void> SandboxFolder::remove() {
   const std::string socket = socket_of(dirs_, id_);
   if (::unlink(socket.c_str()) != 0 && errno != ENOENT)

@@ -24,9 +24,12 @@ class SandboxFolder {
  public:
   // kConflict when the id exists.
   static Result<SandboxFolder> create(const sys::Dirs& dirs, const std::string& id);
+  // One that is there. kNotFound; kConflict when somebody else holds its lock.
+  static Result<SandboxFolder> open(const sys::Dirs& dirs, const std::string& id);
   SandboxFolder(SandboxFolder&&) noexcept = default;
   SandboxFolder& operator=(SandboxFolder&&) = delete;
 
+  [[nodiscard]] std::string path() const { return folder_of(dirs_, id_); }
   Result<void> write(const store::SandboxRecord& record) const {
     return store::write_record(folder_of(dirs_, id_), record);
   }

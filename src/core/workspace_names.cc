@@ -109,6 +109,15 @@ Result<void> give_name_back(const sys::Dirs& dirs, const std::string& name, cons
   return {};
 }
 
+Result<void> give_names_back(const sys::Dirs& dirs, const std::string& id) {
+  if (!sys::exists(names_dir(dirs))) return {};
+  PYRO_TRY(const auto names, sys::list_dir(names_dir(dirs)));
+  for (const std::string& name : names) {
+    if (check_workspace_name(name)) PYRO_CHECK(give_name_back(dirs, name, id));
+  }
+  return {};
+}
+
 Result<std::string> resolve_workspace(const sys::Dirs& dirs, const std::string& id_or_name) {
   if (is_workspace_id(id_or_name)) {
     if (!sys::exists(folder_of(dirs, id_or_name))) return no_workspace(id_or_name);

@@ -57,29 +57,54 @@ void Stream::consumed(std::uint16_t channel, std::size_t bytes) {
   owed_[channel] = 0;
 }
 
-Task<Incoming> Stream::next() {
+void Stream::give_credit() {
   if (const auto taken = std::exchange(taken_, std::nullopt); taken && !manual_credit_) {
     consumed(taken->first, taken->second);
   }
+}
+
+Result<std::optional<Incoming>> Stream::take() {
+  if (!items_.empty()) {
+    Item item = std::move(items_.front());
+    items_.pop_front();
+    if (session_ != nullptr) session_->release_control(item.cost);
+    if (const auto* data = std::get_if<Data>(&item.incoming); data != nullptr) {
+      taken_ = {data->channel, static_cast<std::uint32_t>(data->bytes.size())};
+    }
+    return std::move(item.incoming);
+  }
+  if (delivered_) return fail(Errc::kConflict, "the stream has ended");
+  if (response_ && frames_in_ >= response_->data_frames) {
+    delivered_ = true;
+    if (response_->error) return std::unexpected(proto::from_body(*response_->error));
+    return Incoming(Response{.result = std::move(response_->result).value_or(json::object{})});
+  }
+  if (error_) return std::unexpected(*error_);
+  return std::nullopt;
+}
+
+Task<Incoming> Stream::next() {
+  give_credit();
   for (;;) {
-    if (!items_.empty()) {
-      Item item = std::move(items_.front());
-      items_.pop_front();
-      if (session_ != nullptr) session_->release_control(item.cost);
-      if (const auto* data = std::get_if<Data>(&item.incoming); data != nullptr) {
-        taken_ = {data->channel, static_cast<std::uint32_t>(data->bytes.size())};
-      }
-      co_return std::move(item.incoming);
-    }
-    if (delivered_) co_return fail(Errc::kConflict, "the stream has ended");
-    if (response_ && frames_in_ >= response_->data_frames) {
-      delivered_ = true;
-      if (response_->error) co_return std::unexpected(proto::from_body(*response_->error));
-      co_return Incoming(Response{.result = std::move(response_->result).value_or(json::object{})});
-    }
-    if (error_) co_return std::unexpected(*error_);
+    PYRO_CO_TRY(auto item, take());
+    if (item) co_return *std::move(item);
     incoming_.clear();
     PYRO_CO_CHECK(co_await incoming_.wait());
+  }
+}
+
+Task<std::optional<Incoming>> Stream::next_within(std::chrono::milliseconds limit) {
+  give_credit();
+  const auto until = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    PYRO_CO_TRY(auto item, take());
+    if (item) co_return item;
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= left.zero()) co_return std::nullopt;
+    incoming_.clear();
+    const auto woken = co_await incoming_.wait_for(
+        std::chrono::ceil<std::chrono::milliseconds>(left));
+    if (!woken && woken.error().code != Errc::kDeadline) co_return std::unexpected(woken.error());
   }
 }
 

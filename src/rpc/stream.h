@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -59,6 +60,8 @@ class Stream {
   // not call this stops the producer. An error: the peer's answer was one, or the session has
   // ended.
   Task<Incoming> next();
+  // The same, but nullopt when there is none within `limit`.
+  Task<std::optional<Incoming>> next_within(std::chrono::milliseconds limit);
   // From now on next() gives no credit back: consumed() does, once the bytes have really gone on.
   // For a consumer that must not miss events and cancellation while its data is stuck.
   void manual_credit() { manual_credit_ = true; }
@@ -93,6 +96,9 @@ class Stream {
   void on_response(proto::Response response);
   void on_cancel();
 
+  void give_credit();
+  // What there is to take now.
+  Result<std::optional<Incoming>> take();
   void wake();
   [[nodiscard]] std::optional<Error> send_error() const;
   Result<void> finish(proto::Response response);

@@ -35,16 +35,17 @@ std::string last_name(const std::string& path) {
 
 }  // namespace
 
-Result<Stage> Stage::open(const std::string& dir) {
+Result<Stage> Stage::open(const std::string& dir, For purpose) {
   PYRO_TRY(sys::UniqueFd root, sys::open_file(dir, O_RDONLY | O_DIRECTORY));
   char real[PATH_MAX];
   if (::realpath(dir.c_str(), real) == nullptr) return sys::fail_errno("realpath " + dir, errno);
   // PATH_MAX counts a NUL; a slash stands between the two.
   const std::size_t above = std::string_view(real).size() + 2;
-  return Stage(std::move(root), above < PATH_MAX ? PATH_MAX - above : 0);
+  return Stage(std::move(root), above < PATH_MAX ? PATH_MAX - above : 0, purpose);
 }
 
 Result<void> Stage::check_name(const wire::TreeEntry& entry) const {
+  if (purpose_ == For::kUser) return {};
   if (last_name(entry.path).starts_with(kLeftOut)) {
     return refuse(entry.path, "has a name that mkfs.erofs leaves out of every image",
                   "leave it out, or copy it in later (pyro sync)");

@@ -1,4 +1,5 @@
-// A tree on disk, in a private folder, from which mkfs.erofs makes an image.
+// A tree on disk, in a private folder: from which mkfs.erofs makes an image, or which is then moved
+// to where a user wants it.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,10 @@ namespace pyro::seed {
 // finish(), so that every one can be entered and written whatever its own mode is.
 class Stage final : public Consumer {
  public:
+  // What the tree is for: some names cannot be in an image.
+  enum class For : std::uint8_t { kImage, kUser };
   // `dir` exists, is empty and private.
-  static Result<Stage> open(const std::string& dir);
+  static Result<Stage> open(const std::string& dir, For purpose = For::kImage);
 
   Result<void> add(const wire::TreeEntry& entry, bool again) override;
   Result<void> data(std::string_view bytes) override;
@@ -32,7 +35,8 @@ class Stage final : public Consumer {
   [[nodiscard]] bool denies_owner() const { return denies_owner_; }
 
  private:
-  Stage(sys::UniqueFd root, std::size_t longest) : root_(std::move(root)), longest_(longest) {}
+  Stage(sys::UniqueFd root, std::size_t longest, For purpose)
+      : root_(std::move(root)), longest_(longest), purpose_(purpose) {}
   Result<void> check_name(const wire::TreeEntry& entry) const;
   // A descriptor of the folder above, and what is left of the path.
   Result<int> parent_of(std::string_view path);
@@ -45,6 +49,7 @@ class Stage final : public Consumer {
   };
   sys::UniqueFd root_;
   std::size_t longest_;  // bytes of a path here that mkfs.erofs can still open
+  For purpose_;
   // What is below comes first, because a path is a prefix of those below it.
   std::map<std::string, Final, std::greater<>> folders_;
   std::string parent_path_;

@@ -22,7 +22,10 @@ constexpr std::array<const char*, 1> kMigrations{
     "  ttl_seconds INTEGER, ttl_action TEXT NOT NULL, expires_at REAL,"
     "  reset_count INTEGER NOT NULL DEFAULT 0, last_reset_at REAL,"
     "  current_layer INTEGER NOT NULL DEFAULT 0,"
-    "  layer_counter INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "  layer_counter INTEGER NOT NULL DEFAULT 0,"
+    "  work_base TEXT NOT NULL DEFAULT '', baseline_size INTEGER NOT NULL DEFAULT 0,"
+    "  baseline_inode INTEGER NOT NULL DEFAULT 0,"
+    "  baseline_ctime_ns INTEGER NOT NULL DEFAULT 0) STRICT;"
     "CREATE TABLE label (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE variable (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE secret (name TEXT PRIMARY KEY, source_kind TEXT NOT NULL) STRICT, WITHOUT ROWID;"
@@ -43,6 +46,10 @@ constexpr std::array kStates{WorkspaceState::kCreating, WorkspaceState::kStarted
                              WorkspaceState::kStopped, WorkspaceState::kDeleting};
 
 constexpr const char* kDurable = "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON";
+
+constexpr const char* kWithoutOutputs =
+    "SELECT sequence, command, cwd, started_at, ended_at, exit_code, timed_out, duration_ms, x'',"
+    " x'', out_bytes, err_bytes FROM command";
 
 std::string path_of(const std::string& folder) {
   return folder + "/workspace.db";
@@ -152,7 +159,7 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   PYRO_TRY(auto insert, store.db_.prepare(
                             "INSERT INTO workspace VALUES"
                             " (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, 0,"
-                            " 0)"));
+                            " 0, ?, ?, ?, ?)"));
   insert.bind(1, r.id).bind(2, r.name).bind(3, r.environment).bind(4, r.network_policy);
   insert.bind(5, r.execution_mode).bind(6, r.vcpu_count).bind(7, r.mem_mib);
   insert.bind(8, r.seed.mode).bind(9, r.seed.source).bind(10, r.seed.entry_count);
@@ -161,7 +168,8 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   bind_optional(insert, 16, r.ttl_seconds);
   insert.bind(17, r.ttl_action);
   bind_optional(insert, 18, r.expires_at);
-  PYRO_CHECK(insert.step());
+  insert.bind(19, r.work_base).bind(20, r.baseline.size).bind(21, r.baseline.inode);
+  PYRO_CHECK(insert.bind(22, r.baseline.ctime_ns).step());
   PYRO_CHECK(store.write_lists(r));
   PYRO_CHECK(transaction.commit());
   return store;
@@ -195,8 +203,11 @@ Result<WorkspaceRecord> WorkspaceStore::record() {
   PYRO_TRY(auto query,
            db_.prepare("SELECT id, name, environment, network_policy, execution_mode, vcpu_count,"
                        " mem_mib, seed_mode, seed_source, seed_entries, seed_bytes, state,"
-                       " last_error, created_at, last_activity_at, ttl_seconds, ttl_action,"
-                       " expires_at, reset_count, last_reset_at, current_layer FROM workspace"));
+                       " last_error, created_at, max(last_activity_at, coalesce(last_reset_at, 0),"
+                       " (SELECT coalesce(max(coalesce(ended_at, started_at)), 0) FROM command),"
+                       " (SELECT coalesce(max(at), 0) FROM event)), ttl_seconds, ttl_action,"
+                       " expires_at, reset_count, last_reset_at, current_layer, work_base,"
+                       " baseline_size, baseline_inode, baseline_ctime_ns FROM workspace"));
   PYRO_TRY(const bool row, query.step());
   if (!row) return fail(Errc::kDamaged, "the record is empty");
   PYRO_TRY(const WorkspaceState state, state_of(query.text(11)));
@@ -223,7 +234,11 @@ Result<WorkspaceRecord> WorkspaceStore::record() {
                     .expires_at = real_or_null(query, 17),
                     .reset_count = query.integer(18),
                     .last_reset_at = real_or_null(query, 19),
-                    .current_layer = query.integer(20)};
+                    .current_layer = query.integer(20),
+                    .work_base = query.text(21),
+                    .baseline = {.size = query.integer(22),
+                                 .inode = query.integer(23),
+                                 .ctime_ns = query.integer(24)}};
   PYRO_CHECK(read_lists(r));
   return r;
 }
@@ -244,12 +259,6 @@ Result<void> WorkspaceStore::set_settings(const WorkspaceRecord& r) {
   PYRO_CHECK(update.step());
   PYRO_CHECK(write_pairs(db_, "label", r.labels));
   return transaction.commit();
-}
-
-Result<void> WorkspaceStore::touch(double last_activity_at) {
-  PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET last_activity_at = ?"));
-  PYRO_CHECK(update.bind(1, last_activity_at).step());
-  return {};
 }
 
 // ---- layers and snapshots
@@ -406,10 +415,8 @@ Result<std::vector<CommandRecord>> WorkspaceStore::read_commands(std::string_vie
 }
 
 Result<std::vector<CommandRecord>> WorkspaceStore::commands(bool outputs) {
-  return read_commands(
-      outputs ? "SELECT * FROM command ORDER BY sequence"
-              : "SELECT sequence, command, cwd, started_at, ended_at, exit_code, timed_out,"
-                " duration_ms, x'', x'', out_bytes, err_bytes FROM command ORDER BY sequence");
+  if (outputs) return read_commands("SELECT * FROM command ORDER BY sequence");
+  return read_commands(std::string(kWithoutOutputs) + " ORDER BY sequence");
 }
 
 Result<std::int64_t> WorkspaceStore::command_count() {
@@ -417,9 +424,8 @@ Result<std::int64_t> WorkspaceStore::command_count() {
 }
 
 Result<std::optional<CommandRecord>> WorkspaceStore::last_command() {
-  PYRO_TRY(auto found, read_commands("SELECT sequence, command, cwd, started_at, ended_at,"
-                                     " exit_code, timed_out, duration_ms, x'', x'', out_bytes,"
-                                     " err_bytes FROM command ORDER BY sequence DESC LIMIT 1"));
+  PYRO_TRY(auto found,
+           read_commands(std::string(kWithoutOutputs) + " ORDER BY sequence DESC LIMIT 1"));
   if (found.empty()) return std::optional<CommandRecord>();
   return std::optional(std::move(found.front()));
 }

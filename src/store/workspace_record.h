@@ -29,6 +29,12 @@ struct SecretName {
   std::string source_kind;  // literal, file; the value is in no record
 };
 
+// A file of the host as it was when it was done with; it must be found like that.
+struct LayerStamp {
+  std::int64_t size = 0, inode = 0, ctime_ns = 0;
+  bool operator==(const LayerStamp&) const = default;
+};
+
 struct WorkspaceRecord {
   std::string id, name;  // the name may be empty
   std::string environment, network_policy = "off", execution_mode;
@@ -38,20 +44,18 @@ struct WorkspaceRecord {
   std::vector<SecretName> secrets;
   WorkspaceState state = WorkspaceState::kCreating;
   std::string last_error;
-  double created_at = 0, last_activity_at = 0;  // seconds since 1970, UTC
+  double created_at = 0;        // seconds since 1970, UTC
+  double last_activity_at = 0;  // not earlier than the last reset, command and event
   std::optional<std::int64_t> ttl_seconds;
   std::string ttl_action = "stop";  // stop, delete
   std::optional<double> expires_at;
   std::int64_t reset_count = 0;
   std::optional<double> last_reset_at;
   std::int64_t current_layer = 0;  // 0: none yet
+  std::string work_base;           // the id of the file system that the layers stand on
+  LayerStamp baseline;
 };
 
-// A file of a frozen layer as it was when it was frozen; it must be found like that.
-struct LayerStamp {
-  std::int64_t size = 0, inode = 0, ctime_ns = 0;
-  bool operator==(const LayerStamp&) const = default;
-};
 struct LayerRecord {
   std::int64_t id = 0, parent = 0;   // 0: stands on the base
   std::optional<LayerStamp> frozen;  // none while a machine may write it
@@ -94,7 +98,6 @@ class WorkspaceStore {
   Result<void> set_state(WorkspaceState state, const std::string& last_error);
   // name, labels, ttl_seconds, ttl_action and expires_at.
   Result<void> set_settings(const WorkspaceRecord& record);
-  Result<void> touch(double last_activity_at);
 
   // ---- layers and snapshots
   Result<std::vector<LayerRecord>> layers();

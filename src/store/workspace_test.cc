@@ -27,7 +27,9 @@ WorkspaceRecord sample() {
           .last_activity_at = 2.5,
           .ttl_seconds = {},
           .expires_at = {},
-          .last_reset_at = {}};
+          .last_reset_at = {},
+          .work_base = "1-0123456789abcdef",
+          .baseline = {.size = 1, .inode = 2, .ctime_ns = 3}};
 }
 
 class Workspace : public ::testing::Test {
@@ -74,6 +76,8 @@ TEST_F(Workspace, EverythingIsReadAsItWasWritten) {
   EXPECT_EQ(r->state, WorkspaceState::kCreating);
   EXPECT_FALSE(r->ttl_seconds || r->expires_at || r->last_reset_at);
   EXPECT_EQ(r->network_policy, "off");
+  EXPECT_EQ(r->work_base, sample().work_base);
+  EXPECT_EQ(r->baseline, sample().baseline);
   EXPECT_EQ(WorkspaceStore::create(dir_, sample()).error().code, Errc::kConflict);
 }
 
@@ -87,7 +91,7 @@ TEST_F(Workspace, SettingsAndStateChange) {
   r.ttl_action = "delete";
   ASSERT_TRUE(store.set_settings(r));
   ASSERT_TRUE(store.set_state(WorkspaceState::kStopped, "it fell over"));
-  ASSERT_TRUE(store.touch(7));
+  ASSERT_TRUE(store.add_event("sync", "{}", 7e9));
   r = *store.record();
   EXPECT_EQ(r.name, "");
   EXPECT_EQ(r.labels.size(), 1U);
@@ -96,7 +100,7 @@ TEST_F(Workspace, SettingsAndStateChange) {
   EXPECT_EQ(r.ttl_action, "delete");
   EXPECT_EQ(r.state, WorkspaceState::kStopped);
   EXPECT_EQ(r.last_error, "it fell over");
-  EXPECT_EQ(r.last_activity_at, 7);
+  EXPECT_EQ(r.last_activity_at, 7e9);
 }
 
 TEST_F(Workspace, MissingDamagedAndForeignRecordsAreToldApart) {
@@ -198,7 +202,7 @@ TEST_F(Workspace, WhatReturnedSurvivesAKill) {
   const pid_t child = ::fork();
   if (child == 0) {
     auto store = WorkspaceStore::create(dir_, sample());
-    const bool wrote = store && store->begin_command("last", "/", 1) && store->touch(42);
+    const bool wrote = store && store->begin_command("last", "/", 1) && store->add_event("sync", "{}", 42);
     ::kill(::getpid(), wrote ? SIGKILL : SIGTERM);
   }
   int status = 0;
@@ -217,7 +221,7 @@ TEST_F(Workspace, ReadersSeeWholeChangesBesideAWriter) {
   EXPECT_EQ(reader->record()->reset_count, 0);
   ASSERT_TRUE(writer.reset(1, *writer.next_layer_id(), 3));
   EXPECT_EQ(reader->record()->reset_count, 1);
-  EXPECT_FALSE(reader->touch(1));  // it may only read
+  EXPECT_FALSE(reader->add_event("sync", "{}", 1));  // it may only read
 }
 
 // Written by the first schema. Whatever the newest is, it must still be read.

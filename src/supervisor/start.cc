@@ -1,7 +1,6 @@
 #include "supervisor/start.h"
 
 #include <boost/asio/this_coro.hpp>
-#include <chrono>
 
 #include "proto/limits.h"
 #include "vmm/host_facts.h"
@@ -24,10 +23,6 @@ bool may_blame_kvm(const core::Sandbox& sandbox, const Host& host, const Error& 
 }
 
 }  // namespace
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 core::OnPhase phases_to(StreamPtr stream) {
   return [stream](const std::string& phase, const std::string& detail) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/sandbox.h"
 #include "supervisor/host.h"
 #include "supervisor/service.h"
@@ -11,8 +12,6 @@
 namespace pyro::supervisor {
 
 inline constexpr const char* kExecutionMode = "guest_serial";
-
-double now_seconds();  // since 1970, UTC
 
 // Passes the phases of a start on to a client.
 core::OnPhase phases_to(StreamPtr stream);

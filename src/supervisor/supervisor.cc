@@ -1,6 +1,7 @@
 #include "supervisor/supervisor.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -10,6 +11,7 @@
 
 #include "supervisor/server.h"
 #include "supervisor/vm_service.h"
+#include "supervisor/workspace_service.h"
 #include "sys/process.h"
 
 namespace pyro::supervisor {
@@ -35,6 +37,9 @@ class Supervisor {
  private:
   io::Task<boost::json::object> answer(Client* client, StreamPtr stream);
   Result<boost::json::object> create_vm(Client* client, const boost::json::object& params);
+  io::Task<boost::json::object> create_workspace(Client* client, StreamPtr stream);
+  Result<boost::json::object> open_workspace(const boost::json::object& params);
+  Result<void> keep(std::unique_ptr<WorkspaceService> workspace);
   asio::awaitable<void> end_on_signal();
   void end_if_done();
   void gone(const Client& client);
@@ -59,11 +64,50 @@ Result<boost::json::object> Supervisor::create_vm(Client* client,
   return proto::encode(created.status());
 }
 
+// Reached by everybody from now on, and looked after.
+Result<void> Supervisor::keep(std::unique_ptr<WorkspaceService> workspace) {
+  WorkspaceService& kept = *workspace;
+  service_ = std::move(workspace);
+  // One that was killed leaves its socket; the workspace's lock, which is ours, says that it is.
+  static_cast<void>(::unlink(kept.socket_path().c_str()));
+  PYRO_CHECK(server_.listen(kept.socket_path()));
+  scope_.spawn(kept.keep_time());
+  scope_.spawn(kept.watch_machine());
+  return {};
+}
+
+io::Task<boost::json::object> Supervisor::create_workspace(Client* client, StreamPtr stream) {
+  PYRO_CO_TRY(const auto request, proto::decode<proto::CreateWorkspace>(stream->params()));
+  client->leases = true;
+  PYRO_CO_TRY(auto made, WorkspaceService::create(request, make_monitor_, end_,
+                                                  [this] { end_if_done(); }, ex_));
+  WorkspaceService& workspace = *made;
+  PYRO_CO_CHECK(keep(std::move(made)));
+  PYRO_CO_TRY(auto started, co_await workspace.first_start(std::move(stream)));
+  client->leases = false;
+  co_return started;
+}
+
+Result<boost::json::object> Supervisor::open_workspace(const boost::json::object& params) {
+  PYRO_TRY(const auto request, proto::decode<proto::OpenWorkspace>(params));
+  PYRO_TRY(auto opened, WorkspaceService::open(request, make_monitor_, end_,
+                                               [this] { end_if_done(); }, ex_));
+  PYRO_CHECK(keep(std::move(opened)));
+  return boost::json::object{};
+}
+
 io::Task<boost::json::object> Supervisor::answer(Client* client, StreamPtr stream) {
   const std::string& method = stream->method();
-  if (method == proto::CreateVm::kName) {
+  const bool creates_vm = method == proto::CreateVm::kName;
+  const bool creates_workspace = method == proto::CreateWorkspace::kName;
+  if (creates_vm || creates_workspace || method == proto::OpenWorkspace::kName) {
     if (service_) co_return fail(Errc::kConflict, "this supervisor has a sandbox already");
-    auto created = create_vm(client, stream->params());
+    Result<boost::json::object> created;
+    if (creates_workspace) {
+      created = co_await create_workspace(client, stream);
+    } else {
+      created = creates_vm ? create_vm(client, stream->params()) : open_workspace(stream->params());
+    }
     if (!created) end_.set();  // answered before the loop gets there
     co_return created;
   }

@@ -57,7 +57,7 @@ VmService::VmService(proto::CreateVm spec, std::unique_ptr<Host> host, core::San
                 .environments = host_->environments},
                ex),
       end_(end),
-      created_at_(now_seconds()) {}
+      created_at_(core::now_seconds()) {}
 
 std::string VmService::socket_path() const {
   return spec_.lease ? "" : core::socket_of(host_->dirs, spec_.vm_id);

@@ -1,0 +1,39 @@
+// What a guest says differs from the baseline, as entries and a patch. All of it is hostile:
+// nothing is believed that the tree's parser does not check, and what is held in memory is bounded.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "client/workspaces.h"
+#include "wire/tree_stream.h"
+
+namespace pyro::client {
+
+inline constexpr std::size_t kMostPatch = 64U << 20;         // bytes; what is beyond has no patch
+inline constexpr std::size_t kMostDiffContent = 1U << 20;    // bytes of one side of a change
+inline constexpr std::int64_t kMostDiffEntries = 1'000'000;
+
+class DiffReader {
+ public:
+  Result<void> feed(std::string_view bytes);
+  // The whole stream was fed.
+  Result<DiffResult> finish();
+
+ private:
+  struct Version {
+    wire::TreeEntry entry;
+    std::string content;
+    bool complete = true;  // the content is all there
+  };
+  Result<void> take(wire::TreeEntry entry);
+  Result<void> pair_up();
+  void report(const std::optional<Version>& before, const Version& after);
+
+  wire::TreeParser parser_;
+  std::optional<Version> first_, second_;  // of the same path; the newest is what data is for
+  DiffResult result_;
+};
+
+}  // namespace pyro::client

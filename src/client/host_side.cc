@@ -1,0 +1,61 @@
+#include "client/host_side.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace pyro::client {
+
+namespace {
+constexpr int kDaySeconds = 86'400;
+}
+
+HostSide::HostSide(sys::Environment e, sys::Dirs d)
+    : env(std::move(e)), dirs(std::move(d)), source(env), environments(dirs, &source) {}
+
+int HostSide::number(const char* name, int fallback) const {
+  const auto text = env(name);
+  int value = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), value).ec != std::errc{})
+    return fallback;
+  return value > 0 ? value : fallback;
+}
+
+proto::HostSettings HostSide::settings() const {
+  return {.cache_dir = dirs.cache,
+          .state_dir = dirs.state,
+          .runtime_dir = dirs.runtime,
+          .libexec_dir = dirs.libexec,
+          .qemu = env("PYRO_QEMU").value_or(""),
+          .search_path = env("PATH").value_or(kDefaultPath),
+          .accelerator = env("PYRO_ACCELERATOR").value_or(""),
+          .boot_limit_ms = std::min(number("PYRO_BOOT_TIMEOUT_SECONDS", 60), kDaySeconds) * 1000,
+          .fault = env("PYRO_FAULT").value_or("")};
+}
+
+Result<void> HostSide::ensure_environment(const std::string& name, const RunObserver& observer) {
+  const auto ready = environments.open(name);
+  if (ready) return {};
+  if (ready.error().code != Errc::kNotFound && ready.error().code != Errc::kDamaged) {
+    return std::unexpected(ready.error());
+  }
+  if (observer.on_phase) observer.on_phase("pull", "", ready.error().message);
+  PYRO_CHECK(environments.pull(name, observer.on_pull));
+  return {};
+}
+
+Result<core::Reservation> HostSide::reserve(int mem_mib, int vcpus,
+                                            const RunObserver& observer) const {
+  PYRO_TRY(const core::BudgetTotals totals, core::host_budget(number("PYRO_MEMORY_BUDGET_MIB", 0)));
+  core::BudgetRequest request{.runtime_dir = dirs.runtime,
+                              .totals = totals,
+                              .mem_mib = mem_mib,
+                              .vcpus = vcpus,
+                              .on_wait = {},
+                              .cancel_fd = observer.interrupt_fd};
+  if (observer.on_phase) {
+    request.on_wait = [&](const std::string& why) { observer.on_phase("queue", "", why); };
+  }
+  return core::reserve(request);
+}
+
+}  // namespace pyro::client

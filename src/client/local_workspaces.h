@@ -1,0 +1,102 @@
+// The workspaces of this host. Records are read here; whatever changes one goes through its
+// supervisor, which is started when nobody has the workspace open.
+#pragma once
+
+#include "client/connection.h"
+#include "client/host_side.h"
+#include "client/workspaces.h"
+#include "store/workspace_record.h"
+
+namespace pyro::client {
+
+class LocalWorkspaces final : public Workspaces {
+ public:
+  explicit LocalWorkspaces(HostSide& host) : host_(host) {}
+
+  // ---- local_workspaces.cc
+  Result<WorkspaceInfo> create(const WorkspaceOptions& options,
+                               const WorkspaceObserver& observer) override;
+  Result<std::vector<WorkspaceInfo>> list() override;
+  Result<WorkspaceInfo> status(const std::string& workspace) override;
+  Result<WorkspaceInfo> update(const std::string& workspace,
+                               const WorkspaceUpdate& update) override;
+  Result<WorkspaceInfo> remove(const std::string& workspace) override;
+  Result<WorkspaceInfo> stop(const std::string& workspace) override;
+  Result<WorkspaceInfo> start(const std::string& workspace,
+                              const WorkspaceObserver& observer) override;
+  Result<SnapshotInfo> create_snapshot(const std::string& workspace,
+                                       const std::string& name) override;
+  Result<SnapshotList> list_snapshots(const std::string& workspace) override;
+  Result<SnapshotInfo> delete_snapshot(const std::string& workspace,
+                                       const std::string& name) override;
+  Result<ResetResult> reset(const std::string& workspace, const std::string& snapshot,
+                            const WorkspaceObserver& observer) override;
+
+  // ---- workspace_data.cc
+  Result<Journal> logs(const std::string& workspace) override;
+  Result<WorkspaceExecResult> exec(const std::string& workspace,
+                                   const WorkspaceExecOptions& options,
+                                   const WorkspaceObserver& observer) override;
+  Result<SyncResult> push_sync(const std::string& workspace, const SyncOptions& options,
+                               const WorkspaceObserver& observer) override;
+  Result<ExportResult> export_path(const std::string& workspace, const std::string& path,
+                                   const std::string& output_path,
+                                   const WorkspaceObserver& observer) override;
+  Result<DiffResult> diff(const std::string& workspace) override;
+  Result<FileList> list_files(const std::string& workspace,
+                              const FileListOptions& options) override;
+  Result<FileReadResult> read_file(const std::string& workspace, const std::string& path,
+                                   std::int64_t max_bytes, const OnData& on_data) override;
+  Result<FileWriteResult> write_file(const std::string& workspace,
+                                     const FileWriteOptions& options) override;
+  Result<PatchResult> apply_patch(const std::string& workspace, const std::string& patch) override;
+  Result<ExportResult> disk_export(const std::string& workspace, const std::string& path,
+                                   const std::string& output_path,
+                                   const WorkspaceObserver& observer) override;
+  Result<FileList> disk_list(const std::string& workspace, const FileListOptions& options,
+                             const WorkspaceObserver& observer) override;
+  Result<FileReadResult> disk_read(const std::string& workspace, const std::string& path,
+                                   std::int64_t max_bytes, const OnData& on_data,
+                                   const WorkspaceObserver& observer) override;
+  Result<WorkspaceSummary> summary(const std::string& workspace) override;
+
+ private:
+  // What a call needs of whoever has the workspace open.
+  enum class Need : std::uint8_t {
+    kRecord,   // that somebody has: one is started for it
+    kMachine,  // the same, and it may have to start a machine: it gets a reservation
+    kStarted,  // that the workspace is started: kConflict otherwise
+  };
+  Result<Connection> connect(const std::string& id, Need need, const RunObserver& observer);
+  Result<Connection> open(const std::string& id, Need need, const RunObserver& observer);
+  [[nodiscard]] Result<void> check_started(const std::string& id) const;
+  Result<void> ask(const std::string& id, const char* method, boost::json::object params);
+  // By its record, after finding out about a crash.
+  [[nodiscard]] Result<WorkspaceInfo> info(const std::string& id) const;
+  // The id, of a workspace that there is.
+  [[nodiscard]] Result<std::string> find(const std::string& workspace) const;
+  Result<proto::CreateWorkspace> create_request(const WorkspaceOptions& options);
+  Result<void> fill_in_seed(proto::CreateWorkspace& request, const WorkspaceOptions& options,
+                            const std::string& folder, const WorkspaceObserver& observer) const;
+
+  struct Source {
+    std::string id;
+    bool offline = false;  // of a stopped workspace
+  };
+  Result<boost::json::object> fetch(const Source& source, const std::string& method,
+                                    boost::json::object params, const Connection::OnData& on_data,
+                                    const WorkspaceObserver& observer);
+  Result<ExportResult> export_from(const Source& source, const std::string& path,
+                                   const std::string& output_path,
+                                   const WorkspaceObserver& observer);
+  Result<FileList> list_from(const Source& source, const FileListOptions& options,
+                             const WorkspaceObserver& observer);
+  Result<FileReadResult> read_from(const Source& source, const std::string& path,
+                                   std::int64_t max_bytes, const OnData& on_data,
+                                   const WorkspaceObserver& observer);
+  void note(const std::string& id, const std::string& event, boost::json::object detail);
+
+  HostSide& host_;
+};
+
+}  // namespace pyro::client

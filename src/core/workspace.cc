@@ -1,0 +1,614 @@
+#include "core/workspace.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+#include <cstdio>
+
+#include "base/stopwatch.h"
+#include "base/text.h"
+#include "core/clock.h"
+#include "core/exec_relay.h"
+#include "core/workspace_names.h"
+#include "proto/workspace_messages.h"
+#include "sys/fault.h"
+#include "sys/sparse.h"
+
+namespace pyro::core {
+
+namespace asio = io::asio;
+using store::WorkspaceState;
+
+namespace {
+
+// What must be done to its end once it was begun, whoever has stopped waiting for it.
+#define PYRO_CO_UNCANCELLABLE() \
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())
+
+constexpr std::size_t kMostSnapshotName = 63;
+constexpr std::size_t kMostSecretBytes = 256U << 10;  // together: they travel in one request
+
+Error safe(Error error, const Secrets& secrets) {
+  error.message = printable(redacted(secrets, error.message));
+  error.hint = printable(error.hint);
+  return error;
+}
+
+Result<void> check_secrets(const Secrets& secrets) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : secrets) {
+    PYRO_CHECK(check_secret(name, value));
+    bytes += value.size();
+  }
+  if (secrets.size() > kMostSecrets || bytes > kMostSecretBytes) {
+    return fail(Errc::kLimit, fmt::format("a workspace can have {} secrets of {} bytes together",
+                                          kMostSecrets, kMostSecretBytes));
+  }
+  return {};
+}
+
+// Everything of a new workspace but its machine. `folder` goes with what is in it on an error.
+Result<store::WorkspaceStore> furnish(const SandboxFolder& folder, NewWorkspace& what,
+                                      const WorkspaceDeps& deps) {
+  store::WorkspaceRecord& r = what.record;
+  if (!r.name.empty()) PYRO_CHECK(take_name(deps.dirs, r.name, r.id));
+  sys::fault_point("create.named");
+  const WorkspaceLayers layers(folder.path());
+  PYRO_CHECK(sys::retrying("rename " + what.baseline, [&] {
+    return ::rename(what.baseline.c_str(), layers.baseline_path().c_str());
+  }));
+  PYRO_CHECK(sys::sync_dir(folder.path()));
+  PYRO_TRY(r.baseline, layer_stamp(layers.baseline_path()));
+  PYRO_CHECK(write_secrets(folder.path(), what.secrets));
+  PYRO_TRY(const WorkBase base, deps.disks.work_base());
+  r.work_base = base.id;
+  r.state = WorkspaceState::kCreating;
+  sys::fault_point("create.furnished");
+  PYRO_TRY(auto store, store::WorkspaceStore::create(folder.path(), r));
+  sys::fault_point("create.recorded");
+  PYRO_TRY(const std::int64_t id, store.next_layer_id());
+  PYRO_TRY(const sys::UniqueFd layer, layers.create(id));
+  PYRO_CHECK(store.add_first_layer(id));
+  sys::fault_point("create.layered");
+  return store;
+}
+
+}  // namespace
+
+Result<void> check_snapshot_name(const std::string& name) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const bool fine = !name.empty() && name.size() <= kMostSnapshotName && is_plain(name.front()) &&
+                    std::ranges::all_of(name, [&](char c) {
+                      return is_plain(c) || c == '.' || c == '_' || c == '-';
+                    });
+  if (fine && name != kBaseline) return {};
+  return fail_hint(Errc::kInvalid,
+                   name == kBaseline ? "\"baseline\" is what the workspace was created with"
+                                     : quoted_name(name) + " is no name for a snapshot",
+                   "use 1 to 63 letters, digits, '.', '_' and '-', a letter or digit first");
+}
+
+Workspace::Workspace(std::string id, SandboxFolder folder, store::WorkspaceStore store,
+                     Secrets secrets, WorkspaceDeps deps, asio::any_io_executor ex)
+    : ex_(ex),
+      id_(std::move(id)),
+      folder_(std::move(folder)),
+      store_(std::move(store)),
+      layers_(folder_.path()),
+      secrets_(std::move(secrets)),
+      deps_(std::move(deps)),
+      turns_(ex),
+      changed_(ex),
+      watches_(ex) {}
+
+Result<std::unique_ptr<Workspace>> Workspace::create(NewWorkspace what, WorkspaceDeps deps,
+                                                     asio::any_io_executor ex) {
+  const std::string id = what.record.id;
+  if (!is_workspace_id(id)) return fail(Errc::kInvalid, "not the id of a workspace");
+  PYRO_CHECK(check_secrets(what.secrets));
+  PYRO_TRY(auto folder, SandboxFolder::create(deps.dirs, id));
+  sys::fault_point("create.folder");
+  auto store = furnish(folder, what, deps);
+  if (!store) {
+    static_cast<void>(folder.remove());
+    if (!what.record.name.empty())
+      static_cast<void>(give_name_back(deps.dirs, what.record.name, id));
+    return std::unexpected(std::move(store.error()));
+  }
+  return std::unique_ptr<Workspace>(new Workspace(id, std::move(folder), *std::move(store),
+                                                  std::move(what.secrets), std::move(deps), ex));
+}
+
+Result<std::unique_ptr<Workspace>> Workspace::open(const std::string& id, WorkspaceDeps deps,
+                                                   asio::any_io_executor ex) {
+  if (!is_workspace_id(id)) return fail(Errc::kInvalid, "not the id of a workspace");
+  PYRO_CHECK(settle_workspace(deps.dirs, id, now_seconds()));
+  PYRO_TRY(auto folder, SandboxFolder::open(deps.dirs, id));
+  PYRO_TRY(auto store,
+           store::WorkspaceStore::open(folder.path(), store::Database::Mode::kReadWrite));
+  PYRO_TRY(auto secrets, read_secrets(folder.path()));
+  std::unique_ptr<Workspace> workspace(new Workspace(
+      id, std::move(folder), std::move(store), std::move(secrets), std::move(deps), ex));
+  PYRO_CHECK(workspace->clear_up());
+  return workspace;
+}
+
+Result<void> Workspace::clear_up() {
+  PYRO_CHECK(remove_unneeded());
+  PYRO_TRY(const auto known, store_.layers());
+  return layers_.sweep(known);
+}
+
+// ---- the machine
+
+SandboxSpec Workspace::machine_spec(const store::WorkspaceRecord& r, bool keep) {
+  return {.vm_id = r.name.empty() ? id_ : r.name,
+          .environment = r.environment,
+          .shape = {.accelerator = deps_.accelerator,
+                    .mem_mib = static_cast<int>(r.mem_mib),
+                    .vcpus = static_cast<int>(r.vcpu_count),
+                    .disks = vmm::Disks::kWorkspace},
+          .boot = deps_.boot,
+          .make_disks = [this, keep](const Template& base) { return make_disks(base, keep); },
+          .settle_in = [this, keep](Guest& guest) { return settle_in(&guest, keep); }};
+}
+
+Result<vmm::WorkspaceDisks> Workspace::make_disks(const Template& base, bool keep) {
+  PYRO_TRY(const auto record, store_.record());
+  PYRO_TRY(const auto all, store_.layers());
+  PYRO_TRY(const auto chain, layer_chain(all, record.current_layer));
+  vmm::WorkspaceDisks disks;
+  PYRO_TRY(disks.baseline, layers_.open_baseline(record.baseline));
+  PYRO_TRY(disks.work_layers, layers_.open(chain, keep));
+  if (!keep) {
+    PYRO_TRY(sys::UniqueFd top, layers_.create_nameless());
+    disks.work_layers.push_back(std::move(top));
+  }
+  PYRO_TRY(WorkBase work, deps_.disks.work_base(record.work_base));
+  disks.work_base = std::move(work.file);
+  PYRO_TRY(disks.scratch, sys::nameless_copy(base.scratch.get(), folder_.path()));
+  return disks;
+}
+
+io::Task<void> Workspace::settle_in(Guest* guest, bool keep) {
+  PYRO_CO_TRY(const auto answer,
+              co_await guest->call("mounting the workspace", proto::WorkspaceMount::kName,
+                                   proto::encode(proto::WorkspaceMount{})));
+  PYRO_CO_TRY(const auto mounted, proto::decode<proto::WorkspaceMountResult>(answer));
+  if (!keep) co_return Result<void>{};
+  const std::string& sync = mounted.interrupted_sync;
+  if (sync == "completed" || sync == "undone") {
+    PYRO_CO_CHECK(store_.add_event("interrupted_sync", "{\"outcome\":\"" + sync + "\"}",
+                                   now_seconds()));
+  }
+  if (secrets_.empty()) co_return Result<void>{};
+  proto::WorkspaceSecrets request;
+  for (const auto& [name, value] : secrets_) request.secrets[name] = proto::Bytes(value);
+  PYRO_CO_CHECK(co_await guest->call("giving the guest its secrets",
+                                     proto::WorkspaceSecrets::kName, proto::encode(request)));
+  co_return Result<void>{};
+}
+
+io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
+  PYRO_CO_TRY(const auto record, store_.record());
+  sandbox_ = std::make_unique<Sandbox>(machine_spec(record, /*keep=*/true),
+                                       SandboxDeps{.vmm = deps_.vmm,
+                                                   .templates = deps_.templates,
+                                                   .environments = deps_.environments,
+                                                   .disks = &deps_.disks},
+                                       ex_);
+  auto stages = co_await deps_.start(*sandbox_, std::move(on_phase));
+  sys::fault_point("start.machine");
+  if (stages) {
+    if (auto recorded = store_.set_state(WorkspaceState::kStarted, ""); !recorded)
+      stages = std::unexpected(std::move(recorded.error()));
+  }
+  if (!stages) {
+    Error error = safe(std::move(stages.error()), secrets_);
+    co_await sandbox_->stop();
+    sandbox_.reset();
+    static_cast<void>(store_.set_state(WorkspaceState::kStopped, error.message));
+    co_return std::unexpected(std::move(error));
+  }
+  watches_.spawn(watch(++life_));
+  sys::fault_point("start.recorded");
+  co_return stages;
+}
+
+// Until the machine ends. When nobody had it end, the record says so.
+asio::awaitable<void> Workspace::watch(std::uint64_t life) {
+  vmm::VmEnd end;
+  {
+    const Sandbox::Use use(*sandbox_);
+    vmm::Vm& vm = sandbox_->guest()->vm();
+    co_await vm.ended().wait_regardless();
+    end = vm.end();
+  }
+  if (end.kind == vmm::VmEnd::Kind::kKilled) co_return;
+  const auto turn = co_await turns_.take();
+  if (!turn || life != life_ || !sandbox_) co_return;
+  co_await sandbox_->stop();
+  sandbox_.reset();
+  static_cast<void>(
+      store_.set_state(WorkspaceState::kStopped, "its machine ended: " + printable(end.detail)));
+  changed_.set();
+}
+
+io::Task<void> Workspace::put_down(bool flush) {
+  if (!sandbox_) co_return Result<void>{};
+  Result<void> flushed;
+  if (flush) {
+    flushed = co_await sandbox_->shut_down();
+  } else {
+    co_await sandbox_->stop();
+  }
+  sandbox_.reset();
+  ++life_;  // its watch has nothing to say any more
+  co_return flushed;
+}
+
+io::Task<std::vector<proto::Stage>> Workspace::start(OnPhase on_phase) {
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
+  if (sandbox_) co_return std::vector<proto::Stage>{};
+  PYRO_CO_TRY(const auto record, store_.record());
+  if (record.expires_at && *record.expires_at <= now_seconds()) {
+    co_return fail_hint(Errc::kConflict, fmt::format("the time of {} is over", id_),
+                        "give it more: pyro workspace update " + id_ + " --ttl-seconds N");
+  }
+  co_return co_await bring_up(std::move(on_phase));
+}
+
+io::Task<void> Workspace::stop() {
+  PYRO_CO_UNCANCELLABLE();
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  if (!sandbox_) co_return Result<void>{};
+  sys::fault_point("stop.begun");
+  const auto flushed = co_await put_down(/*flush=*/true);
+  sys::fault_point("stop.machine");
+  std::string last_error;
+  if (!flushed) {
+    last_error = "it was stopped, but the guest did not say that everything was written: " +
+                 safe(flushed.error(), secrets_).message;
+  }
+  PYRO_CO_CHECK(store_.set_state(WorkspaceState::kStopped, last_error));
+  sys::fault_point("stop.recorded");
+  if (!flushed) co_return fail(Errc::kUnavailable, last_error);
+  co_return Result<void>{};
+}
+
+io::Task<void> Workspace::remove() {
+  PYRO_CO_UNCANCELLABLE();
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  if (removed_) co_return Result<void>{};
+  // From here on it goes, also when this process does not live to see it. A record that cannot be
+  // written is no reason to keep it.
+  static_cast<void>(store_.set_state(WorkspaceState::kDeleting, ""));
+  sys::fault_point("delete.recorded");
+  static_cast<void>(co_await put_down(/*flush=*/false));
+  sys::fault_point("delete.machine");
+  PYRO_CO_CHECK(give_names_back(deps_.dirs, id_));
+  sys::fault_point("delete.named");
+  PYRO_CO_CHECK(folder_.remove());
+  sys::fault_point("delete.folder");
+  removed_ = true;
+  co_return Result<void>{};
+}
+
+asio::awaitable<void> Workspace::close() {
+  if (sandbox_ && !removed_) static_cast<void>(co_await stop());
+  static_cast<void>(co_await watches_.close());
+}
+
+Result<void> Workspace::update(const proto::UpdateWorkspace& change, double now) {
+  PYRO_TRY(auto r, store_.record());
+  const std::string old_name = r.name;
+  if (change.name && *change.name != old_name) {
+    r.name = *change.name;
+    if (!r.name.empty()) PYRO_CHECK(take_name(deps_.dirs, r.name, id_));
+  }
+  if (change.labels) r.labels = *change.labels;
+  if (change.ttl_action) r.ttl_action = *change.ttl_action;
+  if (change.ttl_seconds && *change.ttl_seconds == 0) {
+    r.ttl_seconds.reset();
+    r.expires_at.reset();
+  } else if (change.ttl_seconds) {
+    r.ttl_seconds = *change.ttl_seconds;
+    r.expires_at = now + static_cast<double>(*change.ttl_seconds);
+  }
+  sys::fault_point("update.named");
+  if (auto set = store_.set_settings(r); !set) {
+    if (r.name != old_name && !r.name.empty())
+      static_cast<void>(give_name_back(deps_.dirs, r.name, id_));
+    return set;
+  }
+  if (r.name != old_name && !old_name.empty())
+    PYRO_CHECK(give_name_back(deps_.dirs, old_name, id_));
+  return {};
+}
+
+// ---- commands and data
+
+Result<void> Workspace::check_started() const {
+  if (removed_) return fail(Errc::kNotFound, id_ + " was deleted");
+  if (sandbox_ && sandbox_->state() == SandboxState::kStarted) return {};
+  return fail_hint(Errc::kConflict, fmt::format("the workspace {} is not started", id_),
+                   "run: pyro workspace start " + id_);
+}
+
+Result<proto::Exec> Workspace::guest_command(proto::ExecWorkspace& request) {
+  PYRO_TRY(const auto record, store_.record());
+  proto::Exec exec{.argv = std::move(request.argv),
+                   .env = {},
+                   .cwd = proto::Bytes(request.cwd),
+                   .stdin_open = request.stdin_open,
+                   .tty = {},
+                   .timeout_ms = request.timeout_ms};
+  for (const auto& [name, value] : record.env) exec.env[name] = proto::Bytes(value);
+  for (auto& [name, value] : request.env) exec.env[name] = std::move(value);
+  for (const auto& [secret, variable] : request.secret_env) {
+    const auto found = secrets_.find(secret);
+    if (found == secrets_.end()) {
+      return fail_hint(Errc::kNotFound,
+                       fmt::format("the workspace {} has no secret {}", id_, quoted_name(secret)),
+                       "secrets are given when a workspace is created: --secret, --secret-file");
+    }
+    exec.env[variable] = proto::Bytes(found->second);
+  }
+  return exec;
+}
+
+io::Task<proto::ExecWorkspaceResult> Workspace::exec(proto::ExecWorkspace request,
+                                                     std::shared_ptr<rpc::Stream> client) {
+  PYRO_CO_CHECK(check_started());
+  PYRO_CO_TRY(proto::Exec exec, guest_command(request));
+  const Sandbox::Use use(*sandbox_);
+  const std::string command = redacted(secrets_, request.command);
+  const std::string cwd = redacted(secrets_, request.cwd);
+  PYRO_CO_TRY(const std::int64_t sequence, store_.begin_command(command, cwd, now_seconds()));
+  sys::fault_point("exec.journaled");
+  static_cast<void>(
+      client->send_event(proto::JournaledCommand::kName,
+                         proto::encode(proto::JournaledCommand{.sequence = sequence})));
+  ExecOutput output(secrets_);
+  const std::function<void(std::shared_ptr<rpc::Stream>)> on_open =
+      [this, sequence](std::shared_ptr<rpc::Stream> s) { running_[sequence] = s; };
+  auto result = co_await relay_exec(*sandbox_->guest(), std::move(exec), std::move(client),
+                                    {.on_open = on_open, .output = &output});
+  running_.erase(sequence);
+  sys::fault_point("exec.ended");
+  store::CommandRecord entry{.sequence = sequence,
+                             .command = command,
+                             .cwd = cwd,
+                             .ended_at = now_seconds(),
+                             .exit_code = {},
+                             .out = output.kept(0).text(),
+                             .err = output.kept(1).text(),
+                             .out_bytes = output.kept(0).bytes(),
+                             .err_bytes = output.kept(1).bytes()};
+  if (result) {
+    entry.exit_code = result->exit_code;
+    entry.timed_out = result->timed_out;
+    entry.duration_ms = (result->duration_us + 500) / 1000;
+  }
+  PYRO_CO_CHECK(store_.end_command(entry));
+  sys::fault_point("exec.recorded");
+  if (!result) co_return std::unexpected(safe(std::move(result.error()), secrets_));
+  co_return proto::ExecWorkspaceResult{
+      .sequence = sequence, .command = command, .result = *std::move(result)};
+}
+
+Result<void> Workspace::signal(std::int64_t sequence, int signo) {
+  constexpr int kLastSignal = 64;
+  if (signo < 1 || signo > kLastSignal)
+    return fail(Errc::kInvalid, fmt::format("{} is no signal", signo));
+  const auto found = running_.find(sequence);
+  const auto command = found == running_.end() ? nullptr : found->second.lock();
+  if (!command)
+    return fail(Errc::kConflict, fmt::format("{} runs no command {}", id_, sequence));
+  return command->send_event(proto::Signal::kName, proto::encode(proto::Signal{.signo = signo}));
+}
+
+io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request,
+                                                 std::shared_ptr<rpc::Stream> client,
+                                                 OnPhase on_phase) {
+  constexpr std::array kMethods{proto::WorkspaceSync::kName, proto::WorkspaceExport::kName,
+                                proto::WorkspaceDiff::kName};
+  const std::string& method = request.method;
+  if (std::ranges::none_of(kMethods, [&](const char* m) { return method == m; }))
+    co_return fail(Errc::kInvalid, "the agent is not asked for " + quoted_name(method));
+  if (request.offline) {
+    co_return co_await forward_offline(std::move(request), std::move(client), std::move(on_phase));
+  }
+  PYRO_CO_CHECK(check_started());
+  const Sandbox::Use use(*sandbox_);
+  auto answer = co_await relay_request(*sandbox_->guest(), "", method, std::move(request.params),
+                                       std::move(client));
+  sys::fault_point("forward.done");
+  if (!answer) co_return std::unexpected(safe(std::move(answer.error()), secrets_));
+  if (!request.event.empty())
+    PYRO_CO_CHECK(note({.event = request.event, .detail = std::move(request.detail)}));
+  sys::fault_point("forward.recorded");
+  co_return answer;
+}
+
+Result<void> Workspace::note(const proto::NoteWorkspace& note) {
+  return store_.add_event(note.event, redacted(secrets_, proto::to_text(note.detail)),
+                          now_seconds());
+}
+
+// In turn with whatever would give the workspace a machine of its own.
+io::Task<boost::json::object> Workspace::forward_offline(proto::ForwardWorkspace request,
+                                                         std::shared_ptr<rpc::Stream> client,
+                                                         OnPhase on_phase) {
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
+  if (sandbox_) {
+    co_return fail_hint(Errc::kConflict, fmt::format("the workspace {} is started", id_),
+                        "stop it first, or use: pyro workspace export, file list, file read");
+  }
+  PYRO_CO_TRY(const auto record, store_.record());
+  Sandbox reader(machine_spec(record, /*keep=*/false),
+                 SandboxDeps{.vmm = deps_.vmm,
+                             .templates = deps_.templates,
+                             .environments = deps_.environments,
+                             .disks = &deps_.disks},
+                 ex_);
+  auto started = co_await deps_.start(reader, std::move(on_phase));
+  Result<boost::json::object> answer = boost::json::object{};
+  if (started) {
+    const Sandbox::Use use(reader);
+    answer = co_await relay_request(*reader.guest(), "", request.method, std::move(request.params),
+                                    std::move(client));
+  } else {
+    answer = std::unexpected(std::move(started.error()));
+  }
+  co_await reader.stop();
+  if (!answer) co_return std::unexpected(safe(std::move(answer.error()), secrets_));
+  co_return answer;
+}
+
+// ---- snapshots and reset
+
+io::Task<proto::SnapshotTaken> Workspace::take_snapshot(std::string name) {
+  PYRO_CO_UNCANCELLABLE();
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  PYRO_CO_CHECK(check_snapshot_name(name));
+  PYRO_CO_CHECK(check_started());
+  PYRO_CO_TRY(const auto taken, store_.snapshots());
+  if (std::ranges::find(taken, name, &store::SnapshotRecord::name) != taken.end()) {
+    co_return fail_hint(Errc::kConflict, fmt::format("{} has a snapshot {} already", id_, name),
+                        "choose another name, or delete it first");
+  }
+  PYRO_CO_TRY(const std::int64_t layer, store_.next_layer_id());
+  PYRO_CO_TRY(sys::UniqueFd file, layers_.create(layer));
+  sys::fault_point("snapshot.created");
+  auto made = co_await add_layer_on({.name = name, .created_at = now_seconds()}, layer,
+                                    std::move(file));
+  if (!made) {
+    static_cast<void>(clear_up());
+    co_return std::unexpected(safe(std::move(made.error()), secrets_));
+  }
+  co_return made;
+}
+
+// The guest's writes wait from the hold to the release: what is below the new layer is a file
+// system at rest. An error leaves a new layer that the record does not name.
+io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord snapshot,
+                                                       std::int64_t new_layer,
+                                                       sys::UniqueFd file) {
+  Stopwatch watch;
+  proto::SnapshotTaken taken{.created_at = snapshot.created_at, .timing = {}};
+  const auto stage = [&](const char* name) {
+    taken.timing.push_back({.name = name, .ms = watch.lap()});
+  };
+  PYRO_CO_TRY(const auto record, store_.record());
+  auto use = std::make_unique<Sandbox::Use>(*sandbox_);
+  Guest& guest = *sandbox_->guest();
+  PYRO_CO_TRY(const auto held, co_await guest.call("freezing the workspace",
+                                                   proto::WorkspaceHold::kName,
+                                                   proto::encode(proto::WorkspaceHold{})));
+  stage("hold");
+  sys::fault_point("snapshot.held");
+  auto usage = proto::decode<proto::WorkspaceUsage>(held);
+  auto added = usage ? co_await guest.vm().add_work_layer(std::move(file))
+                     : Result<void>(std::unexpected(usage.error()));
+  stage("add_layer");
+  sys::fault_point("snapshot.added");
+  Result<void> recorded;
+  if (added) {
+    taken.entry_count = snapshot.entry_count = std::max<std::int64_t>(0, usage->entries);
+    taken.bytes_written = snapshot.bytes_written = std::max<std::int64_t>(0, usage->used_bytes);
+    const auto frozen = layers_.freeze(record.current_layer);
+    recorded = frozen ? store_.add_snapshot(snapshot, *frozen, new_layer)
+                      : Result<void>(std::unexpected(frozen.error()));
+    stage("record");
+  }
+  sys::fault_point("snapshot.recorded");
+  if (added && !recorded) {
+    // The machine writes to a layer that nobody will know of: it must not write.
+    use.reset();
+    co_return co_await stop_after(std::move(recorded.error()));
+  }
+  const auto released = co_await guest.call("releasing the workspace",
+                                            proto::WorkspaceRelease::kName, {});
+  stage("release");
+  PYRO_CO_CHECK(added);
+  if (!released) {
+    // The guest went on by itself meanwhile: what is below the new layer may be a file system in
+    // use. It stays as a layer, and loses its name.
+    PYRO_CO_CHECK(store_.remove_snapshot(snapshot.name));
+    co_return std::unexpected(
+        Error(released.error()).context("the snapshot could not be taken").with_hint("try again"));
+  }
+  co_return taken;
+}
+
+io::Task<proto::SnapshotTaken> Workspace::stop_after(Error why) {
+  static_cast<void>(co_await put_down(/*flush=*/false));
+  static_cast<void>(store_.set_state(WorkspaceState::kStopped, why.message));
+  changed_.set();
+  co_return std::unexpected(std::move(why).context(
+      "the workspace was stopped because its record could not be written"));
+}
+
+io::Task<void> Workspace::drop_snapshot(std::string name) {
+  PYRO_CO_UNCANCELLABLE();
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  PYRO_CO_CHECK(check_snapshot_name(name));
+  PYRO_CO_CHECK(store_.remove_snapshot(name));
+  sys::fault_point("snapshot.dropped");
+  co_return remove_unneeded();
+}
+
+// The record forgets a layer before its file goes.
+Result<void> Workspace::remove_unneeded() {
+  PYRO_TRY(const auto unneeded, store_.unneeded_layers());
+  for (const std::int64_t id : unneeded) {
+    PYRO_CHECK(store_.forget_layer(id));
+    sys::fault_point("layer.forgotten");
+    PYRO_CHECK(layers_.remove(id));
+  }
+  return {};
+}
+
+io::Task<std::vector<proto::Stage>> Workspace::reset(std::string snapshot, OnPhase on_phase) {
+  PYRO_CO_UNCANCELLABLE();
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
+  PYRO_CO_TRY(const auto snapshots, store_.snapshots());
+  std::int64_t base = 0;
+  if (snapshot != kBaseline) {
+    const auto found = std::ranges::find(snapshots, snapshot, &store::SnapshotRecord::name);
+    if (found == snapshots.end()) {
+      co_return fail_hint(Errc::kNotFound,
+                          fmt::format("{} has no snapshot {}", id_, quoted_name(snapshot)),
+                          "run: pyro workspace snapshot list " + id_);
+    }
+    base = found->layer;
+  }
+  // What cannot be opened again is found out while there is still something to lose.
+  PYRO_CO_TRY(const auto all, store_.layers());
+  PYRO_CO_TRY(const auto chain, layer_chain(all, base));
+  PYRO_CO_TRY(const auto files, layers_.open(chain, /*write=*/false));
+  PYRO_CO_TRY(const std::int64_t layer, store_.next_layer_id());
+  PYRO_CO_TRY(const sys::UniqueFd file, layers_.create(layer));
+  sys::fault_point("reset.created");
+  Stopwatch watch;
+  static_cast<void>(co_await put_down(/*flush=*/false));
+  const proto::Stage put_down_stage{.name = "stop", .ms = watch.lap()};
+  sys::fault_point("reset.stopped");
+  PYRO_CO_CHECK(store_.reset(base, layer, now_seconds()));
+  sys::fault_point("reset.recorded");
+  PYRO_CO_CHECK(remove_unneeded());
+  const proto::Stage record_stage{.name = "record", .ms = watch.lap()};
+  PYRO_CO_TRY(auto stages, co_await bring_up(std::move(on_phase)));
+  stages.insert(stages.begin(), {put_down_stage, record_stage});
+  co_return stages;
+}
+
+}  // namespace pyro::core

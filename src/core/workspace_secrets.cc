@@ -1,0 +1,78 @@
+#include "core/workspace_secrets.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/redact.h"
+#include "base/text.h"
+#include "proto/workspace_messages.h"
+#include "sys/file.h"
+
+namespace pyro::core {
+
+namespace {
+
+constexpr std::size_t kMostName = 128;
+constexpr std::uint64_t kMostFile = kMostSecrets * (2 * kMostSecret);
+
+std::string path_of(const std::string& folder) {
+  return folder + "/secrets.json";
+}
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool is_secret_name(const std::string& name) {
+  return !name.empty() && name.size() <= kMostName && is_letter(name.front()) &&
+         std::ranges::all_of(name, [](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
+}  // namespace
+
+Result<void> check_secret(const std::string& name, const std::string& value) {
+  if (!is_secret_name(name)) {
+    return fail_hint(Errc::kInvalid, quoted_name(name) + " is no name for a secret",
+                     "use letters, digits and '_', not a digit first: for example API_TOKEN");
+  }
+  if (value.size() < kLeastSecret) {
+    return fail(Errc::kInvalid,
+                fmt::format("the secret {} has less than {} bytes: so short a value cannot be kept "
+                            "out of output",
+                            name, kLeastSecret));
+  }
+  if (value.size() > kMostSecret) {
+    return fail(Errc::kInvalid,
+                fmt::format("the secret {} has more than {} bytes", name, kMostSecret));
+  }
+  bool lossy = false;
+  static_cast<void>(to_utf8(value, &lossy));
+  if (lossy || value.find('\0') != std::string::npos)
+    return fail(Errc::kInvalid, fmt::format("the secret {} is not UTF-8 text", name));
+  return {};
+}
+
+Result<void> write_secrets(const std::string& folder, const Secrets& secrets) {
+  if (secrets.empty()) return {};
+  proto::WorkspaceSecrets all;
+  for (const auto& [name, value] : secrets) all.secrets[name] = proto::Bytes(value);
+  return sys::write_file_atomic(path_of(folder), proto::to_text(proto::encode(all)), 0600);
+}
+
+Result<Secrets> read_secrets(const std::string& folder) {
+  Secrets secrets;
+  if (!sys::exists(path_of(folder))) return secrets;
+  PYRO_TRY(const std::string text, sys::read_file(path_of(folder), kMostFile));
+  PYRO_TRY(auto all, proto::decode_text<proto::WorkspaceSecrets>(text));
+  for (auto& [name, value] : all.secrets) secrets[name] = std::move(value.value);
+  return secrets;
+}
+
+std::string redacted(const Secrets& secrets, const std::string& text) {
+  Redactor redactor(secrets);
+  std::string shown = redactor.feed(text);
+  return shown + redactor.flush();
+}
+
+}  // namespace pyro::core

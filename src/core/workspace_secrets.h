@@ -1,0 +1,28 @@
+// The secrets of a workspace: <folder>/secrets.json (0600), and nowhere else on the host. They are
+// sent to the guest over the agent's channel.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/result.h"
+
+namespace pyro::core {
+
+inline constexpr std::size_t kMostSecret = 64U << 10;  // bytes of a value
+inline constexpr std::size_t kMostSecrets = 64;
+
+using Secrets = std::map<std::string, std::string>;  // by name
+
+// Names are [A-Za-z_][A-Za-z0-9_]* of at most 128 bytes; values are UTF-8 of kLeastSecret to
+// kMostSecret bytes. kInvalid never has a value in it.
+Result<void> check_secret(const std::string& name, const std::string& value);
+
+Result<void> write_secrets(const std::string& folder, const Secrets& secrets);
+// None when there is no such file.
+Result<Secrets> read_secrets(const std::string& folder);
+
+// `text` as it can be shown.
+std::string redacted(const Secrets& secrets, const std::string& text);
+
+}  // namespace pyro::core
