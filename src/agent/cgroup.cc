@@ -72,6 +72,11 @@ void CgroupPool::release(std::unique_ptr<Cgroup> group) {
   sort_out();
 }
 
+bool CgroupPool::is_idle() {
+  sort_out();
+  return busy_.empty();
+}
+
 void CgroupPool::prepare(int count) {
   while (static_cast<int>(idle_.size()) < count) {
     auto group = make();

@@ -39,6 +39,8 @@ class CgroupPool {
   Result<std::unique_ptr<Cgroup>> acquire();
   // Groups that still have processes (daemons the program left behind) are kept aside.
   void release(std::unique_ptr<Cgroup> group);
+  // Whether no group has a process in it.
+  [[nodiscard]] bool is_idle();
   // Makes `count` spare groups ahead of their use.
   void prepare(int count);
 

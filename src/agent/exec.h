@@ -25,6 +25,10 @@ class ExecService {
   // the end of its stream does.
   boost::asio::awaitable<void> handle(std::shared_ptr<rpc::Stream> stream);
   [[nodiscard]] int running() const { return running_; }
+  // Whether nothing is left of any program, daemons included. Without groups nobody can tell.
+  [[nodiscard]] bool is_idle() const {
+    return running_ == 0 && groups_ != nullptr && groups_->is_idle();
+  }
 
  private:
   struct Run;

@@ -32,6 +32,7 @@ class FakeMachine final : public Machine {
     calls.push_back("rejuvenate " + request.hostname);
     return {};
   }
+  Result<void> set_clock(std::int64_t) override { return {}; }
   void sync_disks() override { calls.emplace_back("sync"); }
   void power_off() override { calls.emplace_back("off"); }
   std::vector<std::string> calls;

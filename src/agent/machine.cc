@@ -201,12 +201,16 @@ Result<void> GuestMachine::rejuvenate(const proto::Rejuvenate& request) {
     return fail(Errc::kInvalid, "rejuvenate: 32 to 4096 bytes of entropy are needed");
   }
   PYRO_CHECK(add_entropy(random_, entropy));
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const timespec now{.tv_sec = request.wall_clock_ns / kSecond,
-                     .tv_nsec = request.wall_clock_ns % kSecond};
-  if (::clock_settime(CLOCK_REALTIME, &now) != 0) return sys::fail_errno("clock_settime", errno);
+  PYRO_CHECK(set_clock(request.wall_clock_ns));
   if (!request.hostname.empty()) PYRO_CHECK(set_hostname(request.hostname, hostname_));
   if (!request.machine_id.empty()) PYRO_CHECK(rewrite(machine_id_, request.machine_id + "\n"));
+  return {};
+}
+
+Result<void> GuestMachine::set_clock(std::int64_t wall_clock_ns) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const timespec now{.tv_sec = wall_clock_ns / kSecond, .tv_nsec = wall_clock_ns % kSecond};
+  if (::clock_settime(CLOCK_REALTIME, &now) != 0) return sys::fail_errno("clock_settime", errno);
   return {};
 }
 

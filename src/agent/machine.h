@@ -16,6 +16,7 @@ class Machine {
   // Mounts the root and moves into it. Returns the groups for the workload, or null.
   virtual Result<std::unique_ptr<CgroupPool>> prepare(const proto::Prepare& request) = 0;
   virtual Result<void> rejuvenate(const proto::Rejuvenate& request) = 0;
+  virtual Result<void> set_clock(std::int64_t wall_clock_ns) = 0;
   virtual void sync_disks() = 0;
   virtual void power_off() = 0;
 };
@@ -24,6 +25,7 @@ class GuestMachine final : public Machine {
  public:
   Result<std::unique_ptr<CgroupPool>> prepare(const proto::Prepare& request) override;
   Result<void> rejuvenate(const proto::Rejuvenate& request) override;
+  Result<void> set_clock(std::int64_t wall_clock_ns) override;
   void sync_disks() override;
   void power_off() override;
 

@@ -47,6 +47,16 @@ Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
     after_ = After::kFreeze;
     return boost::json::object{};
   }
+  if (method == proto::Rest::kName) {
+    const bool idle = exec_.is_idle();
+    if (idle) machine_.sync_disks();
+    return proto::encode(proto::RestResult{.idle = idle});
+  }
+  if (method == proto::SetClock::kName) {
+    PYRO_TRY(const auto request, proto::decode<proto::SetClock>(stream.params()));
+    PYRO_CHECK(machine_.set_clock(request.wall_clock_ns));
+    return boost::json::object{};
+  }
   if (method == proto::Shutdown::kName) {
     workspace_.thaw();
     machine_.sync_disks();

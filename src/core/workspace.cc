@@ -214,6 +214,7 @@ io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
     static_cast<void>(store_.set_state(WorkspaceState::kStopped, error.message));
     co_return std::unexpected(std::move(error));
   }
+  rest_ = std::make_unique<Rest>(*sandbox_->guest(), ex_);
   watches_.spawn(watch(++life_));
   sys::fault_point("start.recorded");
   co_return stages;
@@ -231,8 +232,7 @@ asio::awaitable<void> Workspace::watch(std::uint64_t life) {
   if (end.kind == vmm::VmEnd::Kind::kKilled) co_return;
   const auto turn = co_await turns_.take();
   if (!turn || life != life_ || !sandbox_) co_return;
-  co_await sandbox_->stop();
-  sandbox_.reset();
+  static_cast<void>(co_await put_down(/*flush=*/false));
   static_cast<void>(
       store_.set_state(WorkspaceState::kStopped, "its machine ended: " + printable(end.detail)));
   changed_.set();
@@ -242,10 +242,13 @@ io::Task<void> Workspace::put_down(bool flush) {
   if (!sandbox_) co_return Result<void>{};
   Result<void> flushed;
   if (flush) {
-    flushed = co_await sandbox_->shut_down();
-  } else {
-    co_await sandbox_->stop();
+    const auto awake = co_await rest_->wake();
+    co_await rest_->stop();
+    flushed = awake ? co_await sandbox_->shut_down() : Result<void>(std::unexpected(awake.error()));
   }
+  co_await rest_->stop();  // before the guest goes that it speaks to
+  co_await sandbox_->stop();
+  rest_.reset();
   sandbox_.reset();
   ++life_;  // its watch has nothing to say any more
   co_return flushed;
@@ -367,6 +370,7 @@ io::Task<proto::ExecWorkspaceResult> Workspace::exec(proto::ExecWorkspace reques
   PYRO_CO_CHECK(check_started());
   PYRO_CO_TRY(proto::Exec exec, guest_command(request));
   const Sandbox::Use use(*sandbox_);
+  PYRO_CO_TRY(const auto awake, co_await rest_->wake());
   const std::string command = redacted(secrets_, request.command);
   const std::string cwd = redacted(secrets_, request.cwd);
   PYRO_CO_TRY(const std::int64_t sequence, store_.begin_command(command, cwd, now_seconds()));
@@ -426,6 +430,7 @@ io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request
   }
   PYRO_CO_CHECK(check_started());
   const Sandbox::Use use(*sandbox_);
+  PYRO_CO_TRY(const auto awake, co_await rest_->wake());
   auto answer = co_await relay_request(*sandbox_->guest(), "", method, std::move(request.params),
                                        std::move(client));
   sys::fault_point("forward.done");
@@ -487,8 +492,16 @@ io::Task<proto::SnapshotTaken> Workspace::take_snapshot(std::string name) {
   PYRO_CO_TRY(const std::int64_t layer, store_.next_layer_id());
   PYRO_CO_TRY(sys::UniqueFd file, layers_.create(layer));
   sys::fault_point("snapshot.created");
+  bool must_stop = false;
   auto made = co_await add_layer_on({.name = name, .created_at = now_seconds()}, layer,
-                                    std::move(file));
+                                    std::move(file), &must_stop);
+  if (!made && must_stop) {
+    static_cast<void>(co_await put_down(/*flush=*/false));
+    made = std::unexpected(std::move(made.error()).context(
+        "the workspace was stopped because its record could not be written"));
+    static_cast<void>(store_.set_state(WorkspaceState::kStopped, made.error().message));
+    changed_.set();
+  }
   if (!made) {
     static_cast<void>(clear_up());
     co_return std::unexpected(safe(std::move(made.error()), secrets_));
@@ -497,17 +510,19 @@ io::Task<proto::SnapshotTaken> Workspace::take_snapshot(std::string name) {
 }
 
 // The guest's writes wait from the hold to the release: what is below the new layer is a file
-// system at rest. An error leaves a new layer that the record does not name.
+// system at rest. An error leaves a new layer that the record does not name; `must_stop`: to which
+// the machine writes.
 io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord snapshot,
-                                                       std::int64_t new_layer,
-                                                       sys::UniqueFd file) {
+                                                       std::int64_t new_layer, sys::UniqueFd file,
+                                                       bool* must_stop) {
   Stopwatch watch;
   proto::SnapshotTaken taken{.created_at = snapshot.created_at, .timing = {}};
   const auto stage = [&](const char* name) {
     taken.timing.push_back({.name = name, .ms = watch.lap()});
   };
   PYRO_CO_TRY(const auto record, store_.record());
-  auto use = std::make_unique<Sandbox::Use>(*sandbox_);
+  const Sandbox::Use use(*sandbox_);
+  PYRO_CO_TRY(const auto awake, co_await rest_->wake());
   Guest& guest = *sandbox_->guest();
   PYRO_CO_TRY(const auto held, co_await guest.call("freezing the workspace",
                                                    proto::WorkspaceHold::kName,
@@ -529,11 +544,8 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
     stage("record");
   }
   sys::fault_point("snapshot.recorded");
-  if (added && !recorded) {
-    // The machine writes to a layer that nobody will know of: it must not write.
-    use.reset();
-    co_return co_await stop_after(std::move(recorded.error()));
-  }
+  *must_stop = added && !recorded;
+  if (*must_stop) co_return std::unexpected(std::move(recorded.error()));
   const auto released = co_await guest.call("releasing the workspace",
                                             proto::WorkspaceRelease::kName, {});
   stage("release");
@@ -546,14 +558,6 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
         Error(released.error()).context("the snapshot could not be taken").with_hint("try again"));
   }
   co_return taken;
-}
-
-io::Task<proto::SnapshotTaken> Workspace::stop_after(Error why) {
-  static_cast<void>(co_await put_down(/*flush=*/false));
-  static_cast<void>(store_.set_state(WorkspaceState::kStopped, why.message));
-  changed_.set();
-  co_return std::unexpected(std::move(why).context(
-      "the workspace was stopped because its record could not be written"));
 }
 
 io::Task<void> Workspace::drop_snapshot(std::string name) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/disks.h"
+#include "core/rest.h"
 #include "core/sandbox.h"
 #include "core/sandbox_folder.h"
 #include "core/workspace_layers.h"
@@ -96,15 +97,15 @@ class Workspace {
   io::Task<std::vector<proto::Stage>> bring_up(OnPhase on_phase);
   io::Task<void> put_down(bool flush);
   io::asio::awaitable<void> watch(std::uint64_t life);
-  Result<void> check_started() const;
+  [[nodiscard]] Result<void> check_started() const;
   Result<void> clear_up();
   io::Task<boost::json::object> forward_offline(proto::ForwardWorkspace request,
                                                 std::shared_ptr<rpc::Stream> client,
                                                 OnPhase on_phase);
   Result<proto::Exec> guest_command(proto::ExecWorkspace& request);
   io::Task<proto::SnapshotTaken> add_layer_on(store::SnapshotRecord snapshot,
-                                              std::int64_t new_layer, sys::UniqueFd file);
-  io::Task<proto::SnapshotTaken> stop_after(Error why);
+                                              std::int64_t new_layer, sys::UniqueFd file,
+                                              bool* must_stop);
   Result<void> remove_unneeded();
 
   io::asio::any_io_executor ex_;
@@ -115,6 +116,7 @@ class Workspace {
   Secrets secrets_;
   WorkspaceDeps deps_;
   std::unique_ptr<Sandbox> sandbox_;
+  std::unique_ptr<Rest> rest_;  // of a started sandbox_
   std::uint64_t life_ = 0;  // counts machines
   std::map<std::int64_t, std::weak_ptr<rpc::Stream>> running_;  // by sequence
   bool removed_ = false;

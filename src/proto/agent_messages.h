@@ -132,6 +132,32 @@ struct Signal {
   }
 };
 
+// Asked when nobody has a use for the machine. When nothing of the user's runs in it, everything is
+// written to its disks before the answer, so that it may be paused. Result: RestResult.
+struct Rest : Empty {
+  static constexpr const char* kName = "rest";
+};
+struct RestResult {
+  static constexpr const char* kName = "rest result";
+  bool idle = false;
+
+  template <class M>
+  void map(M& m) {
+    m.required("idle", idle);
+  }
+};
+
+// After a pause. Result: Empty.
+struct SetClock {
+  static constexpr const char* kName = "set_clock";
+  std::int64_t wall_clock_ns = 0;  // since 1970, UTC
+
+  template <class M>
+  void map(M& m) {
+    m.required("wall_clock_ns", wall_clock_ns);
+  }
+};
+
 // Result: Empty.
 struct Ping : Empty {
   static constexpr const char* kName = "ping";

@@ -76,6 +76,14 @@ class QemuVm final : public Vm {
   io::Task<void> add_work_layer(sys::UniqueFd layer) override {
     co_return co_await work_disk_.add_layer(qmp_, std::move(layer));
   }
+  io::Task<void> pause() override {
+    PYRO_CO_CHECK(co_await qmp_.execute("stop"));
+    co_return Result<void>{};
+  }
+  io::Task<void> resume() override {
+    PYRO_CO_CHECK(co_await qmp_.execute("cont"));
+    co_return Result<void>{};
+  }
   io::Task<void> kill() override;
 
  private:

@@ -109,6 +109,10 @@ class Vm {
   // an error the machine goes on writing to its old layer. One call at a time, not to be cancelled;
   // kLimit when there are kMostWorkLayers already.
   virtual io::Task<void> add_work_layer(sys::UniqueFd layer) = 0;
+  // Stops the guest's CPUs and its clocks, and lets them go on. What the guest has written to its
+  // disks is there when it has stopped.
+  virtual io::Task<void> pause() = 0;
+  virtual io::Task<void> resume() = 0;
   // Ends it at once and waits until the process is gone. To be called before it is destroyed, also
   // when it ended by itself.
   virtual io::Task<void> kill() = 0;

@@ -47,6 +47,10 @@ class FakeMachine final : public agent::Machine {
     if (on_call_) on_call_(ports_, "rejuvenate");
     return {};
   }
+  Result<void> set_clock(std::int64_t) override {
+    if (on_call_) on_call_(ports_, "set_clock");
+    return {};
+  }
   void sync_disks() override {}
   void power_off() override { ::_exit(kPowersOff); }
 
@@ -111,6 +115,11 @@ class FakeVm final : public vmm::Vm {
     std::ofstream(log_path_, std::ios::app) << "layer" << std::endl;
     co_return Result<void>{};
   }
+  io::Task<void> pause() override {
+    std::ofstream(log_path_, std::ios::app) << "pause" << std::endl;
+    co_return process_.signal(SIGSTOP);
+  }
+  io::Task<void> resume() override { co_return process_.signal(SIGCONT); }
   io::Task<void> kill() override {
     if (!ended_.is_set()) {
       (void)process_.signal(SIGKILL);
