@@ -16,8 +16,19 @@ constexpr std::size_t kIdBytes = 8;
 
 // Held while a folder is made and locked, and while leftovers are looked for: in between, a new
 // folder would look abandoned.
+std::string lock_path(const std::string& parent) {
+  return parent + "/.staging.lock";
+}
 Result<FileLock> directory_lock(const std::string& parent) {
-  return FileLock::acquire(parent + "/.staging.lock", FileLock::Mode::kExclusive);
+  return FileLock::acquire(lock_path(parent), FileLock::Mode::kExclusive);
+}
+
+// Gives it up, and leaves nothing of it in a folder where nothing is staged: that may be a user's.
+void release(FileLock lock, const std::string& parent) {
+  const auto names = list_dir(parent);
+  const auto is_staging = [](const std::string& name) { return name.starts_with(kPrefix); };
+  if (names && std::ranges::none_of(*names, is_staging))
+    FileLock::remove(std::move(lock), lock_path(parent));
 }
 
 }  // namespace
@@ -49,12 +60,14 @@ Result<Staging> Staging::create(const std::string& parent, TreeRemover remover) 
 }
 
 Staging::~Staging() {
-  // What cannot be removed now is swept later.
-  if (!path_.empty()) (void)remover_(path_);
+  if (path_.empty()) return;
+  (void)remover_(path_);  // what cannot be removed now is swept later
+  const std::string parent = path_.substr(0, path_.rfind('/'));
+  if (auto guard = directory_lock(parent)) release(*std::move(guard), parent);
 }
 
 Result<Swept> sweep_staging(const std::string& parent, TreeRemover remover) {
-  PYRO_TRY(const FileLock guard, directory_lock(parent));
+  PYRO_TRY(FileLock guard, directory_lock(parent));
   PYRO_TRY(const std::vector<std::string> names, list_dir(parent));
   Swept swept;
   for (const std::string& name : names) {
@@ -67,6 +80,7 @@ Result<Swept> sweep_staging(const std::string& parent, TreeRemover remover) {
     swept.paths.push_back(path);
     swept.bytes += bytes;
   }
+  release(std::move(guard), parent);
   return swept;
 }
 
