@@ -149,7 +149,7 @@ void WorkspaceTest::SetUp() {
   report("build_baseline on the host", watch.lap());
 }
 
-void WorkspaceTest::in_workspace(std::vector<std::string> layers, Work work) {
+void WorkspaceTest::expect_in_workspace(std::vector<std::string> layers, Work work) {
   expect_in_clone({.layers = std::move(layers), .baseline = baseline_},
                   [&](core::Guest& guest) { return mounted(guest, work); });
 }

@@ -50,7 +50,7 @@ class WorkspaceTest : public GuestTest {
   void SetUp() override;
   // In a clone on the layers whose workspace is mounted; what became of a sync before it is
   // checked.
-  void in_workspace(std::vector<std::string> layers, Work work);
+  void expect_in_workspace(std::vector<std::string> layers, Work work);
   // A path on the host for what is to be synced, by that name.
   [[nodiscard]] std::string tree(const std::string& name) const { return dir_ + "/" + name; }
   Step sync_folder(core::Guest& guest, std::string name, std::string destination) const;

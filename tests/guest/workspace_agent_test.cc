@@ -55,11 +55,11 @@ Step writes_and_commits(core::Guest& guest) {
 }
 
 TEST_F(WorkspaceAgentTest, ShowsTheBaseline) {
-  in_workspace({layer("work")}, looks_around);
+  expect_in_workspace({layer("work")}, looks_around);
 }
 
 TEST_F(WorkspaceAgentTest, IsAFolderToWorkIn) {
-  in_workspace({layer("work")}, writes_and_commits);
+  expect_in_workspace({layer("work")}, writes_and_commits);
 }
 
 // --- sync ---------------------------------------------------------------------------------------
@@ -133,13 +133,13 @@ class SyncTest : public WorkspaceTest {
 };
 
 TEST_F(SyncTest, AddsAndReplaces) {
-  in_workspace({layer("work")}, [this](core::Guest& guest) { return replaces(guest); });
+  expect_in_workspace({layer("work")}, [this](core::Guest& guest) { return replaces(guest); });
 }
 TEST_F(SyncTest, TakesManyAndLargeFiles) {
-  in_workspace({layer("work")}, [this](core::Guest& guest) { return costs(guest); });
+  expect_in_workspace({layer("work")}, [this](core::Guest& guest) { return costs(guest); });
 }
 TEST_F(SyncTest, ThatBreaksOffLeavesNothing) {
-  in_workspace({layer("work")}, [this](core::Guest& guest) { return breaks_off(guest); });
+  expect_in_workspace({layer("work")}, [this](core::Guest& guest) { return breaks_off(guest); });
 }
 
 // --- export and diff ----------------------------------------------------------------------------
@@ -203,10 +203,10 @@ Step differs(core::Guest& guest) {
 }
 
 TEST_F(WorkspaceAgentTest, ExportsWhatIsThere) {
-  in_workspace({layer("work")}, exports);
+  expect_in_workspace({layer("work")}, exports);
 }
 TEST_F(WorkspaceAgentTest, SaysWhatDiffersFromTheBaseline) {
-  in_workspace({layer("work")}, differs);
+  expect_in_workspace({layer("work")}, differs);
 }
 
 // --- secrets ------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ Step keeps_secrets(core::Guest& guest) {
 }
 
 TEST_F(WorkspaceAgentTest, KeepsSecretsAsFiles) {
-  in_workspace({layer("work")}, keeps_secrets);
+  expect_in_workspace({layer("work")}, keeps_secrets);
 }
 
 }  // namespace

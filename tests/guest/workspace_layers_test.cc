@@ -59,11 +59,10 @@ class SnapshotTest : public WorkspaceTest {
     PYRO_CO_TRY(const auto stream,
                 guest.session().open(proto::Exec::kName, proto::encode(request)));
     for (const std::string& name : {second_, third_}) {
-      PYRO_CO_TRY(const std::string ignored,
-                  co_await shell(guest,
-                                 "cd /workspace; n=$(cat log 2>/dev/null | wc -l); until [ "
-                                 "$(cat log 2>/dev/null | wc -l) -gt $((n + 5)) ]; do :; "
-                                 "done"));
+      PYRO_CO_CHECK(co_await shell(guest,
+                                   "cd /workspace; n=$(cat log 2>/dev/null | wc -l); until [ "
+                                   "$(cat log 2>/dev/null | wc -l) -gt $((n + 5)) ]; do :; "
+                                   "done"));
       PYRO_CO_CHECK(co_await snapshot(guest, name));
     }
     PYRO_CO_CHECK(co_await says(guest,
@@ -100,7 +99,7 @@ class SnapshotTest : public WorkspaceTest {
   }
   // What a layer holds when a clone starts on it, whose disk was closed in order.
   void expect_state(std::vector<std::string> layers, std::string script, std::string expected) {
-    in_workspace(std::move(layers), [&](core::Guest& guest) {
+    expect_in_workspace(std::move(layers), [&](core::Guest& guest) {
       return says(guest, script + "; " + kRecoveries, expected + "0\n");
     });
   }
@@ -108,7 +107,8 @@ class SnapshotTest : public WorkspaceTest {
 };
 
 TEST_F(SnapshotTest, IsTheStateAtThatTime) {
-  in_workspace({first_}, [this](core::Guest& guest) { return writes_around_a_snapshot(guest); });
+  expect_in_workspace({first_},
+                      [this](core::Guest& guest) { return writes_around_a_snapshot(guest); });
   for (const std::string& path : {first_, second_, third_}) expect_whole(path);
   const std::string look =
       "cd /workspace && cat state papers/deep/b && ls -d big gone docs papers 2>/dev/null | xargs";
@@ -116,7 +116,7 @@ TEST_F(SnapshotTest, IsTheStateAtThatTime) {
   expect_state({first_, second_, layer("on-second")}, look, "second\nb\npapers\n");
 }
 TEST_F(SnapshotTest, OfABusyWorkspaceIsWhole) {
-  in_workspace({first_}, [this](core::Guest& guest) { return is_busy(guest); });
+  expect_in_workspace({first_}, [this](core::Guest& guest) { return is_busy(guest); });
   // The numbers up to some moment, and none left out.
   const std::string look =
       "cd /workspace && seq $(wc -l < log) | cmp - log && [ $(wc -l < log) -gt 5 ] && echo whole";
@@ -124,7 +124,7 @@ TEST_F(SnapshotTest, OfABusyWorkspaceIsWhole) {
   expect_state({first_, second_, layer("on-second")}, look, "whole\n");
 }
 TEST_F(SnapshotTest, AHoldEndsByItself) {
-  in_workspace({first_}, hold_ends);
+  expect_in_workspace({first_}, hold_ends);
 }
 
 // --- machines that die --------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class CrashTest : public WorkspaceTest {
     PYRO_CO_TRY(const auto stream,
                 guest.session().open(proto::WorkspaceSync::kName, proto::encode(request)));
     PYRO_CO_CHECK(co_await stream->send(wire::kStdin, std::move(bytes)));
-    PYRO_CO_TRY(const std::string ignored, co_await shell(guest, "sync"));
+    PYRO_CO_CHECK(co_await shell(guest, "sync"));
     co_return co_await die(guest);
   }
   // Kills the machine when a program of the guest sees that script succeed.
@@ -184,10 +184,11 @@ class CrashTest : public WorkspaceTest {
     PYRO_CO_TRY(const std::string outcome, co_await mount(guest));
     EXPECT_EQ(std::ranges::count(outcomes, outcome), 1) << outcome;
     const bool is_new = outcome == "completed";
+    const char* const files = is_new ? "300 new\n20971520\n" : "300 old\n0\n";
     PYRO_CO_CHECK(co_await says(guest,
                                 "cd /workspace && cat set/* | sort | uniq -c | xargs && cat data/* "
                                 "2>/dev/null | wc -c",
-                                is_new ? "300 new\n20971520\n" : "300 old\n0\n"));
+                                files));
     PYRO_CO_CHECK(co_await says(guest, kRecoveries, "1\n"));
     PYRO_CO_CHECK(co_await says(guest,
                                 "mkdir /tmp/disk && mount -t ext4 -o noatime $(find_disk "
@@ -208,23 +209,24 @@ class CrashTest : public WorkspaceTest {
 };
 
 TEST_F(CrashTest, WhileTheTreeComes) {
-  in_workspace({work_}, [this](core::Guest& guest) { return dies_while_it_receives(guest); });
+  expect_in_workspace({work_},
+                      [this](core::Guest& guest) { return dies_while_it_receives(guest); });
   expect_found({"undone"});
 }
 TEST_F(CrashTest, AmongTheMoves) {
-  in_workspace({work_}, [this](core::Guest& guest) {
+  expect_in_workspace({work_}, [this](core::Guest& guest) {
     return dies_when(guest, "grep -qs new /workspace/set/100");
   });
   expect_found({"undone"});
 }
 TEST_F(CrashTest, AfterTheLastMove) {
-  in_workspace({work_}, [this](core::Guest& guest) {
+  expect_in_workspace({work_}, [this](core::Guest& guest) {
     return dies_when(guest, "grep -qs new /workspace/set/299");
   });
   expect_found({"undone", "completed"});
 }
 TEST_F(CrashTest, WhenItWasAnswered) {
-  in_workspace({work_}, [this](core::Guest& guest) { return dies_after_the_answer(guest); });
+  expect_in_workspace({work_}, [this](core::Guest& guest) { return dies_after_the_answer(guest); });
   expect_found({"completed"});
 }
 
