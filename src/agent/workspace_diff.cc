@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace pyro::agent {
 namespace {
 
@@ -233,7 +235,7 @@ Result<void> TreeDiff::step(std::string& out) {
   const std::string name = std::move(frame.names[frame.at++]);
   const std::string path = join_path(frame.path, name);
   if (path.size() > wire::kMaxPath) {
-    return fail(Errc::kLimit, shown(path) + " is longer than 4095 bytes");
+    return fail(Errc::kLimit, quoted_name(path) + " is longer than 4095 bytes");
   }
   PYRO_TRY(const Side was, side(frame.old_dir.get(), name));
   PYRO_TRY(const Side is, side(frame.new_dir.get(), name));

@@ -67,8 +67,6 @@ std::string join_path(std::string_view folder, std::string_view name);
 std::size_t depth_of(std::string_view path);
 // kLimit, naming the path.
 Result<void> check_depth(std::string_view path);
-// For messages: quoted, printable, not too long.
-std::string shown(std::string_view path);
 
 // Opens a folder below `root` for reading. A component that is a link, or no folder: kInvalid,
 // which names it. kNotFound.

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "agent/devices.h"
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
@@ -177,7 +178,7 @@ Result<void> check_secrets(const std::map<std::string, proto::Bytes>& secrets) {
                       std::all_of(name.begin(), name.end(),
                                   [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
     if (!fine) {
-      return fail(Errc::kInvalid, "the name of a secret, " + shown(name) +
+      return fail(Errc::kInvalid, "the name of a secret, " + quoted_name(name) +
                                       ", is not letters, digits and _ (at most 128)");
     }
   }

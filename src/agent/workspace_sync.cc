@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace pyro::agent {
 namespace {
 
@@ -222,13 +224,13 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
   }
   const std::string path = join_path(destination_, entry.path);
   if (entry.path == "." || path.size() > wire::kMaxPath) {
-    return fail(Errc::kInvalid, shown(path) + " comes twice, or is too long");
+    return fail(Errc::kInvalid, quoted_name(path) + " comes twice, or is too long");
   }
   PYRO_CHECK(check_depth(path));
   const auto [folder, part] = split_path(path);
   const std::string name(part);
   if (!folders_.contains(std::string(folder))) {
-    return fail(Errc::kInvalid, shown(path) + " comes before its folder");
+    return fail(Errc::kInvalid, quoted_name(path) + " comes before its folder");
   }
   const bool is_folder = folders_.contains(path);
   if (entry.kind == EntryKind::kDirectory) {
@@ -247,7 +249,7 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
     }
     PYRO_CHECK(once(path, std::move(made)));
   } else {
-    return fail(Errc::kInvalid, shown(path) + " is neither file, folder nor link");
+    return fail(Errc::kInvalid, quoted_name(path) + " is neither file, folder nor link");
   }
   ++counts_.entries;
   return {};
@@ -255,7 +257,8 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
 
 Result<void> SyncJob::once(const std::string& path, Result<void> made) {
   if (made || made.error().os_errno != EEXIST) return made;
-  return fail(Errc::kInvalid, shown(path) + " comes twice, as a folder and as something else");
+  return fail(Errc::kInvalid,
+              quoted_name(path) + " comes twice, as a folder and as something else");
 }
 
 Result<void> SyncJob::stage_leaf(int dir, const std::string& name, const wire::TreeEntry& entry) {
