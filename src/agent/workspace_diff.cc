@@ -14,7 +14,6 @@ namespace {
 
 using wire::EntryKind;
 
-constexpr std::uint32_t kPermissions = 07777;
 constexpr std::size_t kCompared = 128 << 10;  // bytes of each file at a time
 
 // The overlay's mark for "not there any more".

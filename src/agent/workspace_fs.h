@@ -19,6 +19,8 @@ namespace pyro::agent {
 
 // Folders below folders, in everything that is walked or made: kLimit beyond.
 inline constexpr std::size_t kMaxDepth = 512;
+// Of a mode: the bits that a program sets.
+inline constexpr std::uint32_t kPermissions = 07777;
 
 // What the requests work on. All are folders, opened for reading.
 struct WorkspaceDirs {

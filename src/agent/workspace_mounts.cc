@@ -54,7 +54,7 @@ Result<void> make_upper_tree(const std::string& path, const sys::UniqueFd& basel
   if (::fstat(baseline.get(), &st) != 0) return sys::fail_errno("fstat", errno);
   PYRO_TRY(const sys::UniqueFd tree, open_dir(path));
   Changes changes;
-  PYRO_CHECK(changes.set_mode(tree.get(), st.st_mode & 07777));
+  PYRO_CHECK(changes.set_mode(tree.get(), st.st_mode & kPermissions));
   return changes.set_mtime(tree.get(), mtime_of(st));
 }
 

@@ -17,8 +17,6 @@ const std::string kNewLog = "log.new";
 const std::string kLog = "log";
 const std::string kDoneLog = "done";
 
-constexpr std::uint32_t kPermissions = 07777;
-
 std::int64_t now_ns() {
   timespec t{};
   ::clock_gettime(CLOCK_REALTIME, &t);

@@ -14,7 +14,6 @@ namespace {
 
 using wire::EntryKind;
 
-constexpr std::uint32_t kPermissions = 07777;
 constexpr std::size_t kLengthSize = 4;  // in front of each chunk
 
 // What went away, or became something else, since its folder was read.
