@@ -31,17 +31,6 @@ constexpr const char* kRoot = "/pyro/root";
 constexpr std::uint64_t kLeastReserved = 48ULL << 20;
 constexpr std::uint64_t kMostReserved = 128ULL << 20;
 
-Result<void> mount_at(const char* source, const std::string& target, const char* type,
-                      unsigned long flags, const std::string& options) {
-  if (::mkdir(target.c_str(), 0755) != 0 && errno != EEXIST) {
-    return sys::fail_errno("making " + target, errno);
-  }
-  if (::mount(source, target.c_str(), type, flags, options.c_str()) != 0) {
-    return sys::fail_errno("mounting " + target + " (" + type + ")", errno);
-  }
-  return {};
-}
-
 // Overwrites in place: in the guest's own root, before anything else runs there.
 Result<void> write_text(const std::string& path, std::string_view text) {
   PYRO_TRY(const sys::UniqueFd file, sys::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644));

@@ -29,17 +29,6 @@ constexpr const char* kWorkOptions = "noinit_itable,errors=remount-ro";
 // xino: one device number and inode numbers that stay, so that find -xdev and git see one disk.
 constexpr const char* kOverlayOptions = "redirect_dir=on,metacopy=off,index=off,xino=on";
 
-Result<void> mount_at(const char* source, const std::string& target, const char* type,
-                      unsigned long flags, const std::string& options) {
-  if (::mkdir(target.c_str(), 0700) != 0 && errno != EEXIST) {
-    return sys::fail_errno("making " + target, errno);
-  }
-  if (::mount(source, target.c_str(), type, flags, options.c_str()) != 0) {
-    return sys::fail_errno("mounting " + target + " (" + type + ")", errno);
-  }
-  return {};
-}
-
 Result<sys::UniqueFd> open_dir(const std::string& path) {
   return sys::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
