@@ -241,6 +241,8 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
     PYRO_TRY(const int dir, staged_folders_.open(folder));
     auto made = stage_leaf(dir, name, entry);
     if (!made && made.error().os_errno == EEXIST && !is_folder) {
+      PYRO_TRY(const auto earlier, look(dir, name));
+      if (earlier && S_ISREG(earlier->st_mode)) counts_.bytes -= earlier->st_size;
       PYRO_CHECK(changes_.remove(dir, name, /*folder=*/false));
       --counts_.entries;
       made = stage_leaf(dir, name, entry);

@@ -320,6 +320,7 @@ TEST_F(SyncTest, TheLastOfARepeatedPathCounts) {
                                .end());
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->entries, 3);
+  EXPECT_EQ(result->bytes, 17 + 10);  // of what is there now
   const auto now = snapshot();
   EXPECT_NE(now.at("d/f").find("second and longer"), std::string::npos) << now.at("d/f");
   EXPECT_NE(now.at("l").find("now a file"), std::string::npos) << now.at("l");
