@@ -20,8 +20,9 @@ constexpr const char* kPlace = "/run/pyro-workspace";
 constexpr const char* kShown = "/workspace";
 constexpr const char* kSecrets = "/run/pyro-secrets";
 
-// noinit_itable: ext4 would otherwise go on writing to a young disk in the background, and each
-// layer of it would hold that. The time of a read is nobody's change.
+// noinit_itable: on a disk whose inode tables were left for later ext4 would go on writing in the
+// background, and each layer would hold that. The host leaves none (core/disks.h); this does not
+// depend on it. The time of a read is nobody's change.
 constexpr const char* kWorkOptions = "noinit_itable,errors=remount-ro";
 // redirect_dir: programs rename folders of the baseline, and many do not cope with EXDEV.
 // metacopy off: each file of the upper layer has its content, which the diff reads.
