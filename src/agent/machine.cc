@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "agent/devices.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
@@ -190,9 +191,7 @@ Result<void> GuestMachine::rejuvenate(const proto::Rejuvenate& request) {
     return fail(Errc::kInvalid, "rejuvenate: 32 to 4096 bytes of entropy are needed");
   }
   PYRO_CHECK(add_entropy(random_, entropy));
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const timespec now{.tv_sec = request.wall_clock_ns / kSecond,
-                     .tv_nsec = request.wall_clock_ns % kSecond};
+  const timespec now = sys::to_timespec(request.wall_clock_ns);
   if (::clock_settime(CLOCK_REALTIME, &now) != 0) return sys::fail_errno("clock_settime", errno);
   if (!request.hostname.empty()) PYRO_CHECK(set_hostname(request.hostname, hostname_));
   if (!request.machine_id.empty()) PYRO_CHECK(rewrite(machine_id_, request.machine_id + "\n"));

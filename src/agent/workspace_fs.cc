@@ -10,22 +10,13 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kReadAhead = 64 << 10;  // bytes of a folder: some 2000 names
-
-timespec time_of(std::int64_t ns) {
-  timespec t{.tv_sec = ns / kSecond, .tv_nsec = ns % kSecond};
-  if (t.tv_nsec < 0) {  // before 1970
-    t.tv_nsec += kSecond;
-    --t.tv_sec;
-  }
-  return t;
-}
 
 int open_beneath(int root, const std::string& path, int flags) {
   struct open_how how{};
@@ -95,12 +86,12 @@ Result<void> Changes::set_mode(int fd, std::uint32_t mode) {
   return {};
 }
 Result<void> Changes::set_mtime(int fd, std::int64_t ns) {
-  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, time_of(ns)};
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, sys::to_timespec(ns)};
   PYRO_CHECK(run("futimens", "setting a time", [&] { return ::futimens(fd, times); }));
   return {};
 }
 Result<void> Changes::set_mtime(int dir, const std::string& name, std::int64_t ns) {
-  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, time_of(ns)};
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, sys::to_timespec(ns)};
   PYRO_CHECK(run("utimensat", "setting the time of " + quoted_name(name),
                  [&] { return ::utimensat(dir, name.c_str(), times, AT_SYMLINK_NOFOLLOW); }));
   return {};
@@ -176,15 +167,6 @@ Result<std::optional<struct stat>> look(int dir, const std::string& name) {
   if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) return st;
   if (errno == ENOENT) return std::nullopt;
   return sys::fail_errno("looking at " + quoted_name(name), errno);
-}
-
-std::int64_t mtime_of(const struct stat& st) {
-  std::int64_t ns = 0;  // a file system may give times that do not fit: then the nearest that does
-  if (__builtin_mul_overflow(st.st_mtim.tv_sec, kSecond, &ns) ||
-      __builtin_add_overflow(ns, st.st_mtim.tv_nsec, &ns)) {
-    return st.st_mtim.tv_sec < 0 ? INT64_MIN : INT64_MAX;
-  }
-  return ns;
 }
 
 FolderReader::FolderReader() : buffer_(kReadAhead) {}

@@ -89,7 +89,6 @@ class FolderCache {
 
 // lstat of a name in a folder; nullopt when nothing is there.
 Result<std::optional<struct stat>> look(int dir, const std::string& name);
-std::int64_t mtime_of(const struct stat& st);
 
 struct DirName {
   const char* name;    // until the next call

@@ -11,6 +11,7 @@
 
 #include "agent/devices.h"
 #include "base/text.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
@@ -45,7 +46,7 @@ Result<void> make_upper_tree(const std::string& path, const sys::UniqueFd& basel
   PYRO_TRY(const sys::UniqueFd tree, open_dir(path));
   Changes changes;
   PYRO_CHECK(changes.set_mode(tree.get(), st.st_mode & kPermissions));
-  return changes.set_mtime(tree.get(), mtime_of(st));
+  return changes.set_mtime(tree.get(), sys::to_ns(st.st_mtim));
 }
 
 // A private place for mounts, which goes with all of them when it is destroyed: they live on for

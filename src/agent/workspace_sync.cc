@@ -1,12 +1,12 @@
 #include "agent/workspace_sync.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "base/text.h"
+#include "sys/clock.h"
 
 namespace pyro::agent {
 namespace {
@@ -16,12 +16,6 @@ namespace {
 const std::string kNewLog = "log.new";
 const std::string kLog = "log";
 const std::string kDoneLog = "done";
-
-std::int64_t now_ns() {
-  timespec t{};
-  ::clock_gettime(CLOCK_REALTIME, &t);
-  return t.tv_sec * 1'000'000'000L + t.tv_nsec;
-}
 
 Result<struct stat> stat_of(int fd) {
   struct stat st{};
@@ -102,7 +96,8 @@ class Undo {
     PYRO_TRY(const sys::UniqueFd fd, open_folder(dirs_.tree.get(), was.path));
     PYRO_TRY(const struct stat st, stat_of(fd.get()));
     if ((st.st_mode & kPermissions) != was.mode) PYRO_CHECK(changes_.set_mode(fd.get(), was.mode));
-    if (mtime_of(st) != was.mtime_ns) PYRO_CHECK(changes_.set_mtime(fd.get(), was.mtime_ns));
+    if (sys::to_ns(st.st_mtim) != was.mtime_ns)
+      PYRO_CHECK(changes_.set_mtime(fd.get(), was.mtime_ns));
     return {};
   }
 
@@ -170,7 +165,7 @@ Result<void> SyncJob::begin(const std::string& destination) {
   PYRO_TRY(staged_, open_folder(stage, number_));
   PYRO_TRY(old_, open_folder(stage, number_ + ".old"));
   staged_folders_ = FolderCache(staged_.get());
-  const Staged on_the_way{.attributes = {.mode = 0755, .mtime_ns = now_ns()}};
+  const Staged on_the_way{.attributes = {.mode = 0755, .mtime_ns = sys::wall_clock_ns()}};
   folders_["."] = on_the_way;
   if (destination == ".") return {};
   for (std::size_t at = 0; at < destination.size(); ++at) {
@@ -299,7 +294,7 @@ Result<void> SyncJob::plan() {
     PYRO_TRY(const sys::UniqueFd tree, open_folder(dirs_.tree.get(), path));
     PYRO_TRY(const struct stat st, stat_of(tree.get()));
     intent_.folders.push_back(
-        {.path = path, .mode = st.st_mode & kPermissions, .mtime_ns = mtime_of(st)});
+        {.path = path, .mode = st.st_mode & kPermissions, .mtime_ns = sys::to_ns(st.st_mtim)});
     PYRO_TRY(const sys::UniqueFd staged, open_folder(staged_.get(), path));
     PYRO_TRY(const auto names, names_in(staged.get()));
     for (const std::string& name : names) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "sys/clock.h"
 
 namespace pyro::agent {
 namespace {
@@ -63,7 +64,7 @@ wire::TreeEntry entry_of(std::string path, const struct stat& st) {
                                      : EntryKind::kOther;
   entry.path = std::move(path);
   entry.mode = st.st_mode & kPermissions;
-  entry.mtime_ns = mtime_of(st);
+  entry.mtime_ns = sys::to_ns(st.st_mtim);
   return entry;
 }
 

@@ -17,6 +17,7 @@
 #include "seed/mkfs.h"
 #include "seed/reader.h"
 #include "seed/stage.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/staging.h"
 
@@ -32,11 +33,10 @@ class StreamWriter final : public Consumer {
 
   // The folder that is carried: a stream begins with it. Where it exists already it stays as it is.
   Result<void> begin() {
-    constexpr std::int64_t kSecond = 1'000'000'000;
     wire::append_entry(buffer_, {.kind = wire::EntryKind::kDirectory,
                                  .path = ".",
                                  .mode = 0755,
-                                 .mtime_ns = ::time(nullptr) * kSecond,
+                                 .mtime_ns = sys::wall_clock_ns(),
                                  .target = {}});
     return {};
   }

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "sys/clock.h"
+
 namespace pyro::sys {
 
 Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode) {
@@ -212,7 +214,7 @@ FileStamp stamp_of(const struct stat& st) {
   return {.device = st.st_dev,
           .inode = st.st_ino,
           .size = static_cast<std::uint64_t>(st.st_size),
-          .ctime_ns = st.st_ctim.tv_sec * 1'000'000'000L + st.st_ctim.tv_nsec,
+          .ctime_ns = to_ns(st.st_ctim),
           .mode = st.st_mode,
           .uid = st.st_uid};
 }
