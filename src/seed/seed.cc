@@ -82,12 +82,6 @@ Result<Summary> carry_source(const Source& source, Consumer& consumer, const Pro
                  .bytes_written = counts.bytes};
 }
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // The image as it is kept: as long as its device, read-only, on disk.
 Result<void> seal_image(const std::string& image) {
   PYRO_TRY(const sys::UniqueFd fd, sys::open_file(image, O_RDWR));
@@ -154,7 +148,7 @@ Result<Summary> build_baseline(const Source& source, const std::string& staging_
   PYRO_CHECK(check_interrupt(progress));
   PYRO_CHECK(sys::retrying("rename to " + image_path,
                            [&] { return ::rename(make.image.c_str(), image_path.c_str()); }));
-  PYRO_CHECK(sys::sync_dir(folder_of(image_path)));
+  PYRO_CHECK(sys::sync_dir(sys::parent_of(image_path)));
   return summary;
 }
 

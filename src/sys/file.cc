@@ -65,12 +65,6 @@ Result<void> write_all(int fd, std::string_view bytes) {
 }
 
 namespace {
-std::string parent_of(const std::string& path) {
-  const auto slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // A file that is unlinked again unless kept.
 class TemporaryFile {
  public:
@@ -110,6 +104,12 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes, 
   PYRO_CHECK(retrying("fsync " + path, [&] { return ::fsync(file.fd()); }));
   PYRO_CHECK(file.rename_to(path));
   return sync_dir(parent_of(path));
+}
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 Result<void> sync_dir(const std::string& path) {
