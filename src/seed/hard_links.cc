@@ -1,6 +1,5 @@
 #include "seed/hard_links.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
