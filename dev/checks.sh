@@ -137,8 +137,8 @@ e2e_here() {
   XML_DIR=$RESULTS
   run_pytest "e2e-$name" 600 "${env[@]}" :: tests/e2e "$@"
   # After them, because they pull the environment that it needs. It chooses no tests by name.
-  (($# > 0)) || check "workspace disks on a real guest, as $name" "${env[@]}" \
-    "PYRO_LIBEXEC=$PREFIX/libexec/pyro" "$BUILD/ci/tests/pyro_guest_disks"
+  (($# > 0)) || check "workspaces on a real guest, as $name" "${env[@]}" \
+    "PYRO_LIBEXEC=$PREFIX/libexec/pyro" "$BUILD/ci/tests/pyro_guest_tests"
 }
 # The throwaway user keeps its home (pulled environments) between runs. Tests and installation are
 # copied to where it may read them: the repository may lie in a private folder.

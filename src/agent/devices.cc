@@ -1,5 +1,8 @@
 #include "agent/devices.h"
 
+#include <sys/mount.h>
+#include <sys/stat.h>
+
 #include "sys/file.h"
 
 namespace pyro::agent {
@@ -14,6 +17,17 @@ Result<std::string> find_device(const std::string& wanted) {
     }
   }
   return fail(Errc::kNotFound, "no disk is called " + wanted);
+}
+
+Result<void> mount_at(const char* source, const std::string& target, const char* type,
+                      unsigned long flags, const std::string& options) {
+  if (::mkdir(target.c_str(), 0755) != 0 && errno != EEXIST) {
+    return sys::fail_errno("making " + target, errno);
+  }
+  if (::mount(source, target.c_str(), type, flags, options.c_str()) != 0) {
+    return sys::fail_errno("mounting " + target + " (" + type + ")", errno);
+  }
+  return {};
 }
 
 }  // namespace pyro::agent

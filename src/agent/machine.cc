@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "agent/devices.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
@@ -30,17 +31,6 @@ constexpr const char* kRoot = "/pyro/root";
 // group does, and evicts and reads its programs again for minutes instead of ending the hog.
 constexpr std::uint64_t kLeastReserved = 48ULL << 20;
 constexpr std::uint64_t kMostReserved = 128ULL << 20;
-
-Result<void> mount_at(const char* source, const std::string& target, const char* type,
-                      unsigned long flags, const std::string& options) {
-  if (::mkdir(target.c_str(), 0755) != 0 && errno != EEXIST) {
-    return sys::fail_errno("making " + target, errno);
-  }
-  if (::mount(source, target.c_str(), type, flags, options.c_str()) != 0) {
-    return sys::fail_errno("mounting " + target + " (" + type + ")", errno);
-  }
-  return {};
-}
 
 // Overwrites in place: in the guest's own root, before anything else runs there.
 Result<void> write_text(const std::string& path, std::string_view text) {
@@ -208,8 +198,7 @@ Result<void> GuestMachine::rejuvenate(const proto::Rejuvenate& request) {
 }
 
 Result<void> GuestMachine::set_clock(std::int64_t wall_clock_ns) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  const timespec now{.tv_sec = wall_clock_ns / kSecond, .tv_nsec = wall_clock_ns % kSecond};
+  const timespec now = sys::to_timespec(wall_clock_ns);
   if (::clock_settime(CLOCK_REALTIME, &now) != 0) return sys::fail_errno("clock_settime", errno);
   return {};
 }

@@ -7,12 +7,13 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace pyro::agent {
 namespace {
 
 using wire::EntryKind;
 
-constexpr std::uint32_t kPermissions = 07777;
 constexpr std::size_t kCompared = 128 << 10;  // bytes of each file at a time
 
 // The overlay's mark for "not there any more".
@@ -233,7 +234,7 @@ Result<void> TreeDiff::step(std::string& out) {
   const std::string name = std::move(frame.names[frame.at++]);
   const std::string path = join_path(frame.path, name);
   if (path.size() > wire::kMaxPath) {
-    return fail(Errc::kLimit, shown(path) + " is longer than 4095 bytes");
+    return fail(Errc::kLimit, quoted_name(path) + " is longer than 4095 bytes");
   }
   PYRO_TRY(const Side was, side(frame.old_dir.get(), name));
   PYRO_TRY(const Side is, side(frame.new_dir.get(), name));

@@ -10,22 +10,13 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kReadAhead = 64 << 10;  // bytes of a folder: some 2000 names
-
-timespec time_of(std::int64_t ns) {
-  timespec t{.tv_sec = ns / kSecond, .tv_nsec = ns % kSecond};
-  if (t.tv_nsec < 0) {  // before 1970
-    t.tv_nsec += kSecond;
-    --t.tv_sec;
-  }
-  return t;
-}
 
 int open_beneath(int root, const std::string& path, int flags) {
   struct open_how how{};
@@ -65,12 +56,12 @@ Result<int> Changes::run(const char* call, const std::string& what, F f) {
 }
 
 Result<void> Changes::make_folder(int dir, const std::string& name) {
-  PYRO_CHECK(
-      run("mkdirat", "making " + shown(name), [&] { return ::mkdirat(dir, name.c_str(), 0700); }));
+  PYRO_CHECK(run("mkdirat", "making " + quoted_name(name),
+                 [&] { return ::mkdirat(dir, name.c_str(), 0700); }));
   return {};
 }
 Result<sys::UniqueFd> Changes::create(int dir, const std::string& name) {
-  PYRO_TRY(const int fd, run("openat", "creating " + shown(name), [&] {
+  PYRO_TRY(const int fd, run("openat", "creating " + quoted_name(name), [&] {
              return ::openat(dir, name.c_str(),
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
            }));
@@ -86,7 +77,7 @@ Result<void> Changes::write(int fd, std::string_view bytes) {
   return {};
 }
 Result<void> Changes::make_link(const std::string& target, int dir, const std::string& name) {
-  PYRO_CHECK(run("symlinkat", "making the link " + shown(name),
+  PYRO_CHECK(run("symlinkat", "making the link " + quoted_name(name),
                  [&] { return ::symlinkat(target.c_str(), dir, name.c_str()); }));
   return {};
 }
@@ -95,25 +86,25 @@ Result<void> Changes::set_mode(int fd, std::uint32_t mode) {
   return {};
 }
 Result<void> Changes::set_mtime(int fd, std::int64_t ns) {
-  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, time_of(ns)};
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, sys::to_timespec(ns)};
   PYRO_CHECK(run("futimens", "setting a time", [&] { return ::futimens(fd, times); }));
   return {};
 }
 Result<void> Changes::set_mtime(int dir, const std::string& name, std::int64_t ns) {
-  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, time_of(ns)};
-  PYRO_CHECK(run("utimensat", "setting the time of " + shown(name),
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, sys::to_timespec(ns)};
+  PYRO_CHECK(run("utimensat", "setting the time of " + quoted_name(name),
                  [&] { return ::utimensat(dir, name.c_str(), times, AT_SYMLINK_NOFOLLOW); }));
   return {};
 }
 Result<void> Changes::move(int from_dir, const std::string& from, int to_dir,
                            const std::string& to) {
-  PYRO_CHECK(run("renameat2", "moving " + shown(from) + " to " + shown(to), [&] {
+  PYRO_CHECK(run("renameat2", "moving " + quoted_name(from) + " to " + quoted_name(to), [&] {
     return ::renameat2(from_dir, from.c_str(), to_dir, to.c_str(), RENAME_NOREPLACE);
   }));
   return {};
 }
 Result<void> Changes::remove(int dir, const std::string& name, bool folder) {
-  PYRO_CHECK(run("unlinkat", "removing " + shown(name),
+  PYRO_CHECK(run("unlinkat", "removing " + quoted_name(name),
                  [&] { return ::unlinkat(dir, name.c_str(), folder ? AT_REMOVEDIR : 0); }));
   return {};
 }
@@ -147,28 +138,20 @@ std::size_t depth_of(std::string_view path) {
 }
 Result<void> check_depth(std::string_view path) {
   if (depth_of(path) <= kMaxDepth) return {};
-  return fail(Errc::kLimit, shown(path) + " is deeper than 512 folders");
+  return fail(Errc::kLimit, quoted_name(path) + " is deeper than 512 folders");
 }
-std::string shown(std::string_view path) {
-  constexpr std::size_t kShown = 200;
-  std::string text = printable(path.substr(0, kShown));
-  // What printable() keeps for multi-line output would break a message.
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return "\"" + text + (path.size() > kShown ? "...\"" : "\"");
-}
-
 Result<sys::UniqueFd> open_folder(int root, std::string_view path) {
   const int fd = open_beneath(root, std::string(path),
                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (fd >= 0) return sys::UniqueFd(fd);
   const int e = errno;
   if (e == ELOOP) {
-    return fail(Errc::kInvalid, shown(first_obstacle(root, path)) + " is a link", e);
+    return fail(Errc::kInvalid, quoted_name(first_obstacle(root, path)) + " is a link", e);
   }
   if (e == ENOTDIR) {
-    return fail(Errc::kInvalid, shown(first_obstacle(root, path)) + " is not a folder", e);
+    return fail(Errc::kInvalid, quoted_name(first_obstacle(root, path)) + " is not a folder", e);
   }
-  return sys::fail_errno("opening the folder " + shown(path), e);
+  return sys::fail_errno("opening the folder " + quoted_name(path), e);
 }
 
 Result<int> FolderCache::open(std::string_view path) {
@@ -183,16 +166,7 @@ Result<std::optional<struct stat>> look(int dir, const std::string& name) {
   struct stat st{};
   if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) return st;
   if (errno == ENOENT) return std::nullopt;
-  return sys::fail_errno("looking at " + shown(name), errno);
-}
-
-std::int64_t mtime_of(const struct stat& st) {
-  std::int64_t ns = 0;  // a file system may give times that do not fit: then the nearest that does
-  if (__builtin_mul_overflow(st.st_mtim.tv_sec, kSecond, &ns) ||
-      __builtin_add_overflow(ns, st.st_mtim.tv_nsec, &ns)) {
-    return st.st_mtim.tv_sec < 0 ? INT64_MIN : INT64_MAX;
-  }
-  return ns;
+  return sys::fail_errno("looking at " + quoted_name(name), errno);
 }
 
 FolderReader::FolderReader() : buffer_(kReadAhead) {}
@@ -269,7 +243,8 @@ Result<void> TreeRemoval::leave() {
   struct stat st{};
   PYRO_CHECK(sys::retrying("fstat", [&] { return ::fstat(fd, &st); }));
   if (st.st_dev != levels_.back().device || st.st_ino != levels_.back().inode) {
-    return fail(Errc::kConflict, "the folder " + shown(name) + " was moved while it was removed");
+    return fail(Errc::kConflict,
+                "the folder " + quoted_name(name) + " was moved while it was removed");
   }
   return changes_.remove(fd, name, true);
 }

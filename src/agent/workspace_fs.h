@@ -19,6 +19,8 @@ namespace pyro::agent {
 
 // Folders below folders, in everything that is walked or made: kLimit beyond.
 inline constexpr std::size_t kMaxDepth = 512;
+// Of a mode: the bits that a program sets.
+inline constexpr std::uint32_t kPermissions = 07777;
 
 // What the requests work on. All are folders, opened for reading.
 struct WorkspaceDirs {
@@ -67,8 +69,6 @@ std::string join_path(std::string_view folder, std::string_view name);
 std::size_t depth_of(std::string_view path);
 // kLimit, naming the path.
 Result<void> check_depth(std::string_view path);
-// For messages: quoted, printable, not too long.
-std::string shown(std::string_view path);
 
 // Opens a folder below `root` for reading. A component that is a link, or no folder: kInvalid,
 // which names it. kNotFound.
@@ -89,7 +89,6 @@ class FolderCache {
 
 // lstat of a name in a folder; nullopt when nothing is there.
 Result<std::optional<struct stat>> look(int dir, const std::string& name);
-std::int64_t mtime_of(const struct stat& st);
 
 struct DirName {
   const char* name;    // until the next call

@@ -2,9 +2,9 @@
 // crash. It lies on the work disk, which the guest's root can write to, so it is read as hostile.
 //
 //   "pyroSYN1" | u32 sync | u32 folders | u32 moves
-//   each folder   u32 mode | i64 mtime in ns | u16 length | path   a folder that is entered, as it
-//   is each move     u16 length | path                                what takes its place u64
-//   FNV-1a of all before it
+//   each folder   u32 mode | i64 mtime in ns | u16 length | path   one that is entered, as it was
+//   each move     u16 length | path                                what takes its place
+//   u64 FNV-1a of all before it
 //
 // Numbers are big endian. Paths are tree paths (wire/tree_stream.h) below the tree; "." is the tree
 // itself. A path stands once, and a move's folder stands before it among the folders.

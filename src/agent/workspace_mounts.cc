@@ -10,6 +10,8 @@
 #include <algorithm>
 
 #include "agent/devices.h"
+#include "base/text.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 namespace pyro::agent {
@@ -19,25 +21,15 @@ constexpr const char* kPlace = "/run/pyro-workspace";
 constexpr const char* kShown = "/workspace";
 constexpr const char* kSecrets = "/run/pyro-secrets";
 
-// noinit_itable: ext4 would otherwise go on writing to a young disk in the background, and each
-// layer of it would hold that. The time of a read is nobody's change.
+// noinit_itable: on a disk whose inode tables were left for later ext4 would go on writing in the
+// background, and each layer would hold that. The host leaves none (core/disks.h); this does not
+// depend on it. The time of a read is nobody's change.
 constexpr const char* kWorkOptions = "noinit_itable,errors=remount-ro";
 // redirect_dir: programs rename folders of the baseline, and many do not cope with EXDEV.
 // metacopy off: each file of the upper layer has its content, which the diff reads.
 // index off: it would tie the upper layer to this baseline's file handles and refuse all others.
 // xino: one device number and inode numbers that stay, so that find -xdev and git see one disk.
 constexpr const char* kOverlayOptions = "redirect_dir=on,metacopy=off,index=off,xino=on";
-
-Result<void> mount_at(const char* source, const std::string& target, const char* type,
-                      unsigned long flags, const std::string& options) {
-  if (::mkdir(target.c_str(), 0700) != 0 && errno != EEXIST) {
-    return sys::fail_errno("making " + target, errno);
-  }
-  if (::mount(source, target.c_str(), type, flags, options.c_str()) != 0) {
-    return sys::fail_errno("mounting " + target + " (" + type + ")", errno);
-  }
-  return {};
-}
 
 Result<sys::UniqueFd> open_dir(const std::string& path) {
   return sys::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -53,8 +45,8 @@ Result<void> make_upper_tree(const std::string& path, const sys::UniqueFd& basel
   if (::fstat(baseline.get(), &st) != 0) return sys::fail_errno("fstat", errno);
   PYRO_TRY(const sys::UniqueFd tree, open_dir(path));
   Changes changes;
-  PYRO_CHECK(changes.set_mode(tree.get(), st.st_mode & 07777));
-  return changes.set_mtime(tree.get(), mtime_of(st));
+  PYRO_CHECK(changes.set_mode(tree.get(), st.st_mode & kPermissions));
+  return changes.set_mtime(tree.get(), sys::to_ns(st.st_mtim));
 }
 
 // A private place for mounts, which goes with all of them when it is destroyed: they live on for
@@ -177,7 +169,7 @@ Result<void> check_secrets(const std::map<std::string, proto::Bytes>& secrets) {
                       std::all_of(name.begin(), name.end(),
                                   [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
     if (!fine) {
-      return fail(Errc::kInvalid, "the name of a secret, " + shown(name) +
+      return fail(Errc::kInvalid, "the name of a secret, " + quoted_name(name) +
                                       ", is not letters, digits and _ (at most 128)");
     }
   }

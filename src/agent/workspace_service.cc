@@ -205,12 +205,15 @@ WorkspaceService::Answer WorkspaceService::send(std::shared_ptr<rpc::Stream> str
 
 // --- hold ---------------------------------------------------------------------------------------
 
-void WorkspaceService::thaw() {
+Result<void> WorkspaceService::end_hold() {
   give_up_.cancel();
-  if (!frozen_) return;
   frozen_ = false;
   holding_ = false;
-  (void)mounts_.thaw(dirs_->work.get());
+  return mounts_.thaw(dirs_->work.get());
+}
+
+void WorkspaceService::thaw() {
+  if (frozen_) (void)end_hold();
 }
 
 WorkspaceService::Answer WorkspaceService::hold(std::shared_ptr<rpc::Stream> stream) {
@@ -245,10 +248,7 @@ WorkspaceService::Answer WorkspaceService::hold(std::shared_ptr<rpc::Stream> str
 
 WorkspaceService::Answer WorkspaceService::release() {
   if (!frozen_) co_return fail(Errc::kConflict, "nothing is held: the time for it has passed");
-  give_up_.cancel();
-  frozen_ = false;
-  holding_ = false;
-  PYRO_CO_CHECK(mounts_.thaw(dirs_->work.get()));
+  PYRO_CO_CHECK(end_hold());
   co_return object{};
 }
 

@@ -38,6 +38,7 @@ class WorkspaceService {
   Answer send(std::shared_ptr<rpc::Stream> stream, std::unique_ptr<TreeProducer> producer);
   Answer hold(std::shared_ptr<rpc::Stream> stream);
   Answer release();
+  Result<void> end_hold();
   Result<void> may_sync() const;
 
   boost::asio::any_io_executor ex_;

@@ -1,10 +1,12 @@
 #include "agent/workspace_sync.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "base/text.h"
+#include "sys/clock.h"
 
 namespace pyro::agent {
 namespace {
@@ -14,14 +16,6 @@ namespace {
 const std::string kNewLog = "log.new";
 const std::string kLog = "log";
 const std::string kDoneLog = "done";
-
-constexpr std::uint32_t kPermissions = 07777;
-
-std::int64_t now_ns() {
-  timespec t{};
-  ::clock_gettime(CLOCK_REALTIME, &t);
-  return t.tv_sec * 1'000'000'000L + t.tv_nsec;
-}
 
 Result<struct stat> stat_of(int fd) {
   struct stat st{};
@@ -102,7 +96,8 @@ class Undo {
     PYRO_TRY(const sys::UniqueFd fd, open_folder(dirs_.tree.get(), was.path));
     PYRO_TRY(const struct stat st, stat_of(fd.get()));
     if ((st.st_mode & kPermissions) != was.mode) PYRO_CHECK(changes_.set_mode(fd.get(), was.mode));
-    if (mtime_of(st) != was.mtime_ns) PYRO_CHECK(changes_.set_mtime(fd.get(), was.mtime_ns));
+    if (sys::to_ns(st.st_mtim) != was.mtime_ns)
+      PYRO_CHECK(changes_.set_mtime(fd.get(), was.mtime_ns));
     return {};
   }
 
@@ -170,7 +165,7 @@ Result<void> SyncJob::begin(const std::string& destination) {
   PYRO_TRY(staged_, open_folder(stage, number_));
   PYRO_TRY(old_, open_folder(stage, number_ + ".old"));
   staged_folders_ = FolderCache(staged_.get());
-  const Staged on_the_way{.attributes = {.mode = 0755, .mtime_ns = now_ns()}};
+  const Staged on_the_way{.attributes = {.mode = 0755, .mtime_ns = sys::wall_clock_ns()}};
   folders_["."] = on_the_way;
   if (destination == ".") return {};
   for (std::size_t at = 0; at < destination.size(); ++at) {
@@ -222,13 +217,13 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
   }
   const std::string path = join_path(destination_, entry.path);
   if (entry.path == "." || path.size() > wire::kMaxPath) {
-    return fail(Errc::kInvalid, shown(path) + " comes twice, or is too long");
+    return fail(Errc::kInvalid, quoted_name(path) + " comes twice, or is too long");
   }
   PYRO_CHECK(check_depth(path));
   const auto [folder, part] = split_path(path);
   const std::string name(part);
   if (!folders_.contains(std::string(folder))) {
-    return fail(Errc::kInvalid, shown(path) + " comes before its folder");
+    return fail(Errc::kInvalid, quoted_name(path) + " comes before its folder");
   }
   const bool is_folder = folders_.contains(path);
   if (entry.kind == EntryKind::kDirectory) {
@@ -241,13 +236,15 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
     PYRO_TRY(const int dir, staged_folders_.open(folder));
     auto made = stage_leaf(dir, name, entry);
     if (!made && made.error().os_errno == EEXIST && !is_folder) {
+      PYRO_TRY(const auto earlier, look(dir, name));
+      if (earlier && S_ISREG(earlier->st_mode)) counts_.bytes -= earlier->st_size;
       PYRO_CHECK(changes_.remove(dir, name, /*folder=*/false));
       --counts_.entries;
       made = stage_leaf(dir, name, entry);
     }
     PYRO_CHECK(once(path, std::move(made)));
   } else {
-    return fail(Errc::kInvalid, shown(path) + " is neither file, folder nor link");
+    return fail(Errc::kInvalid, quoted_name(path) + " is neither file, folder nor link");
   }
   ++counts_.entries;
   return {};
@@ -255,7 +252,8 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
 
 Result<void> SyncJob::once(const std::string& path, Result<void> made) {
   if (made || made.error().os_errno != EEXIST) return made;
-  return fail(Errc::kInvalid, shown(path) + " comes twice, as a folder and as something else");
+  return fail(Errc::kInvalid,
+              quoted_name(path) + " comes twice, as a folder and as something else");
 }
 
 Result<void> SyncJob::stage_leaf(int dir, const std::string& name, const wire::TreeEntry& entry) {
@@ -296,7 +294,7 @@ Result<void> SyncJob::plan() {
     PYRO_TRY(const sys::UniqueFd tree, open_folder(dirs_.tree.get(), path));
     PYRO_TRY(const struct stat st, stat_of(tree.get()));
     intent_.folders.push_back(
-        {.path = path, .mode = st.st_mode & kPermissions, .mtime_ns = mtime_of(st)});
+        {.path = path, .mode = st.st_mode & kPermissions, .mtime_ns = sys::to_ns(st.st_mtim)});
     PYRO_TRY(const sys::UniqueFd staged, open_folder(staged_.get(), path));
     PYRO_TRY(const auto names, names_in(staged.get()));
     for (const std::string& name : names) {

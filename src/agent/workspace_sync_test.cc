@@ -2,6 +2,7 @@
 #include "agent/workspace_sync.h"
 
 #include "agent/workspace_testing.h"
+#include "sys/clock.h"
 
 namespace pyro::agent {
 namespace {
@@ -96,10 +97,10 @@ TEST_F(SyncTest, PutsWhatTheTreeHasAndKeepsTheRest) {
   struct stat st{};
   ASSERT_EQ(::stat(tree("brand-new/x/\xff\n").c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 07777, 04755U);
-  EXPECT_EQ(mtime_of(st), 1'000'000'000'123'456'789);
+  EXPECT_EQ(sys::to_ns(st.st_mtim), 1'000'000'000'123'456'789);
   ASSERT_EQ(::stat(tree("brand-new").c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 07777, 02755U);
-  EXPECT_EQ(mtime_of(st), 1'000'000'000'123'456'789);
+  EXPECT_EQ(sys::to_ns(st.st_mtim), 1'000'000'000'123'456'789);
   ASSERT_EQ(::stat(tree("merged").c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 07777, 0700U);
   expect_tidy();
@@ -320,6 +321,7 @@ TEST_F(SyncTest, TheLastOfARepeatedPathCounts) {
                                .end());
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_EQ(result->entries, 3);
+  EXPECT_EQ(result->bytes, 17 + 10);  // of what is there now
   const auto now = snapshot();
   EXPECT_NE(now.at("d/f").find("second and longer"), std::string::npos) << now.at("d/f");
   EXPECT_NE(now.at("l").find("now a file"), std::string::npos) << now.at("l");

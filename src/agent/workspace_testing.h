@@ -17,6 +17,7 @@
 
 #include "agent/workspace_mounts.h"
 #include "agent/workspace_sync.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "wire/tree_stream.h"
 
@@ -142,7 +143,7 @@ class WorkspaceTest : public testing::Test {
       if (entry.is_symlink()) {
         text += " -> " + fs::read_symlink(entry.path()).string();
       } else {
-        text += " at " + std::to_string(mtime_of(st));
+        text += " at " + std::to_string(sys::to_ns(st.st_mtim));
         if (entry.is_regular_file()) text += ": " + brief(sys::read_file(path, 1 << 24).value());
       }
       out[path.substr(tree().size())] = text;

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+#include "sys/clock.h"
+
 namespace pyro::agent {
 namespace {
 
 using wire::EntryKind;
 
-constexpr std::uint32_t kPermissions = 07777;
 constexpr std::size_t kLengthSize = 4;  // in front of each chunk
 
 // What went away, or became something else, since its folder was read.
@@ -26,9 +28,9 @@ Result<OpenFile> open_regular(int dir, const std::string& name) {
   OpenFile file;
   file.fd = sys::UniqueFd(
       ::openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file.fd) return sys::fail_errno("opening " + shown(name), errno);
+  if (!file.fd) return sys::fail_errno("opening " + quoted_name(name), errno);
   if (::fstat(file.fd.get(), &file.st) != 0) return sys::fail_errno("fstat", errno);
-  if (!S_ISREG(file.st.st_mode)) return fail(Errc::kInvalid, shown(name) + " is not a file");
+  if (!S_ISREG(file.st.st_mode)) return fail(Errc::kInvalid, quoted_name(name) + " is not a file");
   return file;
 }
 
@@ -62,7 +64,7 @@ wire::TreeEntry entry_of(std::string path, const struct stat& st) {
                                      : EntryKind::kOther;
   entry.path = std::move(path);
   entry.mode = st.st_mode & kPermissions;
-  entry.mtime_ns = mtime_of(st);
+  entry.mtime_ns = sys::to_ns(st.st_mtim);
   return entry;
 }
 
@@ -70,7 +72,8 @@ Result<std::string> target_of(int dir, const std::string& name) {
   char target[PATH_MAX];
   const ssize_t n = ::readlinkat(dir, name.c_str(), target, sizeof target);
   if (n < 0)
-    return sys::fail_errno("reading the link " + shown(name), errno == EINVAL ? ENOENT : errno);
+    return sys::fail_errno("reading the link " + quoted_name(name),
+                           errno == EINVAL ? ENOENT : errno);
   return std::string(target, static_cast<std::size_t>(n));
 }
 
@@ -80,7 +83,7 @@ Result<TreeExport> TreeExport::open(int tree, const proto::WorkspaceExport& requ
   const auto [folder, name] = split_path(path);
   PYRO_TRY(sys::UniqueFd parent, open_folder(tree, folder));
   PYRO_TRY(const auto st, look(parent.get(), std::string(name)));
-  if (!st) return fail(Errc::kNotFound, shown(path) + " does not exist");
+  if (!st) return fail(Errc::kNotFound, quoted_name(path) + " does not exist");
   if (!S_ISDIR(st->st_mode)) {
     TreeExport out(request, std::move(parent));
     out.only_ = name;
@@ -167,7 +170,7 @@ Result<void> TreeExport::add(std::string& out, const DirName& found) {
   name_ = found.name;
   std::string path = join_path(folder_path_, name_);
   if (path.size() > wire::kMaxPath) {
-    return fail(Errc::kLimit, shown(path) + " is longer than 4095 bytes");
+    return fail(Errc::kLimit, quoted_name(path) + " is longer than 4095 bytes");
   }
   if (found.type == DT_REG && request_.content) {
     return add_file(out, folder_.get(), name_, std::move(path));
@@ -196,7 +199,7 @@ Result<bool> TreeExport::fill(std::string& out) {
     } else if (!only_.empty()) {
       const std::string name = std::exchange(only_, {});
       PYRO_TRY(const auto st, look(top_.get(), name));
-      if (!st) return fail(Errc::kNotFound, shown(name) + " does not exist any more");
+      if (!st) return fail(Errc::kNotFound, quoted_name(name) + " does not exist any more");
       PYRO_CHECK(S_ISREG(st->st_mode) && request_.content
                      ? add_file(out, top_.get(), name, ".")
                      : add_other(out, top_.get(), name, ".", *st));

@@ -42,14 +42,8 @@ Result<std::string> content_sha256(int fd) {
   constexpr std::size_t kBlock = 4096;
   image::Sha256 hash;
   std::string block(kBlock, '\0');
-  off_t end = 0;
-  for (;;) {
-    const off_t data = ::lseek(fd, end, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) return hash.finish();
-    if (data < 0) return sys::fail_errno("lseek", errno);
-    end = ::lseek(fd, data, SEEK_HOLE);
-    if (end < 0) return sys::fail_errno("lseek", errno);
-    for (off_t at = data - data % static_cast<off_t>(kBlock); at < end; at += kBlock) {
+  PYRO_CHECK(sys::for_each_extent(fd, [&](off_t begin, off_t end) -> Result<void> {
+    for (off_t at = begin - begin % static_cast<off_t>(kBlock); at < end; at += kBlock) {
       PYRO_TRY(const int n,
                sys::retrying("pread", [&] { return ::pread(fd, block.data(), kBlock, at); }));
       const std::string_view got(block.data(), static_cast<std::size_t>(n));
@@ -57,7 +51,9 @@ Result<std::string> content_sha256(int fd) {
       PYRO_CHECK(hash.update(fmt::format("{}:", at)));
       PYRO_CHECK(hash.update(got));
     }
-  }
+    return {};
+  }));
+  return hash.finish();
 }
 
 // All that mke2fs could take from its configuration, the clock or chance is given: the same version

@@ -7,8 +7,8 @@
 // never other bytes under the same id. `lock` (flock(2)) is held by who makes one.
 //
 // Both file systems are marked as zeroed, so that no kernel starts to write their inode tables in
-// the background. The agent must therefore use no mount option (noinit_itable would change
-// nothing); MS_NOATIME is what keeps reading from growing a layer.
+// the background, whatever options they are mounted with. That reading does not grow a layer is up
+// to who mounts it (MS_NOATIME).
 #pragma once
 
 #include <string>

@@ -7,6 +7,7 @@
 
 #include "image/sha256.h"
 #include "sys/file.h"
+#include "sys/sparse.h"
 
 namespace pyro::core {
 namespace {
@@ -14,20 +15,18 @@ namespace {
 Result<std::string> sparse_sha256(int fd) {
   image::Sha256 hash;
   std::string buffer(256U << 10, '\0');
-  off_t data = 0;
-  while ((data = ::lseek(fd, data, SEEK_DATA)) >= 0) {
-    const off_t hole = ::lseek(fd, data, SEEK_HOLE);
-    if (hole < 0) return sys::fail_errno("lseek", errno);
-    PYRO_CHECK(hash.update(std::to_string(data) + ":"));
-    while (data < hole) {
-      const auto want = std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(hole - data));
+  PYRO_CHECK(sys::for_each_extent(fd, [&](off_t at, off_t end) -> Result<void> {
+    PYRO_CHECK(hash.update(std::to_string(at) + ":"));
+    while (at < end) {
+      const auto want = std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(end - at));
       PYRO_TRY(const int n,
-               sys::retrying("pread", [&] { return ::pread(fd, buffer.data(), want, data); }));
+               sys::retrying("pread", [&] { return ::pread(fd, buffer.data(), want, at); }));
       if (n == 0) return fail(Errc::kDamaged, "the file became shorter while it was read");
       PYRO_CHECK(hash.update({buffer.data(), static_cast<std::size_t>(n)}));
-      data += n;
+      at += n;
     }
-  }
+    return {};
+  }));
   return hash.finish();
 }
 

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "core/template_manifest.h"
 #include "image/sha256.h"
+#include "sys/clock.h"
 #include "vmm/qcow2.h"
 #include "vmm/qemu_command.h"
 
@@ -269,7 +270,7 @@ std::vector<Found> find_templates(const std::string& dir, const std::vector<std:
       f.bytes += sys::disk_usage(dir + "/" + name + file).value_or(0);
     struct stat st{};
     if (::stat((dir + "/" + name + ".lease").c_str(), &st) == 0) {
-      f.last_use = st.st_mtim.tv_sec * 1'000'000'000L + st.st_mtim.tv_nsec;
+      f.last_use = sys::to_ns(st.st_mtim);
     }
     found.push_back(std::move(f));
   }

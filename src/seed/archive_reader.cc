@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "seed/archive_stream.h"
 #include "seed/checks.h"
 #include "seed/hard_links.h"
@@ -69,10 +70,10 @@ class ArchiveReader final : public Reader {
     }
     const HardLinks::Copy* copy = links_->of(number);
     if (copy == nullptr) {
-      return refuse(
-          item.path,
-          "is a hard link to " + shown(item.target) + ", which is no file that came before it",
-          "pack the archive from the folder that holds both");
+      return refuse(item.path,
+                    "is a hard link to " + quoted_name(item.target) +
+                        ", which is no file that came before it",
+                    "pack the archive from the folder that holds both");
     }
     SourceEntry found{.entry = {.kind = wire::EntryKind::kFile,
                                 .path = item.path,

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "seed/checks.h"
+#include "sys/clock.h"
 #include "sys/fd.h"
 #include "wire/tree_stream.h"
 
@@ -29,12 +30,6 @@ constexpr std::string_view zeros() {
 
 std::string text_of(const char* text) {
   return text == nullptr ? "" : text;
-}
-
-std::int64_t nanoseconds(std::int64_t seconds, std::int64_t rest) {
-  constexpr std::int64_t kFar = 9'200'000'000;  // what fits; see mtime_of() of the folder reader
-  return std::clamp(seconds, -kFar, kFar) * 1'000'000'000 +
-         std::clamp<std::int64_t>(rest, 0, 999'999'999);
 }
 
 }  // namespace
@@ -125,7 +120,9 @@ Result<std::optional<ArchiveItem>> ArchiveStream::next() {
   item.path = text_of(::archive_entry_pathname(entry));
   item.type = ::archive_entry_filetype(entry);
   item.mode = ::archive_entry_perm(entry);
-  item.mtime_ns = nanoseconds(::archive_entry_mtime(entry), ::archive_entry_mtime_nsec(entry));
+  item.mtime_ns =
+      sys::to_ns({.tv_sec = ::archive_entry_mtime(entry),
+                  .tv_nsec = std::clamp<long>(::archive_entry_mtime_nsec(entry), 0, 999'999'999)});
   if (const char* target = ::archive_entry_hardlink(entry); target != nullptr) {
     item.hard_link = true;
     item.type = 0;

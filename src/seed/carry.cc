@@ -103,7 +103,7 @@ class Carrier {
       } else if (known->second != EntryKind::kDirectory) {
         return refuse(
             entry.path,
-            "lies below " + shown(folder.path) + ", which is a " + kind_name(known->second),
+            "lies below " + quoted_name(folder.path) + ", which is a " + kind_name(known->second),
             "no folder of that name can be made: pack the archive again");
       }
     }
@@ -115,14 +115,14 @@ class Carrier {
     if (++entries_ > limits_.entries) {
       return fail_hint(Errc::kLimit,
                        "there are more than " + std::to_string(limits_.entries) + " entries, at " +
-                           shown(entry.path),
+                           quoted_name(entry.path),
                        "leave out what can be made again (caches, build folders)");
     }
     name_bytes_ += entry.path.size() + entry.target.size();
     if (name_bytes_ > limits_.name_bytes) {
       return fail_hint(Errc::kLimit,
                        "the names together have more than " + human_bytes(limits_.name_bytes) +
-                           ", at " + shown(entry.path),
+                           ", at " + quoted_name(entry.path),
                        "leave out what can be made again (caches, build folders)");
     }
     return {};
@@ -183,7 +183,7 @@ class Carrier {
   std::unexpected<Error> too_many_bytes(const std::string& path) const {
     return fail_hint(
         Errc::kLimit,
-        "the files have more than " + human_bytes(limits_.bytes) + ", at " + shown(path),
+        "the files have more than " + human_bytes(limits_.bytes) + ", at " + quoted_name(path),
         "leave out what can be made again (caches, build folders)");
   }
 

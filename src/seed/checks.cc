@@ -25,24 +25,9 @@ void each_component(std::string_view path, F part) {
 
 }  // namespace
 
-std::string shown(std::string_view path) {
-  constexpr std::size_t kShown = 200;
-  std::string out = "\"";
-  for (const char c : printable(path.substr(0, kShown))) {
-    if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else {
-      out += c;
-    }
-  }
-  return out + (path.size() > kShown ? "...\"" : "\"");
-}
-
 std::unexpected<Error> refuse(std::string_view path, std::string_view what, std::string hint,
                               Errc code) {
-  return fail_hint(code, shown(path) + " " + std::string(what), std::move(hint));
+  return fail_hint(code, quoted_name(path) + " " + std::string(what), std::move(hint));
 }
 
 std::unexpected<Error> refuse_type(std::string_view path, mode_t type) {
@@ -54,10 +39,11 @@ std::unexpected<Error> refuse_type(std::string_view path, mode_t type) {
 }
 
 std::unexpected<Error> refuse_errno(std::string_view path, std::string_view what, int e) {
-  Error error{.code = sys::errc_from_errno(e),
-              .os_errno = e,
-              .message = shown(path) + " cannot be " + std::string(what) + ": " + std::strerror(e),
-              .hint = {}};
+  Error error{
+      .code = sys::errc_from_errno(e),
+      .os_errno = e,
+      .message = quoted_name(path) + " cannot be " + std::string(what) + ": " + std::strerror(e),
+      .hint = {}};
   if (e == EACCES || e == EPERM) error.hint = "make it readable for you, or leave it out";
   if (e == ENOENT) error.hint = "it went away while it was read: try again when nothing changes it";
   if (e == ENOSPC || e == EDQUOT) {
@@ -96,7 +82,7 @@ Result<void> check_target(std::string_view path, std::string_view target) {
     return refuse(path, "is a symlink with a NUL byte in its target", "remove it");
   }
   if (target.starts_with('/')) {
-    return refuse(path, "is a symlink to the absolute path " + shown(target),
+    return refuse(path, "is a symlink to the absolute path " + quoted_name(target),
                   "make it relative, or leave it out");
   }
   auto folders = std::ranges::count(path, '/');
@@ -112,11 +98,12 @@ Result<void> check_target(std::string_view path, std::string_view target) {
     return folders >= 0 && !tangled;
   });
   if (tangled) {
-    return refuse(path, "is a symlink with \"..\" behind a name in its target " + shown(target),
+    return refuse(path,
+                  "is a symlink with \"..\" behind a name in its target " + quoted_name(target),
                   "write the target with \"..\" at its start only");
   }
   if (folders < 0) {
-    return refuse(path, "is a symlink that leads out of the tree, to " + shown(target),
+    return refuse(path, "is a symlink that leads out of the tree, to " + quoted_name(target),
                   "bring its target into the tree, or leave it out");
   }
   return {};

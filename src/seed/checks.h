@@ -11,9 +11,6 @@
 
 namespace pyro::seed {
 
-// A name for a message: one line, no control characters, in quotes.
-std::string shown(std::string_view path);
-
 // "NAME" WHAT, with the next step.
 std::unexpected<Error> refuse(std::string_view path, std::string_view what, std::string hint,
                               Errc code = Errc::kInvalid);

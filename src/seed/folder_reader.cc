@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "seed/checks.h"
+#include "sys/clock.h"
 
 namespace pyro::seed {
 namespace {
@@ -22,14 +23,6 @@ struct Name {
   std::string name;
   bool maybe_file = false;  // the folder says that it is one
 };
-
-std::int64_t mtime_of(const struct stat& st) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  // 292 years on either side of 1970 fit; a time beyond is as wrong as another.
-  const std::int64_t seconds =
-      std::clamp<std::int64_t>(st.st_mtim.tv_sec, -9'200'000'000LL, 9'200'000'000LL);
-  return seconds * kSecond + st.st_mtim.tv_nsec;
-}
 
 class FolderReader final : public Reader {
  public:
@@ -99,7 +92,7 @@ class FolderReader final : public Reader {
     return SourceEntry{.entry = {.kind = kind,
                                  .path = path,
                                  .mode = st.st_mode & 07777U,
-                                 .mtime_ns = mtime_of(st)},
+                                 .mtime_ns = sys::to_ns(st.st_mtim)},
                        .size = static_cast<std::uint64_t>(std::max<off_t>(st.st_size, 0))};
   }
 

@@ -1,6 +1,5 @@
 #include "seed/hard_links.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "seed/archive_stream.h"
 #include "seed/checks.h"
 #include "sys/file.h"
+#include "sys/sparse.h"
 
 namespace pyro::seed {
 
@@ -17,7 +17,7 @@ Result<HardLinks> HardLinks::collect(int fd, const std::string& name,
                                      const Limits& limits) {
   HardLinks links;
   PYRO_CHECK(links.find_meant(fd, name, progress, limits));
-  auto spool = sys::open_file(scratch_dir, O_RDWR | O_TMPFILE);
+  auto spool = sys::nameless_file(scratch_dir);
   if (!spool) {
     return std::unexpected(std::move(spool.error())
                                .context("put aside what hard links name")

@@ -17,6 +17,7 @@
 #include "seed/mkfs.h"
 #include "seed/reader.h"
 #include "seed/stage.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/staging.h"
 
@@ -32,11 +33,10 @@ class StreamWriter final : public Consumer {
 
   // The folder that is carried: a stream begins with it. Where it exists already it stays as it is.
   Result<void> begin() {
-    constexpr std::int64_t kSecond = 1'000'000'000;
     wire::append_entry(buffer_, {.kind = wire::EntryKind::kDirectory,
                                  .path = ".",
                                  .mode = 0755,
-                                 .mtime_ns = ::time(nullptr) * kSecond,
+                                 .mtime_ns = sys::wall_clock_ns(),
                                  .target = {}});
     return {};
   }
@@ -80,12 +80,6 @@ Result<Summary> carry_source(const Source& source, Consumer& consumer, const Pro
                  .source = source.path,
                  .entry_count = counts.entries,
                  .bytes_written = counts.bytes};
-}
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 // The image as it is kept: as long as its device, read-only, on disk.
@@ -154,7 +148,7 @@ Result<Summary> build_baseline(const Source& source, const std::string& staging_
   PYRO_CHECK(check_interrupt(progress));
   PYRO_CHECK(sys::retrying("rename to " + image_path,
                            [&] { return ::rename(make.image.c_str(), image_path.c_str()); }));
-  PYRO_CHECK(sys::sync_dir(folder_of(image_path)));
+  PYRO_CHECK(sys::sync_dir(sys::parent_of(image_path)));
   return summary;
 }
 

@@ -10,8 +10,7 @@
 //             target is absolute, leads above the root of the tree, or has ".." behind a name (what
 //             that means depends on other links); hard links to what did not come earlier;
 //             entries below what is no folder; what cannot be read; what is over a limit.
-//   twice     the same path again in an archive replaces the earlier entry when both are of the
-//   same
+//   twice     the same path again in an archive replaces the earlier entry when both are of one
 //             kind, as tar does when it appends; a different kind is refused.
 //   missing   a folder that an archive does not name, but has something in, gets mode 0755 and
 //             the time of the first entry in it.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "seed/checks.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 
 namespace pyro::seed {
@@ -20,12 +21,9 @@ constexpr std::string_view kLeftOut = "lost+found";
 struct Times {
   timespec both[2];
 };
-// Of access and of change; rounded down, so that the rest is never negative.
+// Of access and of change.
 Times times_of(std::int64_t ns) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  std::int64_t seconds = ns / kSecond;
-  if (ns % kSecond < 0) --seconds;
-  const timespec t{.tv_sec = seconds, .tv_nsec = ns - seconds * kSecond};
+  const timespec t = sys::to_timespec(ns);
   return {{t, t}};
 }
 

@@ -36,7 +36,7 @@ Result<TrackedFiles> TrackedFiles::list(const std::string& folder) {
           kMaxListing));
   if (run.status.shell_code() != 0) {
     return fail_hint(Errc::kInvalid,
-                     "git cannot say what is tracked in " + shown(folder) + ": " +
+                     "git cannot say what is tracked in " + quoted_name(folder) + ": " +
                          printable(run.err.substr(0, run.err.find('\n'))),
                      "name a folder of a git checkout that is yours, or take the whole folder");
   }

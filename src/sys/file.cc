@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "sys/clock.h"
+
 namespace pyro::sys {
 
 Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode) {
@@ -63,12 +65,6 @@ Result<void> write_all(int fd, std::string_view bytes) {
 }
 
 namespace {
-std::string parent_of(const std::string& path) {
-  const auto slash = path.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // A file that is unlinked again unless kept.
 class TemporaryFile {
  public:
@@ -108,6 +104,12 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes, 
   PYRO_CHECK(retrying("fsync " + path, [&] { return ::fsync(file.fd()); }));
   PYRO_CHECK(file.rename_to(path));
   return sync_dir(parent_of(path));
+}
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 Result<void> sync_dir(const std::string& path) {
@@ -212,7 +214,7 @@ FileStamp stamp_of(const struct stat& st) {
   return {.device = st.st_dev,
           .inode = st.st_ino,
           .size = static_cast<std::uint64_t>(st.st_size),
-          .ctime_ns = st.st_ctim.tv_sec * 1'000'000'000L + st.st_ctim.tv_nsec,
+          .ctime_ns = to_ns(st.st_ctim),
           .mode = st.st_mode,
           .uid = st.st_uid};
 }

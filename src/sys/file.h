@@ -35,6 +35,8 @@ Result<void> remove_tree(const std::string& path);
 Result<std::vector<std::string>> list_dir(const std::string& path);  // sorted, without . and ..
 bool exists(const std::string& path);
 Result<void> sync_dir(const std::string& path);
+// The folder that a path names something in: "." without a slash, "/" for "/a".
+std::string parent_of(const std::string& path);
 
 // What tells whether a file is still the one that was checked. ctime cannot be set by a program,
 // so content that changed behind our back shows here without reading it again.

@@ -59,18 +59,25 @@ Result<UniqueFd> nameless_file(const std::string& folder) {
   return unlinked_file(folder);
 }
 
+Result<void> for_each_extent(int fd,
+                             const std::function<Result<void>(off_t begin, off_t end)>& part) {
+  off_t end = 0;
+  for (;;) {
+    const off_t begin = ::lseek(fd, end, SEEK_DATA);
+    if (begin < 0 && errno == ENXIO) return {};  // nothing but a hole is left
+    if (begin < 0) return fail_errno("lseek", errno);
+    end = ::lseek(fd, begin, SEEK_HOLE);
+    if (end < 0) return fail_errno("lseek", errno);
+    PYRO_CHECK(part(begin, end));
+  }
+}
+
 Result<void> copy_sparse(int from, int to) {
   struct stat st{};
   PYRO_CHECK(retrying("fstat", [&] { return ::fstat(from, &st); }));
   PYRO_CHECK(retrying("ftruncate", [&] { return ::ftruncate(to, st.st_size); }));
-  off_t end = 0;
-  for (;;) {
-    const off_t data = ::lseek(from, end, SEEK_DATA);
-    if (data < 0) return errno == ENXIO ? Result<void>{} : fail_errno("lseek", errno);
-    end = ::lseek(from, data, SEEK_HOLE);
-    if (end < 0) return fail_errno("lseek", errno);
-    PYRO_CHECK(copy_extent(from, to, data, end));
-  }
+  return for_each_extent(from,
+                         [&](off_t begin, off_t end) { return copy_extent(from, to, begin, end); });
 }
 
 Result<UniqueFd> nameless_copy(int from, const std::string& folder) {

@@ -3,13 +3,13 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <atomic>
 
 #include <atomic>
 #include <cstdlib>
 #include <map>
 #include <thread>
 
+#include "sys/clock.h"
 #include "sys/dirs.h"
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -37,6 +37,18 @@ TEST(UniqueFd, SelfMoveKeepsTheDescriptor) {
   UniqueFd& alias = pipe->read;
   pipe->read = std::move(alias);
   EXPECT_GE(::fcntl(pipe->read.get(), F_GETFD), 0);
+}
+
+TEST(Clock, TimesBefore1970AndThoseThatDoNotFit) {
+  EXPECT_EQ(to_timespec(-1).tv_sec, -1);
+  EXPECT_EQ(to_timespec(-1).tv_nsec, 999'999'999);
+  EXPECT_EQ(to_timespec(-2'000'000'000).tv_nsec, 0);
+  for (const std::int64_t ns : {INT64_C(0), INT64_C(-1), INT64_C(1'500'000'000'000'000'042)}) {
+    EXPECT_EQ(to_ns(to_timespec(ns)), ns);
+  }
+  EXPECT_EQ(to_ns({.tv_sec = INT64_MAX, .tv_nsec = 5}), INT64_MAX);
+  EXPECT_EQ(to_ns({.tv_sec = INT64_MIN, .tv_nsec = 5}), INT64_MIN);
+  EXPECT_GT(wall_clock_ns(), INT64_C(1'500'000'000'000'000'000));
 }
 
 TEST(File, AtomicWriteReplacesAndLeavesNoTemporary) {

@@ -169,8 +169,7 @@ Result<void> fill_layer(int fd, const std::string& path) {
   PYRO_CHECK(write_at(fd, kRefcountBlock, std::string("\0\1\0\1\0\1\0\1", 8)));
   PYRO_CHECK(sys::retrying("ftruncate " + path, [&] { return ::ftruncate(fd, kEmptyBytes); }));
   PYRO_CHECK(sys::retrying("fsync " + path, [&] { return ::fsync(fd); }));
-  const auto slash = path.find_last_of('/');
-  return sys::sync_dir(slash == std::string::npos ? "." : path.substr(0, slash + 1));
+  return sys::sync_dir(sys::parent_of(path));
 }
 
 }  // namespace

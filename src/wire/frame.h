@@ -7,8 +7,8 @@
 // request   JSON, opens `stream`
 // response  JSON, ends `stream`
 // event     JSON, either direction, on an open stream
-// data      raw bytes; flags = channel (0 stdin, 1 stdout, 2 stderr), with kEndOfChannel on the
-// last credit    u32: bytes the sender of this frame is ready to take more of; flags = channel
+// data      raw bytes; flags = channel (0 stdin, 1 stdout, 2 stderr); the last: kEndOfChannel too
+// credit    u32: bytes the sender of this frame is ready to take more of; flags = channel
 // cancel    no payload; asks for `stream` to end early
 // close     stream 0, text for people (at most 4 KiB); ends the session
 #pragma once
