@@ -61,6 +61,9 @@ Result<int> call(const Invocation& invocation, Io& io, const Library& library) {
     case Invocation::Kind::kEnvironments:
       for (const std::string& name : library.environment_names()) text += name + "\n";
       break;
+    case Invocation::Kind::kWorkspaces:
+      for (const std::string& name : library.workspace_names(io.env)) text += name + "\n";
+      break;
   }
   if (invocation.kind == Invocation::Kind::kCommand) {
     if (const Command command = command_for(invocation.operation->name); command != nullptr) {
@@ -81,8 +84,9 @@ void show(const Error& error, bool json, Io& io) {
   }
 }
 
-bool is_run(const proto::Operation* operation) {
-  return operation != nullptr && operation->name == "run";
+// Whose exit codes are those of a command in the guest, so that pyro's own failures need one apart.
+bool runs_command(const proto::Operation* operation) {
+  return operation != nullptr && proto::find_command(*operation) != nullptr;
 }
 
 }  // namespace
@@ -95,22 +99,22 @@ int main_with(std::span<const std::string> words, Io& io, const Library& library
   const auto parsed = parse(words);
   if (!parsed) {
     show(parsed.error().error, parsed.error().json, io);
-    return is_run(parsed.error().operation) ? kExitPyro : kExitUsage;
+    return runs_command(parsed.error().operation) ? kExitPyro : kExitUsage;
   }
-  const bool run_command = is_run(parsed->operation);
+  const bool guest_code = runs_command(parsed->operation);
   const Result<int> code = call(*parsed, io, library);
   if (const auto& broken = io.out.error()) {
     // The reader has what it wanted (`pyro ... | head`): no reason to complain.
     if (broken->os_errno == EPIPE) return kExitBrokenPipe;
     show(*broken, false, io);
-    return run_command ? kExitPyro : kExitFailed;
+    return guest_code ? kExitPyro : kExitFailed;
   }
   if (code) return *code;
   if (const auto& broken = io.err.error(); broken && broken->os_errno == EPIPE) {
     return kExitBrokenPipe;
   }
   show(code.error(), parsed->flag("json"), io);
-  return run_command ? kExitPyro : exit_code_for(code.error().code);
+  return guest_code ? kExitPyro : exit_code_for(code.error().code);
 }
 
 }  // namespace pyro::cli

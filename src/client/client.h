@@ -133,6 +133,8 @@ struct DoctorReport {
   std::vector<std::string> issues;  // each with its next step
 };
 
+class Workspaces;  // client/workspaces.h
+
 class Pyro {
  public:
   // `env` is what the process was started with (folders, overrides for tests).
@@ -164,6 +166,9 @@ class Pyro {
 
   // `fresh` measures again what is otherwise cached for this boot of the host.
   Result<DoctorReport> doctor(bool fresh);
+
+  // MicroVMs that stay; lives as long as this object.
+  Workspaces& workspaces();
 
  private:
   struct Impl;
