@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/parse.h"
 #include "cli/render.h"
+#include "cli/workspace_commands.h"
 
 namespace pyro::cli {
 namespace {
@@ -29,6 +30,30 @@ Command command_for(std::string_view operation) {
       {"doctor", doctor},
       {"demo", demo},
       {"run", run},
+      {"workspace.create", workspace_create},
+      {"workspace.list", workspace_list},
+      {"workspace.status", workspace_status},
+      {"workspace.update", workspace_update},
+      {"workspace.delete", workspace_delete},
+      {"workspace.stop", workspace_stop},
+      {"workspace.start", workspace_start},
+      {"workspace.logs", workspace_logs},
+      {"workspace.exec", workspace_exec},
+      {"workspace.sync.push", sync_push},
+      {"workspace.export", workspace_export},
+      {"workspace.diff", workspace_diff},
+      {"workspace.snapshot.create", snapshot_create},
+      {"workspace.snapshot.list", snapshot_list},
+      {"workspace.snapshot.delete", snapshot_delete},
+      {"workspace.reset", workspace_reset},
+      {"workspace.file.list", file_list},
+      {"workspace.file.read", file_read},
+      {"workspace.file.write", file_write},
+      {"workspace.patch.apply", patch_apply},
+      {"workspace.disk.export", disk_export},
+      {"workspace.disk.list", disk_list},
+      {"workspace.disk.read", disk_read},
+      {"workspace.summary", workspace_summary},
   };
   for (const Row& row : kCommands) {
     if (row.name == operation) return row.command;
