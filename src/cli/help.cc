@@ -154,11 +154,6 @@ std::string param_help(const Param& param) {
   return out;
 }
 
-std::string option_synopsis(const Param& param) {
-  return option_name(param.name) +
-         (param.value_name.empty() ? "" : " " + std::string(param.value_name));
-}
-
 std::string positional_synopsis(const Param& param) {
   const std::string name = std::string(param.value_name) + (param.repeatable ? "..." : "");
   return param.optional ? "[" + name + "]" : name;

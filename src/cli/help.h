@@ -22,7 +22,5 @@ std::string param_help(const proto::Param& param);
 std::string usage(const proto::Operation& operation);
 // "ENVIRONMENT", "[PATH]", "[WORKSPACE...]".
 std::string positional_synopsis(const proto::Param& param);
-// "--vcpu-count N".
-std::string option_synopsis(const proto::Param& param);
 
 }  // namespace pyro::cli

@@ -189,7 +189,7 @@ class Parser {
   Result<void> positional(const std::string& word, std::size_t& next, Invocation& out) {
     if (next < operation_->positionals.size()) {
       const Param& param = operation_->positionals[next];
-      if (param.type == ParamType::kCommand) return needs_separator();
+      if (param.type == ParamType::kCommand) return needs_separator(out);
       PYRO_CHECK(check_value(param, std::string(param.value_name), word));
       out.values.emplace_back(param.name, word);
       if (!param.repeatable) ++next;
@@ -201,15 +201,21 @@ class Parser {
         see_help());
   }
 
+  [[nodiscard]] bool has_secret(const Invocation& out) const {
+    return std::ranges::any_of(operation_->options,
+                               [&](const Param& p) { return p.secret && out.flag(p.name); });
+  }
+
   // A word that is not understood after a secret may be the rest of a value with blanks in it.
   [[nodiscard]] std::string unless_secret(const std::string& word, const Invocation& out) const {
-    const bool secrets = std::ranges::any_of(
-        operation_->options, [&](const Param& p) { return p.secret && out.flag(p.name); });
-    return secrets ? "" : " " + quoted(word);
+    return has_secret(out) ? "" : " " + quoted(word);
   }
 
   // Shows the line as it should have been: at_ is at the first word of the command.
-  [[nodiscard]] std::unexpected<Error> needs_separator() const {
+  [[nodiscard]] std::unexpected<Error> needs_separator(const Invocation& out) const {
+    if (has_secret(out)) {
+      return fail_hint(Errc::kInvalid, "the command for the guest must follow \"--\"", see_help());
+    }
     const std::vector<std::string> before(words_.begin(),
                                           words_.begin() + static_cast<std::ptrdiff_t>(at_));
     std::vector<std::string> after(words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
@@ -240,7 +246,7 @@ class Parser {
     for (const Param& param : operation_->options) {
       if (!param.required || out.flag(param.name)) continue;
       return fail_hint(Errc::kInvalid, option_name(param.name) + " is missing",
-                       "add " + option_name(param.name) + " " + std::string(param.value_name));
+                       "add " + option_synopsis(param));
     }
     return {};
   }
@@ -286,10 +292,10 @@ class Parser {
     } else if (at_ + 1 < words_.size() && words_[at_ + 1] != "--") {
       value = words_[++at_];
     } else {
-      return fail_hint(
-          Errc::kInvalid, name + " needs a value",
-          "for example: " + name + " " +
-              std::string(param->default_text.empty() ? param->value_name : param->default_text));
+      return fail_hint(Errc::kInvalid, name + " needs a value",
+                       param->default_text.empty()
+                           ? "write " + option_synopsis(*param)
+                           : "for example: " + name + " " + std::string(param->default_text));
     }
     PYRO_CHECK(check_value(*param, name, value));
     if (param->type == ParamType::kPair) PYRO_CHECK(check_pair(*param, name, value, out));
@@ -434,6 +440,11 @@ std::string option_name(std::string_view param) {
   std::string name = "--" + std::string(param);
   std::ranges::replace(name, '_', '-');
   return name;
+}
+
+std::string option_synopsis(const Param& param) {
+  return option_name(param.name) +
+         (param.value_name.empty() ? "" : " " + std::string(param.value_name));
 }
 
 std::string command_name(const proto::Operation& operation) {

@@ -66,6 +66,8 @@ std::expected<Invocation, ParseFailure> parse(std::span<const std::string> words
 
 // "vcpu_count" -> "--vcpu-count".
 std::string option_name(std::string_view param);
+// "--vcpu-count N".
+std::string option_synopsis(const proto::Param& param);
 // For values that do not fit together: kInvalid, with the command's help as the next step.
 std::unexpected<Error> refuse(const Invocation& call, std::string message);
 // "pyro env pull".

@@ -1,4 +1,4 @@
-#include <set>
+#include <map>
 
 #include "cli/workspace_commands.h"
 #include "cli/workspace_json.h"
@@ -16,10 +16,13 @@ Result<client::WorkspaceExecOptions> exec_options(const Invocation& call, const 
                                        .secret_env = {},
                                        .stdin_fd = io.stdin_fd};
   for (auto& [name, value] : call.pairs("env")) options.env[name] = value;
-  std::set<std::string> variables;
+  std::map<std::string, std::string> secret_of;
   for (auto& [secret, variable] : call.pairs("secret_env")) {
-    if (!variables.insert(variable).second) {
-      return refuse(call, "two secrets are to stand in the variable " + variable);
+    // Not the variable: it may be the secret itself, given to the wrong option.
+    const auto [other, is_new] = secret_of.emplace(variable, secret);
+    if (!is_new) {
+      return refuse(call, "the secrets " + other->second + " and " + secret +
+                              " are to stand in the same variable");
     }
     if (options.env.contains(variable)) {
       return refuse(call, "the variable " + variable + " is given by --env and by --secret-env");

@@ -85,6 +85,23 @@ TEST(WorkspaceExec, WrongUsageHasACodeThatNoCommandHas) {
       << call.err.text;
 }
 
+TEST(WorkspaceExec, NoMessageRepeatsASecretThatWasGivenToTheWrongOption) {
+  for (const Words& words : std::vector<Words>{{"--secret-env", "A=hunter2!"},
+                                               {"--secret-env", "hunter2!"},
+                                               {"--secret-env=A=hunter2", "--secret-env=B=hunter2"},
+                                               {"--secret-env", "A=my", "--hunter2"},
+                                               {"--secret-env", "A=hunter2", "true"}}) {
+    Words all{"workspace", "exec", "fix"};
+    all.insert(all.end(), words.begin(), words.end());
+    all.insert(all.end(), {"--", "true"});
+    Call call;
+    EXPECT_EQ(call.run(all), 125);
+    EXPECT_TRUE(call.backend.kept.calls.empty());
+    EXPECT_FALSE(call.err.text.empty());
+    EXPECT_EQ(call.err.text.find("hunter2"), std::string::npos) << call.err.text;
+  }
+}
+
 TEST(WorkspaceExec, JsonHoldsBothStreamsAndTheExactBytesOnlyWhenNeeded) {
   Call call;
   call.backend.kept.chunks = {"\xC3", "\xA9"};

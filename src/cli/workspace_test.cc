@@ -62,7 +62,9 @@ TEST(Workspace, OutputMatchesItsGolden) {
                           {"workspace", "disk", "read", "ws-1", "src/note.txt"},
                           {"workspace", "disk", "export", "ws-1", ".", "--output", "out"},
                           {"workspace", "summary", "ws-1"}}) {
-    all += Call().transcript(words);
+    Call call;
+    call.backend.kept.difference.patch = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-a\n+b\n";
+    all += call.transcript(words);
   }
   all += "With everything set:\n\n";
   for (const Words& words : std::vector<Words>{{"workspace", "create", "debian:12"},
@@ -339,6 +341,8 @@ TEST(WorkspaceCreate, NoMessageRepeatsASecret) {
                                                {"--secret", "A=my", "hunter2"},
                                                {"--secret", "A=my", "--hunter2"},
                                                {"--secret", "A=my", "--hunter2=x"},
+                                               {"--secret-file", "hunter2"},
+                                               {"--secret-file", "A.b=hunter2"},
                                                {"--secret", "A=hunter2", "--mem-mib", "1"}}) {
     for (const char* form : {"", "--json"}) {
       Words all = create;

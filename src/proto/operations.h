@@ -78,7 +78,7 @@ struct Operation {
   std::string_view summary;                       // one sentence without a full stop
   std::span<const std::string_view> description;  // paragraphs
   std::span<const Param> positionals;  // in order; the last may be optional or repeatable
-std::span<const Param> options;
+  std::span<const Param> options;
   std::span<const Field> result;  // the JSON object; empty: the command has no --json
   std::span<const Errc> errors;
   std::span<const Example> examples;
