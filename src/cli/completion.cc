@@ -245,7 +245,7 @@ std::string zsh_command(const Operation& op) {
   int n = 0;
   for (const Param& p : op.positionals) {
     if (p.type == ParamType::kCommand) {
-      out += " \\\n      '*::command:_normal'";
+      out += " \\\n      '*:command:_pyro_command'";
     } else {
       out += " \\\n      '" + (p.repeatable ? "*" : std::to_string(++n)) +
              (p.optional && !p.repeatable ? "::" : ":") + std::string(p.value_name) + ":" +
@@ -291,7 +291,10 @@ std::string zsh_names(const std::string& function, const char* command) {
 
 std::string zsh_completion() {
   std::string out = "#compdef pyro\n" + zsh_names("_pyro_environments", kEnvironments) +
-                    zsh_names("_pyro_workspaces", kWorkspaces);
+                    zsh_names("_pyro_workspaces", kWorkspaces) +
+                    // The words after "--" are completed as a command of their own.
+                    "_pyro_command() {\n  local at=${words[(i)--]}\n  ((at < CURRENT)) || return\n"
+                    "  words=(\"${(@)words[at+1,-1]}\")\n  ((CURRENT -= at))\n  _normal\n}\n";
   for (const proto::Group& g : proto::groups()) out += zsh_function(g.path);
   // Works both when sourced and as a file in fpath, where the body is the function itself.
   return out + zsh_function({}) +

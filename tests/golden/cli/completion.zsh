@@ -9,6 +9,13 @@ _pyro_workspaces() {
   names=(${(f)"$(pyro help --workspaces 2>/dev/null)"})
   compadd -a names
 }
+_pyro_command() {
+  local at=${words[(i)--]}
+  ((at < CURRENT)) || return
+  words=("${(@)words[at+1,-1]}")
+  ((CURRENT -= at))
+  _normal
+}
 _pyro_env() {
   local -a commands
   commands=('list:List the environments of the catalogue' 'pull:Install or repair an environment' 'inspect:Show and check one environment' 'prune:Remove environments and templates that are not needed')
@@ -138,7 +145,7 @@ _pyro_workspace() {
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:WORKSPACE:_pyro_workspaces' \
-      '*::command:_normal'
+      '*:command:_pyro_command'
     ;;
   export)
     _arguments -S \
@@ -344,7 +351,7 @@ _pyro() {
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:ENVIRONMENT:_pyro_environments' \
-      '*::command:_normal'
+      '*:command:_pyro_command'
     ;;
   doctor)
     _arguments -S \
