@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "client/client.h"
+#include "client/workspaces.h"
 
 namespace pyro::cli {
 
@@ -32,12 +33,15 @@ class Backend {
                                                const client::ExecOptions& exec,
                                                const client::RunObserver& observer) = 0;
   virtual Result<client::DoctorReport> doctor(bool fresh) = 0;
+  virtual client::Workspaces& workspaces() = 0;
 };
 
 // `open` is called at most once, and only by a command that needs it.
 struct Library {
   std::function<Result<std::shared_ptr<Backend>>(const sys::Environment&)> open;
   std::function<std::vector<std::string>()> environment_names;  // of the catalogue; touches no file
+  // Names and ids of the workspaces there are, for completion: what cannot be read is left out.
+  std::function<std::vector<std::string>(const sys::Environment&)> workspace_names;
 };
 
 // The real library.

@@ -1,5 +1,6 @@
 #include "cli/backend.h"
 #include "client/client.h"
+#include "client/workspaces.h"
 #include "image/environments.h"
 
 namespace pyro::cli {
@@ -41,10 +42,24 @@ class ClientBackend final : public Backend {
     return pyro_.run_in_vm(create, exec, observer);
   }
   Result<client::DoctorReport> doctor(bool fresh) override { return pyro_.doctor(fresh); }
+  client::Workspaces& workspaces() override { return pyro_.workspaces(); }
 
  private:
   client::Pyro pyro_;
 };
+
+std::vector<std::string> workspace_names(const sys::Environment& env) {
+  Result<client::Pyro> pyro = client::Pyro::open(env);
+  if (!pyro) return {};
+  const auto list = pyro->workspaces().list();
+  if (!list) return {};
+  std::vector<std::string> names;
+  for (const client::WorkspaceInfo& info : *list) {
+    if (!info.name.empty()) names.push_back(info.name);
+    names.push_back(info.workspace_id);
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -59,7 +74,8 @@ Library client_library() {
                 for (const image::CatalogEntry& entry : image::catalog())
                   names.push_back(entry.name);
                 return names;
-              }};
+              },
+          .workspace_names = workspace_names};
 }
 
 }  // namespace pyro::cli

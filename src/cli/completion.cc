@@ -1,5 +1,7 @@
 #include "cli/completion.h"
 
+#include <algorithm>
+#include <span>
 #include <vector>
 
 #include "base/text.h"
@@ -29,18 +31,28 @@ std::string path(const Operation& op) {
 struct Name {
   std::string name, summary;
 };
+using Path = std::span<const std::string_view>;
 
-// The words after `pyro` (group "") or after `pyro GROUP`.
-std::vector<Name> names_in(std::string_view group) {
+std::string joined(Path path, const char* glue) {
+  std::string out;
+  for (const std::string_view word : path) out += (out.empty() ? "" : glue) + std::string(word);
+  return out;
+}
+
+bool directly_in(Path path, Path group) {
+  return path.size() == group.size() + 1 && std::ranges::equal(path.first(group.size()), group);
+}
+
+// The words after `pyro GROUP...`; the group {} is pyro itself.
+std::vector<Name> names_in(Path group) {
   std::vector<Name> out;
-  if (group.empty()) {
-    for (const proto::Group& g : proto::groups())
-      out.emplace_back(std::string(g.name), std::string(g.summary));
+  for (const proto::Group& g : proto::groups()) {
+    if (directly_in(g.path, group))
+      out.emplace_back(std::string(g.path.back()), std::string(g.summary));
   }
   for (const Operation* op : commands()) {
-    const bool inside = group.empty() ? op->cli_path.size() == 1
-                                      : op->cli_path.size() == 2 && op->cli_path[0] == group;
-    if (inside) out.emplace_back(std::string(op->cli_path.back()), std::string(op->summary));
+    if (directly_in(op->cli_path, group))
+      out.emplace_back(std::string(op->cli_path.back()), std::string(op->summary));
   }
   if (group.empty()) out.emplace_back("help", "Show help");
   return out;
@@ -65,25 +77,64 @@ std::string option_words(const Operation& op) {
 }
 
 constexpr const char* kEnvironments = "pyro help --environments 2>/dev/null";
+constexpr const char* kWorkspaces = "pyro help --workspaces 2>/dev/null";
 
-std::string bash_positional(const Operation& op) {
-  if (op.positionals.empty()) return "";
-  const Param& p = op.positionals[0];
-  if (p.type == ParamType::kEnvironment) return std::string("$(") + kEnvironments + ")";
-  return choices(p);
+// What to do for a word that `p` stands for.
+std::string bash_offer(const Param& p) {
+  switch (p.type) {
+    case ParamType::kEnvironment:
+      return std::string("_pyro_offer \"$(") + kEnvironments + ")\"";
+    case ParamType::kWorkspace:
+      return std::string("_pyro_offer \"$(") + kWorkspaces + ")\"";
+    case ParamType::kHostPath:
+      return "_pyro_files";
+    default:
+      return "_pyro_offer \"" + choices(p) + "\"";
+  }
+}
+
+// By how many positionals stand before the word.
+std::string bash_positionals(const Operation& op) {
+  if (op.positionals.empty()) return "_pyro_offer \"\"";
+  std::string out = "case $n in ";
+  for (std::size_t i = 0; i < op.positionals.size(); ++i) {
+    const Param& p = op.positionals[i];
+    if (p.type == ParamType::kCommand) break;
+    out += (p.repeatable ? "*" : std::to_string(i)) + ") " + bash_offer(p) + " ;; ";
+  }
+  return out + "esac";
+}
+
+// Options with a value, by name: all commands agree on the kind of value that a name has.
+std::vector<const Param*> valued_options() {
+  std::vector<const Param*> out;
+  for (const Operation* op : commands()) {
+    for (const Param& p : op->options) {
+      const bool seen = std::ranges::any_of(out, [&](const Param* q) { return q->name == p.name; });
+      if (p.type != ParamType::kFlag && !seen) out.push_back(&p);
+    }
+  }
+  return out;
 }
 
 std::string bash_values() {
-  // Options with a value, by name: all commands agree on what a name means.
-  std::string out, seen = " ";
-  for (const Operation* op : commands()) {
-    for (const Param& p : op->options) {
-      const std::string name = option_name(p.name);
-      if (p.type == ParamType::kFlag || seen.contains(" " + name + " ")) continue;
-      seen += name + " ";
-      out += "    " + name + ") _pyro_offer \"" + choices(p) + "\"; return ;;\n";
-    }
+  std::string out;
+  for (const Param* p : valued_options()) {
+    out += "  " + option_name(p->name) + ") " + bash_offer(*p) + "; return ;;\n";
   }
+  return out;
+}
+
+// `"" | "env" | "workspace sync"`: the paths after which another word of a command stands.
+std::string group_pattern() {
+  std::string out = "\"\"";
+  for (const proto::Group& g : proto::groups()) out += " | \"" + joined(g.path, " ") + "\"";
+  return out;
+}
+
+std::string valued_pattern() {
+  std::string out;
+  for (const Param* p : valued_options()) out += (out.empty() ? "" : " | ") + option_name(p->name);
   return out;
 }
 
@@ -103,44 +154,50 @@ _pyro_offer() {
     if [[ $word == "$cur"* ]]; then COMPREPLY+=("${word#"$cut"}"); fi
   done
 }
+_pyro_files() {
+  COMPREPLY=()
+  compopt -o default 2>/dev/null
+}
 _pyro() {
   local line=${COMP_LINE:0:COMP_POINT}
   local -a words
   read -r -a words <<<"$line"
   if [[ $line == *[[:space:]] ]]; then words+=(""); fi
   local last=$((${#words[@]} - 1))
-  local cur=${words[last]} prev= path= n=0 i
+  local cur=${words[last]} prev= path= n=0 value= i
+  COMPREPLY=()
   if ((last > 0)); then prev=${words[last - 1]}; fi
   for ((i = 1; i < last; i++)); do
+    if [[ $value ]]; then
+      value=
+      continue
+    fi
     case ${words[i]} in
-    --) compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
+    --) _pyro_files; return ;;
+    )" + valued_pattern() +
+                    R"() value=1 ;;
     -*) ;;
     *)
-      n=$((n + 1))
-      case $n in
-      1) path=${words[i]} ;;
-      2) case $path in
-)";
-  for (const proto::Group& g : proto::groups()) {
-    out += "         " + std::string(g.name) + ") path=\"$path ${words[i]}\" ;;\n";
-  }
-  out += R"(         esac ;;
+      case $path in
+      )" + group_pattern() +
+                    R"() path=${path:+$path }${words[i]} ;;
+      *) n=$((n + 1)) ;;
       esac ;;
     esac
   done
   case $prev in
 )" + bash_values() +
-         R"(  esac
+                    R"(  esac
   case $path in
   "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer ")" +
-         words(names_in("")) + "\"; fi ;;\n";
+                    words(names_in({})) + "\"; fi ;;\n";
   for (const proto::Group& g : proto::groups()) {
-    out += "  " + std::string(g.name) + ") _pyro_offer \"" + words(names_in(g.name)) +
+    out += "  \"" + joined(g.path, " ") + "\") _pyro_offer \"" + words(names_in(g.path)) +
            " --help\" ;;\n";
   }
   for (const Operation* op : commands()) {
     out += "  \"" + path(*op) + "\") if [[ $cur == -* ]]; then _pyro_offer \"" + option_words(*op) +
-           "\"; else _pyro_offer \"" + bash_positional(*op) + "\"; fi ;;\n";
+           "\"; else " + bash_positionals(*op) + "; fi ;;\n";
   }
   return out + "  esac\n}\ncomplete -F _pyro pyro\n";
 }
@@ -165,6 +222,10 @@ std::string zsh_value(const Param& p) {
   switch (p.type) {
     case ParamType::kEnvironment:
       return "_pyro_environments";
+    case ParamType::kWorkspace:
+      return "_pyro_workspaces";
+    case ParamType::kHostPath:
+      return "_files";
     case ParamType::kChoice:
       return "(" + choices(p) + ")";
     default:
@@ -175,7 +236,8 @@ std::string zsh_value(const Param& p) {
 std::string zsh_command(const Operation& op) {
   std::string out = "    _arguments -S";
   for (const Param& p : op.options) {
-    out += " \\\n      '" + option_name(p.name) + "[" + zsh_text(p.help) + "]";
+    out += std::string(" \\\n      '") + (p.repeatable ? "*" : "") + option_name(p.name) + "[" +
+           zsh_text(p.help) + "]";
     if (p.type != ParamType::kFlag) out += ":" + std::string(p.value_name) + ":" + zsh_value(p);
     out += "'";
   }
@@ -183,67 +245,102 @@ std::string zsh_command(const Operation& op) {
   int n = 0;
   for (const Param& p : op.positionals) {
     if (p.type == ParamType::kCommand) {
-      out += " \\\n      '*::command:_normal'";
+      out += " \\\n      '*:command:_pyro_command'";
     } else {
-      out += " \\\n      '" + std::to_string(++n) + ":" + std::string(p.value_name) + ":" +
+      out += " \\\n      '" + (p.repeatable ? "*" : std::to_string(++n)) +
+             (p.optional && !p.repeatable ? "::" : ":") + std::string(p.value_name) + ":" +
              zsh_value(p) + "'";
     }
   }
   return out + "\n";
 }
 
-std::string zsh_list(std::string_view group) {
+std::string zsh_list(Path group) {
   std::string out = "(";
   for (const Name& n : names_in(group)) out += "'" + n.name + ":" + zsh_text(n.summary) + "' ";
   out.back() = ')';
   return out;
 }
 
+// The function for pyro itself ({}) or for a group.
+std::string zsh_function(Path group) {
+  const std::string name = group.empty() ? "_pyro" : "_pyro_" + joined(group, "_");
+  std::string out = name + "() {\n  local -a commands\n  commands=" + zsh_list(group) +
+                    "\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n"
+                    "  fi\n  local command=$words[2]\n  shift words\n  ((CURRENT--))\n"
+                    "  case $command in\n";
+  for (const proto::Group& g : proto::groups()) {
+    if (directly_in(g.path, group)) {
+      out += "  " + std::string(g.path.back()) + ") _pyro_" + joined(g.path, "_") + " ;;\n";
+    }
+  }
+  for (const Operation* op : commands()) {
+    if (directly_in(op->cli_path, group)) {
+      out += "  " + std::string(op->cli_path.back()) + ")\n" + zsh_command(*op) + "    ;;\n";
+    }
+  }
+  return out + "  esac\n}\n";
+}
+
+std::string zsh_names(const std::string& function, const char* command) {
+  return function + "() {\n  local -a names\n  names=(${(f)\"$(" + command +
+         ")\"})\n  compadd -a names\n}\n";
+}
+
 }  // namespace
 
 std::string zsh_completion() {
-  std::string out = "#compdef pyro\n_pyro_environments() {\n  local -a names\n  names=(${(f)\"$(" +
-                    std::string(kEnvironments) + ")\"})\n  compadd -a names\n}\n";
-  for (const proto::Group& g : proto::groups()) {
-    const std::string name(g.name);
-    out += "_pyro_" + name + "() {\n  local -a commands\n  commands=" + zsh_list(name) +
-           "\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n"
-           "  local command=$words[2]\n  shift words\n  ((CURRENT--))\n  case $command in\n";
-    for (const Operation* op : commands()) {
-      if (op->cli_path.size() == 2 && op->cli_path[0] == name) {
-        out += "  " + std::string(op->cli_path[1]) + ")\n" + zsh_command(*op) + "    ;;\n";
-      }
-    }
-    out += "  esac\n}\n";
-  }
-  out += "_pyro() {\n  local -a commands\n  commands=" + zsh_list("") +
-         "\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n"
-         "  local command=$words[2]\n  shift words\n  ((CURRENT--))\n  case $command in\n";
-  for (const proto::Group& g : proto::groups()) {
-    out += "  " + std::string(g.name) + ") _pyro_" + std::string(g.name) + " ;;\n";
-  }
-  for (const Operation* op : commands()) {
-    if (op->cli_path.size() == 1) {
-      out += "  " + std::string(op->cli_path[0]) + ")\n" + zsh_command(*op) + "    ;;\n";
-    }
-  }
+  std::string out = "#compdef pyro\n" + zsh_names("_pyro_environments", kEnvironments) +
+                    zsh_names("_pyro_workspaces", kWorkspaces) +
+                    // The words after "--" are completed as a command of their own.
+                    "_pyro_command() {\n  local at=${words[(i)--]}\n  ((at < CURRENT)) || return\n"
+                    "  words=(\"${(@)words[at+1,-1]}\")\n  ((CURRENT -= at))\n  _normal\n}\n";
+  for (const proto::Group& g : proto::groups()) out += zsh_function(g.path);
   // Works both when sourced and as a file in fpath, where the body is the function itself.
-  return out +
-         "  esac\n}\nif [[ $funcstack[1] == _pyro ]]; then\n  _pyro \"$@\"\nelse\n  compdef _pyro "
+  return out + zsh_function({}) +
+         "if [[ $funcstack[1] == _pyro ]]; then\n  _pyro \"$@\"\nelse\n  compdef _pyro "
          "pyro\nfi\n";
 }
 
 namespace {
 
-std::string fish_seen(const Operation& op) {
-  std::string out = "__fish_seen_subcommand_from";
-  if (op.cli_path.size() == 2) {
-    out += " " + std::string(op.cli_path[0]) + "; and __fish_seen_subcommand_from " +
-           std::string(op.cli_path[1]);
-  } else {
-    out += " " + std::string(op.cli_path[0]);
-  }
-  return out;
+// `__pyro_at PATH [N]`: whether the words so far are that command or group, with N positionals.
+std::string fish_at() {
+  std::string groups = "''";
+  for (const proto::Group& g : proto::groups()) groups += " '" + joined(g.path, " ") + "'";
+  std::string valued;
+  for (const Param* p : valued_options()) valued += " " + option_name(p->name);
+  return R"(function __pyro_at
+  set -l path
+  set -l count 0
+  set -l value no
+  for word in (commandline -opc)[2..]
+    if test $value = yes
+      set value no
+      continue
+    end
+    switch $word
+    case --
+      return 1
+    case)" +
+         valued +
+         R"(
+      set value yes
+    case '-*'
+    case '*'
+      switch "$path"
+      case )" +
+         groups + R"(
+        set -a path $word
+      case '*'
+        set count (math $count + 1)
+      end
+    end
+  end
+  test "$path" = "$argv[1]"; or return 1
+  test (count $argv) -eq 1; or test $count -eq $argv[2]
+end
+)";
 }
 
 std::string fish_quote(std::string_view text) {
@@ -255,38 +352,63 @@ std::string fish_quote(std::string_view text) {
   return out + "'";
 }
 
+std::string fish_when(const std::string& place) {
+  return "complete -c pyro -n \"__pyro_at " + place + "\"";
+}
+
+// " -a ..." for a word that `p` stands for; files are what fish offers by itself with -F.
+std::string fish_offer(const Param& p) {
+  switch (p.type) {
+    case ParamType::kEnvironment:
+      return std::string(" -a '(") + kEnvironments + ")'";
+    case ParamType::kWorkspace:
+      return std::string(" -a '(") + kWorkspaces + ")'";
+    case ParamType::kHostPath:
+      return " -F";
+    case ParamType::kChoice:
+      return " -a " + fish_quote(choices(p));
+    default:
+      return "";
+  }
+}
+
+std::string fish_command(const Operation& op) {
+  const std::string place = "'" + path(op) + "'";
+  std::string out;
+  for (const Param& p : op.options) {
+    out += fish_when(place) + " -l " + option_name(p.name).substr(2) + " -d " + fish_quote(p.help);
+    if (p.type == ParamType::kHostPath) {
+      out += " -r";
+    } else if (p.type != ParamType::kFlag) {
+      out += " -x";
+    }
+    out += fish_offer(p) + "\n";
+  }
+  for (std::size_t i = 0; i < op.positionals.size(); ++i) {
+    const Param& p = op.positionals[i];
+    const std::string offer = fish_offer(p);
+    if (offer.empty()) continue;
+    out += fish_when(place + (p.repeatable ? "" : " " + std::to_string(i))) + offer + "\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string fish_completion() {
-  std::string out = "# fish completion for pyro\ncomplete -c pyro -f\n";
-  for (const Name& n : names_in("")) {
-    out += "complete -c pyro -n __fish_use_subcommand -a " + n.name + " -d " +
-           fish_quote(n.summary) + "\n";
-  }
-  out +=
-      "complete -c pyro -n __fish_use_subcommand -s V -l version -d 'Show the version'\n"
-      "complete -c pyro -s h -l help -d 'Show help'\n";
-  for (const proto::Group& g : proto::groups()) {
-    const std::vector<Name> names = names_in(g.name);
-    for (const Name& n : names) {
-      out += "complete -c pyro -n '__fish_seen_subcommand_from " + std::string(g.name) +
-             "; and not __fish_seen_subcommand_from " + words(names) + "' -a " + n.name + " -d " +
+  std::string out = "# fish completion for pyro\n" + fish_at() + "complete -c pyro -f\n";
+  const auto names = [&](Path group) {
+    for (const Name& n : names_in(group)) {
+      out += fish_when("'" + joined(group, " ") + "'") + " -a " + n.name + " -d " +
              fish_quote(n.summary) + "\n";
     }
-  }
-  for (const Operation* op : commands()) {
-    const std::string when = "complete -c pyro -n '" + fish_seen(*op) + "'";
-    for (const Param& p : op->options) {
-      out += when + " -l " + option_name(p.name).substr(2) + " -d " + fish_quote(p.help);
-      if (p.type != ParamType::kFlag) out += " -x";
-      if (p.type == ParamType::kChoice) out += " -a " + fish_quote(choices(p));
-      out += "\n";
-    }
-    for (const Param& p : op->positionals) {
-      if (p.type == ParamType::kEnvironment) out += when + " -a '(" + kEnvironments + ")'\n";
-      if (p.type == ParamType::kChoice) out += when + " -a " + fish_quote(choices(p)) + "\n";
-    }
-  }
+  };
+  names({});
+  out += fish_when("''") +
+         " -s V -l version -d 'Show the version'\n"
+         "complete -c pyro -s h -l help -d 'Show help'\n";
+  for (const proto::Group& g : proto::groups()) names(g.path);
+  for (const Operation* op : commands()) out += fish_command(*op);
   return out;
 }
 

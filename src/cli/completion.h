@@ -1,5 +1,5 @@
-// Completion scripts, made from the table of operations. Names of environments are asked of
-// `pyro help --environments` when they are needed.
+// Completion scripts, made from the table of operations. Names of environments and of workspaces
+// are asked of `pyro help --environments` and `pyro help --workspaces` when they are needed.
 #pragma once
 
 #include <string>

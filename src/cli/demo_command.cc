@@ -1,9 +1,9 @@
 #include <boost/json/array.hpp>
 
 #include "base/text.h"
+#include "cli/call_view.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "cli/guest_output.h"
 #include "cli/json.h"
 #include "cli/progress.h"
 

@@ -15,8 +15,8 @@ enum Exit : int {
   kExitDenied = 3,
   kExitUnavailable = 4,
   kExitDeadline = 5,
-  kExitTimeout = 124,     // run: --timeout-seconds ended the command
-  kExitPyro = 125,        // run: pyro itself failed, also for wrong usage
+  kExitTimeout = 124,     // run, workspace exec: --timeout-seconds ended the command
+  kExitPyro = 125,        // the same: pyro itself failed, also for wrong usage
   kExitBrokenPipe = 141,  // 128 + SIGPIPE: nobody reads standard output any more
 };
 
@@ -41,7 +41,8 @@ inline constexpr std::array<ExitMeaning, 6> kRunExitMeanings{{
     {"128+n", "signal n ended the command"},
 }};
 
-// Of every command but run, whose own errors are all kExitPyro.
+// Of every command but those with an exit code of the guest (run, workspace exec), whose own errors
+// are all kExitPyro.
 constexpr int exit_code_for(Errc code) {
   switch (code) {
     case Errc::kInvalid:

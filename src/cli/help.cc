@@ -1,6 +1,7 @@
 #include "cli/help.h"
 
 #include <algorithm>
+#include <span>
 
 #include "cli/exit_code.h"
 #include "cli/parse.h"
@@ -59,7 +60,7 @@ const Row kHelpRow{.left = "-h, --help", .right = "Show this help"};
 
 std::vector<Row> exit_rows(const Operation& op) {
   std::vector<Row> rows;
-  if (op.name == "run") {
+  if (proto::find_command(op) != nullptr) {
     for (const ExitMeaning& m : kRunExitMeanings)
       rows.emplace_back(std::string(m.codes), std::string(m.meaning));
   } else {
@@ -75,7 +76,7 @@ std::string command_help(const Operation& op) {
     out += "\n" + wrap(paragraph, 0, 0) + "\n";
   std::vector<Row> arguments;
   for (const Param& p : op.positionals)
-    arguments.emplace_back(std::string(p.value_name), param_help(p));
+    arguments.emplace_back(positional_synopsis(p), param_help(p));
   out += table("Arguments", arguments);
   std::vector<Row> options;
   for (const Param& p : op.options) options.emplace_back(option_synopsis(p), param_help(p));
@@ -89,38 +90,48 @@ std::string command_help(const Operation& op) {
   return out;
 }
 
-std::string group_help(const std::string& name) {
+std::string joined(std::span<const std::string_view> words) {
+  std::string out;
+  for (const std::string_view word : words) out += (out.empty() ? "" : " ") + std::string(word);
+  return out;
+}
+
+// The commands below a group, named as they are after it.
+std::vector<Row> command_rows(std::span<const std::string_view> group, std::size_t named_from) {
   std::vector<Row> rows;
   for (const Operation& op : proto::operations()) {
-    if (op.cli_path.size() == 2 && op.cli_path[0] == name) {
-      rows.emplace_back(std::string(op.cli_path[1]), std::string(op.summary));
-    }
+    if (op.cli_path.size() <= group.size()) continue;
+    if (!std::ranges::equal(op.cli_path.first(group.size()), group)) continue;
+    rows.emplace_back(joined(op.cli_path.subspan(named_from)), std::string(op.summary));
   }
-  std::string summary;
-  for (const proto::Group& g : proto::groups()) {
-    if (g.name == name) summary = g.summary;
-  }
-  return "Usage: pyro " + name + " COMMAND [OPTIONS]\n\n" + summary + ".\n" +
-         table("Commands", rows) + table("Options", {kHelpRow}) + "\n\"pyro " + name +
+  return rows;
+}
+
+std::string group_help(const proto::Group& group) {
+  const std::string name = "pyro " + joined(group.path);
+  return "Usage: " + name + " COMMAND [OPTIONS]\n\n" + std::string(group.summary) + ".\n" +
+         table("Commands", command_rows(group.path, group.path.size())) +
+         table("Options", {kHelpRow}) + "\n\"" + name +
          " COMMAND --help\" describes one command.\n";
 }
 
 std::string top_help() {
-  std::vector<Row> rows;
+  std::vector<Row> single;
   for (const Operation& op : proto::operations()) {
-    if (op.cli_path.empty()) continue;
-    std::string path;
-    for (const std::string_view word : op.cli_path)
-      path += (path.empty() ? "" : " ") + std::string(word);
-    rows.emplace_back(std::move(path), std::string(op.summary));
+    if (op.cli_path.size() == 1) single.emplace_back(joined(op.cli_path), std::string(op.summary));
+  }
+  std::string groups;
+  for (const proto::Group& group : proto::groups()) {
+    if (group.path.size() == 1) groups += table(group.summary, command_rows(group.path, 0));
   }
   return "Usage: pyro COMMAND [OPTIONS]\n\n"
-         "Runs commands in throw-away microVMs of their own.\n" +
-         table("Commands", rows) +
+         "Runs commands in microVMs of their own.\n" +
+         table("Commands", single) + groups +
          table("Options", {kHelpRow, Row{.left = "-V, --version", .right = "Show the version"}}) +
          "\nFirst steps:\n"
          "  pyro doctor\n"
          "  pyro run debian:12 -- git --version\n"
+         "  pyro workspace create debian:12 --seed-path .\n"
          "\n\"pyro COMMAND --help\" describes one command.\n";
 }
 
@@ -138,20 +149,24 @@ std::string param_help(const Param& param) {
     }
   }
   if (!param.default_text.empty()) out += " [default: " + std::string(param.default_text) + "]";
+  if (param.required) out += " (must be given)";
   if (param.repeatable) out += " (may be repeated)";
   return out;
 }
 
-std::string option_synopsis(const Param& param) {
-  return option_name(param.name) +
-         (param.value_name.empty() ? "" : " " + std::string(param.value_name));
+std::string positional_synopsis(const Param& param) {
+  const std::string name = std::string(param.value_name) + (param.repeatable ? "..." : "");
+  return param.optional ? "[" + name + "]" : name;
 }
 
 std::string usage(const Operation& op) {
   std::string out = command_name(op);
   if (!op.options.empty()) out += " [OPTIONS]";
+  for (const Param& p : op.options) {
+    if (p.required) out += " " + option_synopsis(p);
+  }
   for (const Param& p : op.positionals) {
-    out += p.type == ParamType::kCommand ? " -- COMMAND [ARG...]" : " " + std::string(p.value_name);
+    out += p.type == ParamType::kCommand ? " -- COMMAND [ARG...]" : " " + positional_synopsis(p);
   }
   return out;
 }
@@ -161,7 +176,10 @@ std::string help_text(const std::vector<std::string>& path) {
   for (const Operation& op : proto::operations()) {
     if (!op.cli_path.empty() && std::ranges::equal(op.cli_path, path)) return command_help(op);
   }
-  return group_help(path[0]);
+  for (const proto::Group& group : proto::groups()) {
+    if (std::ranges::equal(group.path, path)) return group_help(group);
+  }
+  return top_help();
 }
 
 }  // namespace pyro::cli

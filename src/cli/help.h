@@ -9,7 +9,7 @@
 
 namespace pyro::cli {
 
-// Of pyro itself ({}), of a group ({"env"}) or of a command. 80 columns.
+// Of pyro itself ({}), of a group ({"env"}, {"workspace", "sync"}) or of a command. 80 columns.
 std::string help_text(const std::vector<std::string>& path);
 // pyro(1) in roff, man(7) macros.
 std::string man_page();
@@ -20,7 +20,7 @@ std::string reference_page();
 std::string param_help(const proto::Param& param);
 // "pyro run [OPTIONS] ENVIRONMENT -- COMMAND [ARG...]".
 std::string usage(const proto::Operation& operation);
-// "--vcpu-count N".
-std::string option_synopsis(const proto::Param& param);
+// "ENVIRONMENT", "[PATH]", "[WORKSPACE...]".
+std::string positional_synopsis(const proto::Param& param);
 
 }  // namespace pyro::cli

@@ -30,7 +30,11 @@ std::vector<std::string> path_of(const proto::Operation& op) {
 
 TEST(Help, EveryLevelMatchesItsGolden) {
   expect_golden("help.txt", help_text({}));
-  expect_golden("help_env.txt", help_text({"env"}));
+  for (const proto::Group& group : proto::groups()) {
+    std::string name = "help";
+    for (const std::string_view word : group.path) name += "_" + std::string(word);
+    expect_golden(name + ".txt", help_text({group.path.begin(), group.path.end()}));
+  }
   for (const proto::Operation& op : proto::operations()) {
     if (!op.cli_path.empty())
       expect_golden("help_" + file_name(op) + ".txt", help_text(path_of(op)));
@@ -176,19 +180,30 @@ TEST(Completion, FishAcceptsTheScript) {
 TEST(Completion, FishOffersWhatFits) {
   const std::string script =
       fish_completion() +
-      "function pyro; printf 'debian:12\\ndebian:12-base\\n'; end\n"
-      "for line in 'pyro d' 'pyro env p' 'pyro env pull debian:' 'pyro run --ne'\n"
+      "function pyro\n  switch $argv[2]\n    case --environments\n"
+      "      printf 'debian:12\\ndebian:12-base\\n'\n    case --workspaces\n"
+      "      printf 'ws-1\\nfix\\n'\n  end\nend\n"
+      "for line in 'pyro d' 'pyro env p' 'pyro env pull debian:' 'pyro run --ne' 'pyro workspace "
+      "s' "
+      "'pyro workspace snapshot ' 'pyro workspace snapshot delete f' 'pyro workspace delete fix w' "
+      "'pyro workspace snapshot delete fix w' 'pyro workspace create --name x deb' "
+      "'pyro workspace exec fix -- w'\n"
       "  complete -C $line | string replace -r '\\t.*' ''\nend\n";
   const auto checked = check_with({"/usr/bin/fish", "--no-config"}, script);
   if (!checked) GTEST_SKIP() << "fish is not installed";
-  EXPECT_EQ(checked->output, "demo\ndoctor\nprune\npull\ndebian:12\ndebian:12-base\n--network\n");
+  EXPECT_EQ(checked->output,
+            "demo\ndoctor\nprune\npull\ndebian:12\ndebian:12-base\n--network\n"
+            "snapshot\nstart\nstatus\nstop\nsummary\nsync\n"
+            "create\ndelete\nlist\nfix\nws-1\ndebian:12\ndebian:12-base\n");
 }
 
 // What bash offers at the end of `line`, one word after the other.
 std::string bash_offers(const std::string& line) {
   const std::string script =
       bash_completion() +
-      "pyro() { printf 'debian:12\\ndebian:12-base\\n'; }\n"
+      "pyro() { if [[ $2 == --workspaces ]]; then printf 'ws-1\\nfix\\n'; else "
+      "printf 'debian:12\\ndebian:12-base\\n'; fi; }\n"
+      "compopt() { COMPREPLY=(\"$*\"); }\n"
       "COMP_LINE='" +
       line + "'\nCOMP_POINT=${#COMP_LINE}\n_pyro\nprintf '%s ' \"${COMPREPLY[@]}\"\n";
   const auto checked = check_with({"/bin/bash"}, script);
@@ -196,7 +211,7 @@ std::string bash_offers(const std::string& line) {
 }
 
 TEST(Completion, BashOffersWhatFits) {
-  EXPECT_EQ(bash_offers("pyro "), "env run doctor demo completion help ");
+  EXPECT_EQ(bash_offers("pyro "), "env workspace run doctor demo completion help ");
   EXPECT_EQ(bash_offers("pyro d"), "doctor demo ");
   EXPECT_EQ(bash_offers("pyro env "), "list pull inspect prune --help ");
   EXPECT_EQ(bash_offers("pyro env pull "), "debian:12 debian:12-base ");
@@ -204,7 +219,16 @@ TEST(Completion, BashOffersWhatFits) {
   EXPECT_EQ(bash_offers("pyro run --ne"), "--network ");
   EXPECT_EQ(bash_offers("pyro run --mem-mib 2048 --boot "), "template cold ");
   EXPECT_EQ(bash_offers("pyro completion z"), "zsh ");
-  EXPECT_EQ(bash_offers("pyro run debian:12 -- --j"), " ");
+  EXPECT_EQ(bash_offers("pyro run debian:12 -- --j"), "-o default ");  // files
+  EXPECT_EQ(bash_offers("pyro workspace snapshot "), "create list delete --help ");
+  EXPECT_EQ(bash_offers("pyro workspace snapshot delete "), "ws-1 fix ");
+  EXPECT_EQ(bash_offers("pyro workspace snapshot delete fix "), " ");
+  EXPECT_EQ(bash_offers("pyro workspace delete fix w"), "ws-1 ");
+  EXPECT_EQ(bash_offers("pyro workspace sync push fix "), "-o default ");
+  EXPECT_EQ(bash_offers("pyro workspace export fix src --output "), "-o default ");
+  EXPECT_EQ(bash_offers("pyro workspace create --name x --secret A=b deb"),
+            "debian:12 debian:12-base ");
+  EXPECT_EQ(bash_offers("pyro workspace update fix --remove"), "--remove-label ");
 }
 
 TEST(Completion, EnvironmentNamesComeFromTheCatalogue) {

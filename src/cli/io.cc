@@ -61,12 +61,14 @@ Io ProcessIo::io() {
           .watch_interrupts = [] { return watch_interrupts(); }};
 }
 
-std::string printable(std::string_view text) {
+namespace {
+
+std::string escaped(std::string_view text, std::string_view kept) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;
   for (const char c : to_utf8(text)) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F) {
+    if ((byte < 0x20 && !kept.contains(c)) || byte == 0x7F) {
       out += "\\x";
       out += kDigits[byte >> 4];
       out += kDigits[byte & 0xF];
@@ -75,6 +77,16 @@ std::string printable(std::string_view text) {
     }
   }
   return out;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  return escaped(text, "\n\t");
+}
+
+std::string one_line(std::string_view text) {
+  return escaped(text, "");
 }
 
 }  // namespace pyro::cli

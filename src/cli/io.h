@@ -74,5 +74,7 @@ struct ProcessIo {
 // `text` fit for a terminal: control characters but newline and tab become \xNN, and what is not
 // UTF-8 becomes U+FFFD. Messages may quote a guest's console.
 std::string printable(std::string_view text);
+// The same for what must stay on its line: newlines and tabs become \xNN as well.
+std::string one_line(std::string_view text);
 
 }  // namespace pyro::cli

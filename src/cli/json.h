@@ -1,9 +1,11 @@
 // Results as JSON objects, exactly with the fields that the table of operations lists.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/client.h"
@@ -13,11 +15,22 @@ namespace pyro::cli {
 // Indented by two, keys sorted, ends with a newline.
 std::string pretty(const boost::json::value& value);
 
+// For any bytes: UTF-8, U+FFFD for what is not.
+boost::json::value json_text(std::string_view bytes);
+boost::json::value json_text_or_null(const std::string& bytes);  // null when empty
+boost::json::array json_texts(const std::vector<std::string>& list);
+// Under `name`; its exact bytes beside it, under NAME_base64, when UTF-8 lost any.
+void add_bytes(boost::json::object& out, const std::string& name, std::string_view bytes);
+
 // The bytes of one stream that were kept.
 struct Collected {
   std::string bytes;
   bool truncated = false;
 };
+
+// NAME as add_bytes() gives it, and NAME_truncated.
+void add_stream(boost::json::object& out, const std::string& name, const Collected& stream);
+boost::json::object to_json(const client::Timing& timing);
 
 boost::json::object to_json(const Error& error);
 boost::json::object to_json(const image::EnvironmentInfo& info);

@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/parse.h"
 #include "cli/render.h"
+#include "cli/workspace_commands.h"
 
 namespace pyro::cli {
 namespace {
@@ -29,6 +30,30 @@ Command command_for(std::string_view operation) {
       {"doctor", doctor},
       {"demo", demo},
       {"run", run},
+      {"workspace.create", workspace_create},
+      {"workspace.list", workspace_list},
+      {"workspace.status", workspace_status},
+      {"workspace.update", workspace_update},
+      {"workspace.delete", workspace_delete},
+      {"workspace.stop", workspace_stop},
+      {"workspace.start", workspace_start},
+      {"workspace.logs", workspace_logs},
+      {"workspace.exec", workspace_exec},
+      {"workspace.sync.push", sync_push},
+      {"workspace.export", workspace_export},
+      {"workspace.diff", workspace_diff},
+      {"workspace.snapshot.create", snapshot_create},
+      {"workspace.snapshot.list", snapshot_list},
+      {"workspace.snapshot.delete", snapshot_delete},
+      {"workspace.reset", workspace_reset},
+      {"workspace.file.list", file_list},
+      {"workspace.file.read", file_read},
+      {"workspace.file.write", file_write},
+      {"workspace.patch.apply", patch_apply},
+      {"workspace.disk.export", disk_export},
+      {"workspace.disk.list", disk_list},
+      {"workspace.disk.read", disk_read},
+      {"workspace.summary", workspace_summary},
   };
   for (const Row& row : kCommands) {
     if (row.name == operation) return row.command;
@@ -61,6 +86,9 @@ Result<int> call(const Invocation& invocation, Io& io, const Library& library) {
     case Invocation::Kind::kEnvironments:
       for (const std::string& name : library.environment_names()) text += name + "\n";
       break;
+    case Invocation::Kind::kWorkspaces:
+      for (const std::string& name : library.workspace_names(io.env)) text += name + "\n";
+      break;
   }
   if (invocation.kind == Invocation::Kind::kCommand) {
     if (const Command command = command_for(invocation.operation->name); command != nullptr) {
@@ -81,8 +109,9 @@ void show(const Error& error, bool json, Io& io) {
   }
 }
 
-bool is_run(const proto::Operation* operation) {
-  return operation != nullptr && operation->name == "run";
+// Whose exit codes are those of a command in the guest, so that pyro's own failures need one apart.
+bool runs_command(const proto::Operation* operation) {
+  return operation != nullptr && proto::find_command(*operation) != nullptr;
 }
 
 }  // namespace
@@ -95,22 +124,22 @@ int main_with(std::span<const std::string> words, Io& io, const Library& library
   const auto parsed = parse(words);
   if (!parsed) {
     show(parsed.error().error, parsed.error().json, io);
-    return is_run(parsed.error().operation) ? kExitPyro : kExitUsage;
+    return runs_command(parsed.error().operation) ? kExitPyro : kExitUsage;
   }
-  const bool run_command = is_run(parsed->operation);
+  const bool guest_code = runs_command(parsed->operation);
   const Result<int> code = call(*parsed, io, library);
   if (const auto& broken = io.out.error()) {
     // The reader has what it wanted (`pyro ... | head`): no reason to complain.
     if (broken->os_errno == EPIPE) return kExitBrokenPipe;
     show(*broken, false, io);
-    return run_command ? kExitPyro : kExitFailed;
+    return guest_code ? kExitPyro : kExitFailed;
   }
   if (code) return *code;
   if (const auto& broken = io.err.error(); broken && broken->os_errno == EPIPE) {
     return kExitBrokenPipe;
   }
   show(code.error(), parsed->flag("json"), io);
-  return run_command ? kExitPyro : exit_code_for(code.error().code);
+  return guest_code ? kExitPyro : exit_code_for(code.error().code);
 }
 
 }  // namespace pyro::cli

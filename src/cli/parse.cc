@@ -45,6 +45,14 @@ const Operation* operation_at(const std::vector<std::string>& path) {
   return nullptr;
 }
 
+bool is_identifier(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789";
+  return !name.empty() && !kDigits.contains(name[0]) &&
+         name.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") ==
+             std::string_view::npos;
+}
+
 class Parser {
  public:
   explicit Parser(std::span<const std::string> words) : words_(words) {}
@@ -93,6 +101,7 @@ class Parser {
       if (only == "--man") return Invocation{.kind = Invocation::Kind::kManPage};
       if (only == "--markdown") return Invocation{.kind = Invocation::Kind::kReference};
       if (only == "--environments") return Invocation{.kind = Invocation::Kind::kEnvironments};
+      if (only == "--workspaces") return Invocation{.kind = Invocation::Kind::kWorkspaces};
     }
     for (std::size_t i = from; i < words_.size(); ++i) {
       const std::string& word = words_[i];
@@ -151,13 +160,6 @@ class Parser {
     return command_name(*operation_) + " --help shows its options";
   }
 
-  [[nodiscard]] const Param* guest_command() const {
-    for (const Param& p : operation_->positionals) {
-      if (p.type == ParamType::kCommand) return &p;
-    }
-    return nullptr;
-  }
-
   Result<Invocation> command(const Operation& op) {
     operation_ = &op;
     Invocation out{.operation = &op};
@@ -166,7 +168,7 @@ class Parser {
     for (; at_ < words_.size(); ++at_) {
       const std::string& word = words_[at_];
       if (options && word == "--") {
-        if (guest_command() != nullptr) {
+        if (proto::find_command(op) != nullptr) {
           out.command.assign(words_.begin() + static_cast<std::ptrdiff_t>(at_) + 1, words_.end());
           separator_ = true;
           break;
@@ -187,19 +189,33 @@ class Parser {
   Result<void> positional(const std::string& word, std::size_t& next, Invocation& out) {
     if (next < operation_->positionals.size()) {
       const Param& param = operation_->positionals[next];
-      if (param.type == ParamType::kCommand) return needs_separator();
+      if (param.type == ParamType::kCommand) return needs_separator(out);
       PYRO_CHECK(check_value(param, std::string(param.value_name), word));
       out.values.emplace_back(param.name, word);
-      ++next;
+      if (!param.repeatable) ++next;
       return {};
     }
-    return fail_hint(Errc::kInvalid,
-                     "unexpected argument " + quoted(word) + " of " + command_name(*operation_),
-                     see_help());
+    return fail_hint(
+        Errc::kInvalid,
+        "unexpected argument" + unless_secret(word, out) + " of " + command_name(*operation_),
+        see_help());
+  }
+
+  [[nodiscard]] bool has_secret(const Invocation& out) const {
+    return std::ranges::any_of(operation_->options,
+                               [&](const Param& p) { return p.secret && out.flag(p.name); });
+  }
+
+  // A word that is not understood after a secret may be the rest of a value with blanks in it.
+  [[nodiscard]] std::string unless_secret(const std::string& word, const Invocation& out) const {
+    return has_secret(out) ? "" : " " + quoted(word);
   }
 
   // Shows the line as it should have been: at_ is at the first word of the command.
-  [[nodiscard]] std::unexpected<Error> needs_separator() const {
+  [[nodiscard]] std::unexpected<Error> needs_separator(const Invocation& out) const {
+    if (has_secret(out)) {
+      return fail_hint(Errc::kInvalid, "the command for the guest must follow \"--\"", see_help());
+    }
     const std::vector<std::string> before(words_.begin(),
                                           words_.begin() + static_cast<std::ptrdiff_t>(at_));
     std::vector<std::string> after(words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
@@ -211,23 +227,35 @@ class Parser {
   Result<void> complete(std::size_t given, const Invocation& out) const {
     for (std::size_t i = given; i < operation_->positionals.size(); ++i) {
       const Param& param = operation_->positionals[i];
+      if (param.optional || out.flag(param.name)) continue;
       if (param.type != ParamType::kCommand) {
         return fail_hint(Errc::kInvalid,
                          std::string(param.value_name) + " is missing after " +
                              quoted(command_name(*operation_)),
-                         param.type == ParamType::kEnvironment
-                             ? "pyro env list shows the environments"
-                             : see_help());
+                         where_names_are(param));
       }
       if (!separator_ || out.command.empty()) {
         return fail_hint(Errc::kInvalid,
                          separator_ ? "there is no command after \"--\""
                                     : "a command is missing: it must follow \"--\"",
                          "for example: " + command_name(*operation_) + " " +
-                             shell_quote(out.text("environment")) + " -- git --version");
+                             shell_quote(out.text(operation_->positionals[0].name)) +
+                             " -- git --version");
       }
     }
+    for (const Param& param : operation_->options) {
+      if (!param.required || out.flag(param.name)) continue;
+      return fail_hint(Errc::kInvalid, option_name(param.name) + " is missing",
+                       "add " + option_synopsis(param));
+    }
     return {};
+  }
+
+  // The next step of somebody who gave no name, or a wrong one.
+  [[nodiscard]] std::string where_names_are(const Param& param) const {
+    if (param.type == ParamType::kEnvironment) return "pyro env list shows the environments";
+    if (param.type == ParamType::kWorkspace) return "pyro workspace list shows the workspaces";
+    return see_help();
   }
 
   Result<void> option(const std::string& word, Invocation& out) {
@@ -241,9 +269,10 @@ class Parser {
     }
     if (param == nullptr) {
       const std::string near = did_you_mean(name, names);
-      return fail_hint(Errc::kInvalid,
-                       "unknown option " + quoted(name) + " of " + command_name(*operation_),
-                       near.empty() ? see_help() : "did you mean " + quoted(near) + "?");
+      return fail_hint(
+          Errc::kInvalid,
+          "unknown option" + unless_secret(name, out) + " of " + command_name(*operation_),
+          near.empty() ? see_help() : "did you mean " + quoted(near) + "?");
     }
     const bool again =
         std::ranges::any_of(out.values, [&](const auto& v) { return v.first == param->name; });
@@ -264,9 +293,12 @@ class Parser {
       value = words_[++at_];
     } else {
       return fail_hint(Errc::kInvalid, name + " needs a value",
-                       "for example: " + name + " " + std::string(param->default_text));
+                       param->default_text.empty()
+                           ? "write " + option_synopsis(*param)
+                           : "for example: " + name + " " + std::string(param->default_text));
     }
     PYRO_CHECK(check_value(*param, name, value));
+    if (param->type == ParamType::kPair) PYRO_CHECK(check_pair(*param, name, value, out));
     out.values.emplace_back(param->name, std::move(value));
     return {};
   }
@@ -296,7 +328,47 @@ class Parser {
     }
     if (param.type == ParamType::kEnvironment && value.empty()) {
       return fail_hint(Errc::kInvalid, "the name of the environment is empty",
-                       "pyro env list shows the environments");
+                       where_names_are(param));
+    }
+    if (param.type == ParamType::kWorkspace && value.empty()) {
+      return fail_hint(Errc::kInvalid, "the name of the workspace is empty",
+                       where_names_are(param));
+    }
+    if (param.type == ParamType::kHostPath && value.empty()) {
+      return fail_hint(Errc::kInvalid, "the path for " + shown + " is empty", see_help());
+    }
+    return {};
+  }
+
+  Result<void> check_pair(const Param& param, const std::string& shown, const std::string& value,
+                          const Invocation& out) const {
+    const std::size_t equals = value.find('=');
+    const std::string name = value.substr(0, equals);
+    const std::string wanted = shown + " needs " + std::string(param.value_name);
+    const std::string given = param.secret ? "" : ", not " + quoted(value);
+    if (equals == std::string::npos && !param.value_optional) {
+      return fail_hint(Errc::kInvalid, wanted + given + ": there is no \"=\"", see_help());
+    }
+    if (name.empty() || (param.identifier && !is_identifier(name))) {
+      return fail_hint(Errc::kInvalid,
+                       wanted + given +
+                           (param.identifier ? ": the name must be letters, digits and _, and "
+                                               "begin with no digit"
+                                             : ": the name is empty"),
+                       see_help());
+    }
+    if (param.value_optional && equals != std::string::npos &&
+        !is_identifier(value.substr(equals + 1))) {
+      return fail_hint(Errc::kInvalid,
+                       wanted + given +
+                           ": the variable must be letters, digits and _, and begin "
+                           "with no digit",
+                       see_help());
+    }
+    for (const auto& [other, unused] : out.pairs(param.name)) {
+      if (other != name) continue;
+      return fail_hint(Errc::kInvalid, shown + " names " + quoted(name) + " twice",
+                       "leave one of them out");
     }
     return {};
   }
@@ -322,10 +394,42 @@ std::string Invocation::text(std::string_view name) const {
 }
 
 int Invocation::integer(std::string_view name) const {
+  return static_cast<int>(integer64(name));
+}
+
+std::int64_t Invocation::integer64(std::string_view name) const {
   const std::string value = text(name);
-  int number = 0;
+  std::int64_t number = 0;
   std::from_chars(value.data(), value.data() + value.size(), number);
   return number;
+}
+
+std::optional<int> Invocation::given_integer(std::string_view name) const {
+  if (!flag(name)) return std::nullopt;
+  return integer(name);
+}
+
+std::vector<std::string> Invocation::all(std::string_view name) const {
+  std::vector<std::string> out;
+  for (const auto& [given, value] : values) {
+    if (given == name) out.push_back(value);
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> Invocation::pairs(std::string_view name) const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string& value : all(name)) {
+    const std::size_t equals = value.find('=');
+    out.emplace_back(value.substr(0, equals),
+                     equals == std::string::npos ? value : value.substr(equals + 1));
+  }
+  return out;
+}
+
+std::unexpected<Error> refuse(const Invocation& call, std::string message) {
+  return fail_hint(Errc::kInvalid, std::move(message),
+                   command_name(*call.operation) + " --help shows its options");
 }
 
 std::expected<Invocation, ParseFailure> parse(std::span<const std::string> words) {
@@ -336,6 +440,11 @@ std::string option_name(std::string_view param) {
   std::string name = "--" + std::string(param);
   std::ranges::replace(name, '_', '-');
   return name;
+}
+
+std::string option_synopsis(const Param& param) {
+  return option_name(param.name) +
+         (param.value_name.empty() ? "" : " " + std::string(param.value_name));
 }
 
 std::string command_name(const proto::Operation& operation) {

@@ -4,6 +4,9 @@
 // like options, every refusal must name its next step, and building CLI11's objects for every
 // command costs more than the whole of `pyro --version`.
 //
+// What is wrong with a secret is said without repeating any of it: even the part before its '=' may
+// be the start of a value.
+//
 // Rules: options may stand before, between and after positionals, as "--name value" or
 // "--name=value", never shortened; "--" ends them. Where a command takes words for a guest, those
 // must follow "--".
@@ -11,6 +14,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +34,7 @@ struct Invocation {
     kManPage,       // pyro help --man (not shown in help: for packaging)
     kReference,     // pyro help --markdown (the same)
     kEnvironments,  // pyro help --environments: one name a line (for completion scripts)
+    kWorkspaces,    // pyro help --workspaces: the same
   };
   Kind kind = Kind::kCommand;
   const proto::Operation* operation = nullptr;  // kCommand
@@ -37,10 +42,17 @@ struct Invocation {
   std::vector<std::pair<std::string_view, std::string>> values;  // by parameter name, as given
   std::vector<std::string> command;                              // the words after "--"
 
-  [[nodiscard]] bool flag(std::string_view name) const;
+  [[nodiscard]] bool flag(std::string_view name) const;  // also: whether a value was given
   // As given, else the default; "" when there is neither. Checked by the parser already.
   [[nodiscard]] std::string text(std::string_view name) const;
   [[nodiscard]] int integer(std::string_view name) const;
+  [[nodiscard]] std::int64_t integer64(std::string_view name) const;
+  // nullopt unless it was given.
+  [[nodiscard]] std::optional<int> given_integer(std::string_view name) const;
+  // Every value of one that may be repeated, in the order given.
+  [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
+  // The same for NAME=VALUE; of NAME alone the value is NAME.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> pairs(std::string_view name) const;
 };
 
 struct ParseFailure {
@@ -54,6 +66,10 @@ std::expected<Invocation, ParseFailure> parse(std::span<const std::string> words
 
 // "vcpu_count" -> "--vcpu-count".
 std::string option_name(std::string_view param);
+// "--vcpu-count N".
+std::string option_synopsis(const proto::Param& param);
+// For values that do not fit together: kInvalid, with the command's help as the next step.
+std::unexpected<Error> refuse(const Invocation& call, std::string message);
 // "pyro env pull".
 std::string command_name(const proto::Operation& operation);
 

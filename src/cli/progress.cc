@@ -6,7 +6,6 @@
 namespace pyro::cli {
 namespace {
 
-constexpr auto kRedrawEvery = std::chrono::milliseconds(50);
 constexpr int kBarWidth = 20;
 
 // The longest start of `text` of at most `columns` code points.
@@ -23,7 +22,7 @@ std::string cut(const std::string& text, std::size_t columns) {
 
 std::string progress_line(const std::string& environment, const image::PullProgress& progress,
                           int columns) {
-  std::string line = "[pull] " + environment + " [";
+  std::string line = "[pull] " + environment + (environment.empty() ? "[" : " [");
   if (progress.fraction >= 0) {
     const double fraction = std::clamp(progress.fraction, 0.0, 1.0);
     const auto full = static_cast<std::size_t>(std::floor(fraction * kBarWidth));
@@ -35,9 +34,27 @@ std::string progress_line(const std::string& environment, const image::PullProgr
   }
   line += progress.phase;
   if (!progress.detail.empty()) line += ": " + progress.detail;
+  return fit_line(line, columns);
+}
+
+std::string fit_line(const std::string& text, int columns) {
+  std::string line = text;
   std::ranges::replace(line, '\n', ' ');
   // The last column stays free: some terminals wrap when it is written.
   return cut(printable(line), static_cast<std::size_t>(std::max(columns - 1, 1)));
+}
+
+void StatusLine::draw(const std::function<std::string(int columns)>& text, bool urgent) {
+  if (!io_.err_tty) return;
+  if (drawn_ && !urgent && io_.now() - last_draw_ < every_) return;
+  (void)io_.err.write("\r" + text(io_.err_columns ? io_.err_columns() : 80) + "\033[K");
+  drawn_ = true;
+  last_draw_ = io_.now();
+}
+
+void StatusLine::clear() {
+  if (drawn_) (void)io_.err.write("\r\033[K");
+  drawn_ = false;
 }
 
 void PullDisplay::phase(std::string_view name) {
@@ -45,29 +62,17 @@ void PullDisplay::phase(std::string_view name) {
   clear();
   last_phase_ = name;
   if (lines_ == Lines::kHidden) return;
-  (void)io_.err.write(
-      printable("[pull] phase=" + std::string(name) + " environment=" + environment_) + "\n");
+  (void)io_.err.write(printable("[pull] phase=" + std::string(name) +
+                                (environment_.empty() ? "" : " environment=" + environment_)) +
+                      "\n");
 }
 
 void PullDisplay::update(const image::PullProgress& progress) {
   if (progress.phase == "ready") return;  // said when the pull has returned
   if (!io_.err_tty) return phase(progress.phase);
   const bool new_phase = progress.phase != last_phase_;
-  if (drawn_ && !new_phase && io_.now() - last_draw_ < kRedrawEvery) return;
   last_phase_ = progress.phase;
-  draw(progress);
-}
-
-void PullDisplay::draw(const image::PullProgress& progress) {
-  const int columns = io_.err_columns ? io_.err_columns() : 80;
-  (void)io_.err.write("\r" + progress_line(environment_, progress, columns) + "\033[K");
-  drawn_ = true;
-  last_draw_ = io_.now();
-}
-
-void PullDisplay::clear() {
-  if (drawn_) (void)io_.err.write("\r\033[K");
-  drawn_ = false;
+  bar_.draw([&](int columns) { return progress_line(environment_, progress, columns); }, new_phase);
 }
 
 }  // namespace pyro::cli

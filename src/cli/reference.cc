@@ -42,9 +42,7 @@ std::string man_command(const Operation& op) {
   for (const auto& list : {op.positionals, op.options}) {
     for (const Param& p : list) {
       out += ".TP\n.B " +
-             roff(p.type != proto::ParamType::kFlag && &list[0] == op.positionals.data()
-                      ? std::string(p.value_name)
-                      : option_synopsis(p)) +
+             roff(&list[0] == op.positionals.data() ? positional_synopsis(p) : option_synopsis(p)) +
              "\n" + roff(param_help(p)) + "\n";
     }
   }
@@ -95,6 +93,10 @@ std::string_view type_name(FieldType type) {
       return "list of objects";
     case FieldType::kNumberMap:
       return "object of numbers";
+    case FieldType::kStringMap:
+      return "object of strings";
+    case FieldType::kFreeObject:
+      return "object";
   }
   return "";
 }
@@ -127,7 +129,7 @@ std::string reference_command(const Operation& op) {
   if (!op.positionals.empty() || !op.options.empty()) {
     out += "\n| Argument | Meaning |\n| --- | --- |\n";
     for (const Param& p : op.positionals)
-      out += "| " + code(p.value_name) + " | " + cell(param_help(p)) + " |\n";
+      out += "| " + code(positional_synopsis(p)) + " | " + cell(param_help(p)) + " |\n";
     for (const Param& p : op.options) {
       out += "| " + code(option_synopsis(p)) + " | " + cell(param_help(p)) + " |\n";
     }
@@ -158,21 +160,23 @@ std::string reference_exit_codes(std::string_view title, std::span<const ExitMea
 
 std::string man_page() {
   std::string out = ".TH PYRO 1 \"\" \"pyro " + std::string(kVersion) + "\" \"User Commands\"\n";
-  out += ".SH NAME\npyro \\- run commands in throw\\-away microVMs\n";
+  out += ".SH NAME\npyro \\- run commands in microVMs of their own\n";
   out += ".SH SYNOPSIS\n";
   for (const Operation& op : proto::operations()) {
     if (!op.cli_path.empty()) out += ".B " + roff(usage(op)) + "\n.br\n";
   }
   out += ".B pyro \\-\\-version\n";
   out +=
-      ".SH DESCRIPTION\npyro gives every command a virtual machine of its own, cloned from a "
-      "booted template in a fraction of a second and deleted afterwards.\n";
+      ".SH DESCRIPTION\npyro run gives a command a virtual machine of its own, cloned from a "
+      "booted template in a fraction of a second and deleted afterwards. pyro workspace keeps one "
+      "for as long as it is wanted.\n";
   out += ".PP\nEvery command has \\fB\\-\\-help\\fR.\n";
   out += ".SH COMMANDS\n";
   for (const Operation& op : proto::operations()) {
     if (!op.cli_path.empty()) out += man_command(op);
   }
-  out += ".SH EXIT STATUS\n" + man_exit_codes("pyro run", kRunExitMeanings) +
+  out += ".SH EXIT STATUS\n" +
+         man_exit_codes("pyro run and pyro workspace exec", kRunExitMeanings) +
          man_exit_codes("Other commands", kExitMeanings);
   out += ".SH ENVIRONMENT\n";
   for (const Variable& v : kVariables) out += ".TP\n.B " + roff(v.name) + "\n" + roff(v.doc) + "\n";
@@ -196,7 +200,7 @@ std::string reference_page() {
     if (!op.cli_path.empty()) out += reference_command(op);
   }
   out += "\n## Exit codes\n";
-  out += reference_exit_codes("`pyro run`", kRunExitMeanings);
+  out += reference_exit_codes("`pyro run` and `pyro workspace exec`", kRunExitMeanings);
   out += reference_exit_codes("Other commands", kExitMeanings);
   out += "\n141 (128 + SIGPIPE) from any command: nobody reads its standard output any more.\n";
   out += "\n## Environment variables\n\n| Variable | Meaning |\n| --- | --- |\n";

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "base/text.h"
+#include "cli/call_view.h"
 #include "cli/commands.h"
-#include "cli/guest_output.h"
 #include "cli/progress.h"
 #include "cli/testing.h"
 #include "sys/fd.h"

@@ -11,6 +11,7 @@
 
 #include "base/version.h"
 #include "cli/main.h"
+#include "cli/workspace_testing.h"
 
 namespace pyro::cli::testing {
 
@@ -36,6 +37,7 @@ class FakeBackend : public Backend {
   std::vector<std::string> calls;
   bool fresh = false;
   int interrupt_fd = -1;
+  FakeWorkspaces kept;
 
   static image::EnvironmentInfo environment(const std::string& name, bool installed) {
     image::EnvironmentInfo info;
@@ -129,6 +131,7 @@ class FakeBackend : public Backend {
     }
     return execute(command, observer);
   }
+  client::Workspaces& workspaces() override { return kept; }
   Result<client::DoctorReport> doctor(bool again) override {
     PYRO_CHECK(enter("doctor"));
     fresh = again;
@@ -192,6 +195,15 @@ struct Call {
 
   int run(std::vector<std::string> words) { return run_with(std::move(words), out); }
 
+  // The call and all that came of it, for golden files.
+  std::string transcript(const std::vector<std::string>& words) {
+    const int code = run(words);
+    std::string text = "$ pyro";
+    for (const std::string& word : words) text += " " + (word.empty() ? "''" : one_line(word));
+    text += "\n" + out.text + (err.text.empty() ? "" : "(stderr)\n" + err.text);
+    return text + "= " + std::to_string(code) + "\n\n";
+  }
+
   int run_with(std::vector<std::string> words, Sink& sink) {
     auto time = std::chrono::steady_clock::time_point{} + std::chrono::hours(1);
     Io io{.out = sink,
@@ -209,13 +221,15 @@ struct Call {
 
  private:
   Library library() {
-    return {.open = [this](const sys::Environment&) -> Result<std::shared_ptr<Backend>> {
-              ++opened;
-              // Lent, so that the test can look at it afterwards.
-              return std::shared_ptr<Backend>(std::shared_ptr<void>(), &backend);
-            },
-            .environment_names =
-                [] { return std::vector<std::string>{"debian:12", "debian:12-base"}; }};
+    return {
+        .open = [this](const sys::Environment&) -> Result<std::shared_ptr<Backend>> {
+          ++opened;
+          // Lent, so that the test can look at it afterwards.
+          return std::shared_ptr<Backend>(std::shared_ptr<void>(), &backend);
+        },
+        .environment_names = [] { return std::vector<std::string>{"debian:12", "debian:12-base"}; },
+        .workspace_names =
+            [](const sys::Environment&) { return std::vector<std::string>{"fix", "ws-1"}; }};
   }
 };
 

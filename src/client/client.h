@@ -164,11 +164,12 @@ class Pyro {
   Result<ExecResult> run_in_vm(const CreateOptions& create, const ExecOptions& exec,
                                const RunObserver& observer);
 
-  // Lives as long as this object.
-  Workspaces& workspaces();
 
   // `fresh` measures again what is otherwise cached for this boot of the host.
   Result<DoctorReport> doctor(bool fresh);
+
+  // MicroVMs that stay; lives as long as this object.
+  Workspaces& workspaces();
 
  private:
   struct Impl;

@@ -421,7 +421,8 @@ Result<SnapshotInfo> LocalWorkspaces::create_snapshot(const std::string& workspa
                       .kind = "named",
                       .created_at = taken.created_at,
                       .entry_count = taken.entry_count,
-                      .bytes_written = taken.bytes_written};
+                      .bytes_written = taken.bytes_written,
+                      .workspace_id = id};
 }
 
 Result<SnapshotList> LocalWorkspaces::list_snapshots(const std::string& workspace) {
@@ -449,7 +450,9 @@ Result<SnapshotInfo> LocalWorkspaces::delete_snapshot(const std::string& workspa
   }
   PYRO_CHECK(ask(list.workspace_id, proto::DropSnapshot::kName,
                  proto::encode(proto::DropSnapshot{.name = name})));
-  return *found;
+  SnapshotInfo gone = *found;
+  gone.workspace_id = list.workspace_id;
+  return gone;
 }
 
 Result<ResetResult> LocalWorkspaces::reset(const std::string& workspace,

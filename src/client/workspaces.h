@@ -171,6 +171,7 @@ struct SnapshotInfo {
   std::string snapshot_name, kind;  // baseline, named
   double created_at = 0;
   std::int64_t entry_count = 0, bytes_written = 0;
+  std::string workspace_id;  // where it is the result of a call; in a list, that of the list
 };
 struct SnapshotList {
   std::string workspace_id;

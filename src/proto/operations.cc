@@ -1,70 +1,15 @@
 #include "proto/operations.h"
 
+#include <algorithm>
 #include <array>
 
-#include "proto/limits.h"
+#include "proto/operations_params.h"
+#include "proto/operations_workspace.h"
 
 namespace pyro::proto {
 namespace {
 
 using enum FieldType;
-
-// ---- parameters shared by several operations
-
-constexpr Param kEnvironmentParam{
-    .name = "environment",
-    .type = ParamType::kEnvironment,
-    .value_name = "ENVIRONMENT",
-    .help = "Name of an environment of the catalogue, for example debian:12"};
-constexpr Param kVmIdParam{
-    .name = "vm_id", .value_name = "VM_ID", .help = "Id that create_vm returned"};
-constexpr Param kVcpuCount{.name = "vcpu_count",
-                           .type = ParamType::kInteger,
-                           .value_name = "N",
-                           .default_text = "1",
-                           .help = "Virtual CPUs of the guest",
-                           .min = kVcpuCountRange.low,
-                           .max = kVcpuCountRange.high};
-constexpr Param kMemMib{.name = "mem_mib",
-                        .type = ParamType::kInteger,
-                        .value_name = "N",
-                        .default_text = "1024",
-                        .help = "Memory of the guest in MiB",
-                        .min = kMemMibRange.low,
-                        .max = kMemMibRange.high};
-constexpr Param kTimeoutSeconds{
-    .name = "timeout_seconds",
-    .type = ParamType::kInteger,
-    .value_name = "N",
-    .default_text = "30",
-    .help = "Stop the command after this many seconds, counted from its start",
-    .min = kTimeoutSecondsRange.low,
-    .max = kTimeoutSecondsRange.high};
-constexpr Param kTtlSeconds{.name = "ttl_seconds",
-                            .type = ParamType::kInteger,
-                            .value_name = "N",
-                            .default_text = "600",
-                            .help = "Delete the VM at the latest after this many seconds",
-                            .min = kTtlSecondsRange.low,
-                            .max = kTtlSecondsRange.high};
-constexpr Param kNetwork{.name = "network",
-                         .type = ParamType::kFlag,
-                         .help = "Give the guest a network (not in this version: refused)"};
-constexpr Param kAllowHostCompat{
-    .name = "allow_host_compat",
-    .type = ParamType::kFlag,
-    .help = "Allow a weaker backend when no guest can run (not in this version: refused)"};
-constexpr std::array<std::string_view, 2> kBootChoices{"template", "cold"};
-constexpr Param kBoot{.name = "boot",
-                      .type = ParamType::kChoice,
-                      .value_name = "HOW",
-                      .default_text = "template",
-                      .help = "Clone a booted template, or boot a kernel for this VM alone",
-                      .choices = kBootChoices};
-constexpr Param kJson{.name = "json",
-                      .type = ParamType::kFlag,
-                      .help = "Print one JSON object on standard output instead of text",
-                      .cli_only = true};
 
 constexpr std::array kEnvironmentOnly{kEnvironmentParam};
 constexpr std::array kVmIdOnly{kVmIdParam};
@@ -176,12 +121,6 @@ constexpr std::array<Field, 16> kExecFields{{
     {.name = "vm_id", .doc = "Id of the VM"},
 }};
 
-constexpr Param kCommandParam{.name = "command",
-                              .type = ParamType::kCommand,
-                              .value_name = "COMMAND",
-                              .help =
-                                  "Program and arguments; they reach the guest word for word, "
-                                  "without a shell"};
 constexpr std::array kRunPositionals{kEnvironmentParam, kCommandParam};
 constexpr std::array kRunOptions{kVcpuCount, kMemMib,          kTimeoutSeconds, kTtlSeconds,
                                  kNetwork,   kAllowHostCompat, kBoot,           kJson};
@@ -359,7 +298,7 @@ constexpr std::array kVmErrors{Errc::kInvalid,     Errc::kNotFound, Errc::kConfl
                                Errc::kUnavailable, Errc::kDeadline, Errc::kInternal};
 constexpr std::array kReapErrors{Errc::kUnavailable, Errc::kInternal};
 
-constexpr std::array<Operation, 16> kOperations{{
+constexpr std::array<Operation, 5> kMainOperations{{
     {.name = "run",
      .method = "run_in_vm",
      .tool = "vm_run",
@@ -410,6 +349,8 @@ constexpr std::array<Operation, 16> kOperations{{
      .result = kPruneFields,
      .errors = kEnvPruneErrors,
      .examples = kEnvPruneExamples},
+}};
+constexpr std::array<Operation, 11> kOtherOperations{{
     {.name = "doctor",
      .cli_path = kDoctorPath,
      .summary = "Check whether a guest can run on this host",
@@ -492,7 +433,21 @@ constexpr std::array<Operation, 16> kOperations{{
      .errors = kReapErrors},
 }};
 
-constexpr std::array<Group, 1> kGroups{{{"env", "Manage environments"}}};
+constexpr std::array<std::string_view, 1> kEnvPath{"env"};
+constexpr std::array<Group, 1> kEnvGroups{{{kEnvPath, "Manage environments"}}};
+
+template <class T, std::size_t N, std::size_t M>
+constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::array<T, M>& b) {
+  std::array<T, N + M> out{};
+  std::ranges::copy(a, out.begin());
+  std::ranges::copy(b, out.begin() + N);
+  return out;
+}
+
+// All of it in the order in which help lists it.
+constexpr auto kOperations =
+    joined(joined(kMainOperations, kWorkspaceOperations), kOtherOperations);
+constexpr auto kGroups = joined(kEnvGroups, kWorkspaceGroups);
 
 }  // namespace
 
@@ -515,6 +470,13 @@ const Param* find_param(const Operation& operation, std::string_view name) {
     for (const Param& param : list) {
       if (param.name == name) return &param;
     }
+  }
+  return nullptr;
+}
+
+const Param* find_command(const Operation& operation) {
+  for (const Param& param : operation.positionals) {
+    if (param.type == ParamType::kCommand) return &param;
   }
   return nullptr;
 }

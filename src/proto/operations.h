@@ -19,6 +19,9 @@ enum class ParamType : std::uint8_t {
   kString,       // any text
   kChoice,       // one of choices
   kEnvironment,  // the name of a catalogue entry
+  kWorkspace,    // the id or the name of a workspace
+  kHostPath,     // a file or folder of the host
+  kPair,         // NAME=VALUE on the command line, repeatable; elsewhere a map
   kCommand,      // words after "--" on the command line; elsewhere a list of words, or a string
                  // for /bin/sh -c
 };
@@ -32,7 +35,12 @@ struct Param {
   std::int64_t min = 0, max = 0;              // kInteger
   std::span<const std::string_view> choices;  // kChoice
   bool repeatable = false;
-  bool cli_only = false;  // means nothing to a library call (--json)
+  bool optional = false;        // a positional that may be left out; only the last
+  bool required = false;        // an option that must be given
+  bool identifier = false;      // kPair: the name is [A-Za-z_][A-Za-z0-9_]*
+  bool value_optional = false;  // kPair: NAME alone will do
+  bool secret = false;          // no message repeats what was given
+  bool cli_only = false;        // means nothing to a library call (--json)
 };
 
 enum class FieldType : std::uint8_t {
@@ -43,7 +51,9 @@ enum class FieldType : std::uint8_t {
   kObject,
   kStringList,
   kObjectList,
-  kNumberMap,  // names that depend on the host; every value a number
+  kNumberMap,   // names that depend on the host; every value a number
+  kStringMap,   // names that a person chose; every value a string
+  kFreeObject,  // its fields depend on something else, which doc names
 };
 
 struct Field {
@@ -67,16 +77,16 @@ struct Operation {
   std::span<const std::string_view> cli_path;     // {"env", "list"}; empty: not on the command line
   std::string_view summary;                       // one sentence without a full stop
   std::span<const std::string_view> description;  // paragraphs
-  std::span<const Param> positionals;             // all required, in order
+  std::span<const Param> positionals;  // in order; the last may be optional or repeatable
   std::span<const Param> options;
   std::span<const Field> result;  // the JSON object; empty: the command has no --json
   std::span<const Errc> errors;
   std::span<const Example> examples;
 };
 
-// A word of the command line that only holds other commands.
+// A place of the command line that only holds other commands.
 struct Group {
-  std::string_view name;
+  std::span<const std::string_view> path;  // {"workspace", "sync"}
   std::string_view summary;
 };
 
@@ -87,5 +97,7 @@ std::span<const Group> groups();
 const Operation* find_operation(std::string_view name);
 // Of an operation's positionals and options; nullptr when there is none.
 const Param* find_param(const Operation& operation, std::string_view name);
+// The words for a guest, when the operation takes such.
+const Param* find_command(const Operation& operation);
 
 }  // namespace pyro::proto

@@ -39,6 +39,8 @@ void check_param(const Param& param, const std::string& where) {
   EXPECT_EQ(param.type == ParamType::kChoice, !param.choices.empty()) << where;
   if (param.type == ParamType::kInteger) {
     EXPECT_LT(param.min, param.max) << where;
+  }
+  if (param.type == ParamType::kInteger && !param.default_text.empty()) {
     std::int64_t value = 0;
     const std::string_view text = param.default_text;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -48,6 +50,24 @@ void check_param(const Param& param, const std::string& where) {
   }
   if (param.type == ParamType::kChoice && !param.default_text.empty()) {
     EXPECT_NE(std::ranges::find(param.choices, param.default_text), param.choices.end()) << where;
+  }
+  EXPECT_TRUE(param.type == ParamType::kPair ||
+              (!param.identifier && !param.value_optional && !param.secret))
+      << where;
+}
+
+// Whatever stands after a word that may be missing or come several times could not be told from it.
+void check_positionals(const Operation& op) {
+  for (const Param& param : op.positionals) {
+    EXPECT_NE(param.type, ParamType::kFlag) << op.name;
+    EXPECT_FALSE(param.required) << op.name << ": a positional is required unless it is optional";
+    if (&param == &op.positionals.back()) continue;
+    EXPECT_FALSE(param.optional || param.repeatable) << op.name << " " << param.name;
+    EXPECT_NE(param.type, ParamType::kCommand) << op.name << " " << param.name;
+  }
+  for (const Param& param : op.options) {
+    EXPECT_FALSE(param.optional) << op.name << " " << param.name << ": every option is";
+    EXPECT_FALSE(param.required && !param.default_text.empty()) << op.name << " " << param.name;
   }
 }
 
@@ -80,6 +100,7 @@ TEST(Operations, EveryEntryIsCompleteAndConsistent) {
         EXPECT_EQ(find_param(op, param.name), &param);
       }
     }
+    check_positionals(op);
     check_fields(op.result, name);
     if (op.cli_path.empty()) continue;
     EXPECT_FALSE(op.description.empty()) << name;
@@ -89,16 +110,20 @@ TEST(Operations, EveryEntryIsCompleteAndConsistent) {
 }
 
 TEST(Operations, EveryGroupHoldsACommandAndEveryPathItsGroup) {
+  std::set<std::vector<std::string_view>> paths;
   for (const Group& group : groups()) {
+    EXPECT_TRUE(paths.insert({group.path.begin(), group.path.end()}).second);
     EXPECT_TRUE(std::ranges::any_of(operations(), [&](const Operation& op) {
-      return op.cli_path.size() == 2 && op.cli_path[0] == group.name;
-    })) << group.name;
+      return op.cli_path.size() == group.path.size() + 1 &&
+             std::ranges::equal(op.cli_path.first(group.path.size()), group.path);
+    })) << group.path.back();
   }
   for (const Operation& op : operations()) {
-    if (op.cli_path.size() < 2) continue;
-    EXPECT_TRUE(std::ranges::any_of(groups(), [&](const Group& group) {
-      return group.name == op.cli_path[0];
-    })) << op.name;
+    EXPECT_FALSE(paths.contains({op.cli_path.begin(), op.cli_path.end()})) << op.name;
+    for (std::size_t n = 1; n < op.cli_path.size(); ++n) {
+      const auto above = op.cli_path.first(n);
+      EXPECT_TRUE(paths.contains({above.begin(), above.end()})) << op.name;
+    }
   }
 }
 
@@ -114,6 +139,62 @@ TEST(Operations, TheStableInterfaceOfRunIsThere) {
   EXPECT_EQ(find_param(*run, "mem_mib")->default_text, "1024");
   EXPECT_EQ(find_param(*run, "timeout_seconds")->default_text, "30");
   EXPECT_EQ(find_param(*run, "ttl_seconds")->default_text, "600");
+}
+
+TEST(Operations, TheStableInterfaceOfWorkspacesIsThere) {
+  struct Row {
+    const char *name, *method, *tool;
+    std::vector<const char*> params;
+  };
+  const std::vector<Row> rows{
+      {"workspace.create",
+       "create_workspace",
+       "workspace_create",
+       {"environment", "vcpu_count", "mem_mib", "ttl_seconds", "network_policy",
+        "allow_host_compat", "seed_path", "secret", "secret_file"}},
+      {"workspace.sync.push",
+       "push_workspace_sync",
+       "workspace_sync_push",
+       {"workspace_id", "source_path", "dest"}},
+      {"workspace.exec",
+       "exec_workspace",
+       "workspace_exec",
+       {"workspace_id", "command", "timeout_seconds", "secret_env"}},
+      {"workspace.export",
+       "export_workspace",
+       "workspace_export",
+       {"workspace_id", "path", "output"}},
+      {"workspace.diff", "diff_workspace", "workspace_diff", {"workspace_id"}},
+      {"workspace.snapshot.create",
+       "create_snapshot",
+       "snapshot_create",
+       {"workspace_id", "snapshot_name"}},
+      {"workspace.snapshot.list", "list_snapshots", "snapshot_list", {"workspace_id"}},
+      {"workspace.snapshot.delete",
+       "delete_snapshot",
+       "snapshot_delete",
+       {"workspace_id", "snapshot_name"}},
+      {"workspace.reset", "reset_workspace", "workspace_reset", {"workspace_id", "snapshot"}},
+      {"workspace.status", "status_workspace", "workspace_status", {"workspace_id"}},
+      {"workspace.logs", "logs_workspace", "workspace_logs", {"workspace_id"}},
+      {"workspace.delete", "delete_workspace", "workspace_delete", {"workspace_id"}},
+  };
+  for (const Row& row : rows) {
+    const Operation* op = find_operation(row.name);
+    ASSERT_NE(op, nullptr) << row.name;
+    EXPECT_EQ(op->method, row.method);
+    EXPECT_EQ(op->tool, row.tool);
+    for (const char* param : row.params) {
+      EXPECT_NE(find_param(*op, param), nullptr) << row.name << " " << param;
+    }
+  }
+  const Operation& create = *find_operation("workspace.create");
+  EXPECT_EQ(find_param(create, "vcpu_count")->default_text, "1");
+  EXPECT_EQ(find_param(create, "mem_mib")->default_text, "1024");
+  EXPECT_EQ(find_param(create, "network_policy")->default_text, "off");
+  EXPECT_EQ(find_param(create, "ttl_seconds")->default_text, "");
+  EXPECT_TRUE(find_param(create, "secret")->secret);
+  EXPECT_EQ(find_param(*find_operation("workspace.reset"), "snapshot")->default_text, "baseline");
 }
 
 }  // namespace

@@ -1,34 +1,177 @@
 # fish completion for pyro
+function __pyro_at
+  set -l path
+  set -l count 0
+  set -l value no
+  for word in (commandline -opc)[2..]
+    if test $value = yes
+      set value no
+      continue
+    end
+    switch $word
+    case --
+      return 1
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --boot --ttl-action --network-policy --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode
+      set value yes
+    case '-*'
+    case '*'
+      switch "$path"
+      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace disk'
+        set -a path $word
+      case '*'
+        set count (math $count + 1)
+      end
+    end
+  end
+  test "$path" = "$argv[1]"; or return 1
+  test (count $argv) -eq 1; or test $count -eq $argv[2]
+end
 complete -c pyro -f
-complete -c pyro -n __fish_use_subcommand -a env -d 'Manage environments'
-complete -c pyro -n __fish_use_subcommand -a run -d 'Run one command in a fresh microVM'
-complete -c pyro -n __fish_use_subcommand -a doctor -d 'Check whether a guest can run on this host'
-complete -c pyro -n __fish_use_subcommand -a demo -d 'Show create, start, exec and delete step by step'
-complete -c pyro -n __fish_use_subcommand -a completion -d 'Print a completion script for bash, zsh or fish'
-complete -c pyro -n __fish_use_subcommand -a help -d 'Show help'
-complete -c pyro -n __fish_use_subcommand -s V -l version -d 'Show the version'
+complete -c pyro -n "__pyro_at ''" -a env -d 'Manage environments'
+complete -c pyro -n "__pyro_at ''" -a workspace -d 'Work in microVMs that stay'
+complete -c pyro -n "__pyro_at ''" -a run -d 'Run one command in a fresh microVM'
+complete -c pyro -n "__pyro_at ''" -a doctor -d 'Check whether a guest can run on this host'
+complete -c pyro -n "__pyro_at ''" -a demo -d 'Show create, start, exec and delete step by step'
+complete -c pyro -n "__pyro_at ''" -a completion -d 'Print a completion script for bash, zsh or fish'
+complete -c pyro -n "__pyro_at ''" -a help -d 'Show help'
+complete -c pyro -n "__pyro_at ''" -s V -l version -d 'Show the version'
 complete -c pyro -s h -l help -d 'Show help'
-complete -c pyro -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from list pull inspect prune' -a list -d 'List the environments of the catalogue'
-complete -c pyro -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from list pull inspect prune' -a pull -d 'Install or repair an environment'
-complete -c pyro -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from list pull inspect prune' -a inspect -d 'Show and check one environment'
-complete -c pyro -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from list pull inspect prune' -a prune -d 'Remove environments and templates that are not needed'
-complete -c pyro -n '__fish_seen_subcommand_from run' -l vcpu-count -d 'Virtual CPUs of the guest' -x
-complete -c pyro -n '__fish_seen_subcommand_from run' -l mem-mib -d 'Memory of the guest in MiB' -x
-complete -c pyro -n '__fish_seen_subcommand_from run' -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
-complete -c pyro -n '__fish_seen_subcommand_from run' -l ttl-seconds -d 'Delete the VM at the latest after this many seconds' -x
-complete -c pyro -n '__fish_seen_subcommand_from run' -l network -d 'Give the guest a network (not in this version: refused)'
-complete -c pyro -n '__fish_seen_subcommand_from run' -l allow-host-compat -d 'Allow a weaker backend when no guest can run (not in this version: refused)'
-complete -c pyro -n '__fish_seen_subcommand_from run' -l boot -d 'Clone a booted template, or boot a kernel for this VM alone' -x -a 'template cold'
-complete -c pyro -n '__fish_seen_subcommand_from run' -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n '__fish_seen_subcommand_from run' -a '(pyro help --environments 2>/dev/null)'
-complete -c pyro -n '__fish_seen_subcommand_from env; and __fish_seen_subcommand_from list' -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n '__fish_seen_subcommand_from env; and __fish_seen_subcommand_from pull' -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n '__fish_seen_subcommand_from env; and __fish_seen_subcommand_from pull' -a '(pyro help --environments 2>/dev/null)'
-complete -c pyro -n '__fish_seen_subcommand_from env; and __fish_seen_subcommand_from inspect' -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n '__fish_seen_subcommand_from env; and __fish_seen_subcommand_from inspect' -a '(pyro help --environments 2>/dev/null)'
-complete -c pyro -n '__fish_seen_subcommand_from env; and __fish_seen_subcommand_from prune' -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n '__fish_seen_subcommand_from doctor' -l fresh -d 'Measure again what is otherwise remembered until the host reboots'
-complete -c pyro -n '__fish_seen_subcommand_from doctor' -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n '__fish_seen_subcommand_from demo' -l network -d 'Give the guest a network (not in this version: refused)'
-complete -c pyro -n '__fish_seen_subcommand_from demo' -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
+complete -c pyro -n "__pyro_at 'env'" -a list -d 'List the environments of the catalogue'
+complete -c pyro -n "__pyro_at 'env'" -a pull -d 'Install or repair an environment'
+complete -c pyro -n "__pyro_at 'env'" -a inspect -d 'Show and check one environment'
+complete -c pyro -n "__pyro_at 'env'" -a prune -d 'Remove environments and templates that are not needed'
+complete -c pyro -n "__pyro_at 'workspace'" -a sync -d 'Copy into a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a snapshot -d 'Keep states of a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a file -d 'Work with files of a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a patch -d 'Apply patches to a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a disk -d 'Read a stopped workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a create -d 'Create a workspace and start it'
+complete -c pyro -n "__pyro_at 'workspace'" -a list -d 'List all workspaces'
+complete -c pyro -n "__pyro_at 'workspace'" -a status -d 'Show one workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a update -d 'Change name, labels or TTL of a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a delete -d 'Delete workspaces and all they hold'
+complete -c pyro -n "__pyro_at 'workspace'" -a stop -d 'Stop a workspace and keep what it holds'
+complete -c pyro -n "__pyro_at 'workspace'" -a start -d 'Start a stopped workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a logs -d 'Show the commands that ran in a workspace and their output'
+complete -c pyro -n "__pyro_at 'workspace'" -a exec -d 'Run one command in a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a export -d 'Copy a file or a folder out of a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a diff -d 'Show what changed since the workspace was created'
+complete -c pyro -n "__pyro_at 'workspace'" -a reset -d 'Go back to the baseline or to a snapshot'
+complete -c pyro -n "__pyro_at 'workspace'" -a summary -d 'Show what happened in a workspace since its last reset'
+complete -c pyro -n "__pyro_at 'workspace sync'" -a push -d 'Copy a folder or an archive into a workspace'
+complete -c pyro -n "__pyro_at 'workspace snapshot'" -a create -d 'Keep /workspace as it is under a name'
+complete -c pyro -n "__pyro_at 'workspace snapshot'" -a list -d 'List the baseline and the snapshots of a workspace'
+complete -c pyro -n "__pyro_at 'workspace snapshot'" -a delete -d 'Delete a snapshot'
+complete -c pyro -n "__pyro_at 'workspace file'" -a list -d 'List files of a workspace'
+complete -c pyro -n "__pyro_at 'workspace file'" -a read -d 'Print a file of a workspace'
+complete -c pyro -n "__pyro_at 'workspace file'" -a write -d 'Write a file of a workspace'
+complete -c pyro -n "__pyro_at 'workspace patch'" -a apply -d 'Apply a patch to a workspace'
+complete -c pyro -n "__pyro_at 'workspace disk'" -a export -d 'Copy a file or a folder out of a stopped workspace'
+complete -c pyro -n "__pyro_at 'workspace disk'" -a list -d 'List files of a stopped workspace'
+complete -c pyro -n "__pyro_at 'workspace disk'" -a read -d 'Print a file of a stopped workspace'
+complete -c pyro -n "__pyro_at 'run'" -l vcpu-count -d 'Virtual CPUs of the guest' -x
+complete -c pyro -n "__pyro_at 'run'" -l mem-mib -d 'Memory of the guest in MiB' -x
+complete -c pyro -n "__pyro_at 'run'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
+complete -c pyro -n "__pyro_at 'run'" -l ttl-seconds -d 'Delete the VM at the latest after this many seconds' -x
+complete -c pyro -n "__pyro_at 'run'" -l network -d 'Give the guest a network (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'run'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'run'" -l boot -d 'Clone a booted template, or boot a kernel for this VM alone' -x -a 'template cold'
+complete -c pyro -n "__pyro_at 'run'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'run' 0" -a '(pyro help --environments 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'env list'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'env pull'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'env pull' 0" -a '(pyro help --environments 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'env inspect'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'env inspect' 0" -a '(pyro help --environments 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'env prune'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace create'" -l vcpu-count -d 'Virtual CPUs of the guest' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l mem-mib -d 'Memory of the guest in MiB' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l ttl-seconds -d 'Let the workspace expire after this many seconds; without it, it stays until it is deleted' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l ttl-action -d 'What happens then: stop it and delete it a day later, or delete it at once' -x -a 'stop delete'
+complete -c pyro -n "__pyro_at 'workspace create'" -l network-policy -d 'Network of the guest (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'workspace create'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'workspace create'" -l seed-path -d 'Folder or archive of the host that /workspace begins with' -r -F
+complete -c pyro -n "__pyro_at 'workspace create'" -l git-tracked -d 'Take only what git tracks in the folder'
+complete -c pyro -n "__pyro_at 'workspace create'" -l secret -d 'Give the guest a secret; other users of this host can see the value in the list of processes, so prefer --secret-file' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l secret-file -d 'Give the guest the content of a file as a secret' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l name -d 'A name that stands wherever the id can stand' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l label -d 'Keep a label with the workspace' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l env -d 'Set a variable for every command in the workspace' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l id-only -d 'Print the id and nothing else'
+complete -c pyro -n "__pyro_at 'workspace create'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace create' 0" -a '(pyro help --environments 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace list'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace status'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace status' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace update'" -l name -d 'Give it this name' -x
+complete -c pyro -n "__pyro_at 'workspace update'" -l clear-name -d 'Take its name away'
+complete -c pyro -n "__pyro_at 'workspace update'" -l label -d 'Add or replace a label' -x
+complete -c pyro -n "__pyro_at 'workspace update'" -l remove-label -d 'Remove a label' -x
+complete -c pyro -n "__pyro_at 'workspace update'" -l ttl-seconds -d 'Let it expire after this many seconds, from now on' -x
+complete -c pyro -n "__pyro_at 'workspace update'" -l no-ttl -d 'Let it stay until it is deleted'
+complete -c pyro -n "__pyro_at 'workspace update'" -l ttl-action -d 'What happens when it expires' -x -a 'stop delete'
+complete -c pyro -n "__pyro_at 'workspace update'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace update' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace delete'" -l all -d 'Delete every workspace there is'
+complete -c pyro -n "__pyro_at 'workspace delete'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace delete'" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace stop'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace stop' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace start'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace start' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace logs'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace logs' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace exec'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
+complete -c pyro -n "__pyro_at 'workspace exec'" -l secret-env -d 'Give the command a secret of the workspace in a variable, by default of the same name' -x
+complete -c pyro -n "__pyro_at 'workspace exec'" -l cwd -d 'Folder to run in, absolute or below /workspace' -x
+complete -c pyro -n "__pyro_at 'workspace exec'" -l env -d 'Set a variable for this command' -x
+complete -c pyro -n "__pyro_at 'workspace exec'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace exec' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace sync push'" -l dest -d 'Folder in the workspace, absolute or below /workspace' -x
+complete -c pyro -n "__pyro_at 'workspace sync push'" -l git-tracked -d 'Take only what git tracks in the folder'
+complete -c pyro -n "__pyro_at 'workspace sync push'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace sync push' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace sync push' 1" -F
+complete -c pyro -n "__pyro_at 'workspace export'" -l output -d 'Where to put it on the host' -r -F
+complete -c pyro -n "__pyro_at 'workspace export'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace export' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace diff'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace diff' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace snapshot create'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace snapshot create' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace snapshot list'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace snapshot list' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace snapshot delete'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace snapshot delete' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace reset'" -l snapshot -d 'Snapshot to go back to' -x
+complete -c pyro -n "__pyro_at 'workspace reset'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace reset' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace file list'" -l recursive -d 'Go into folders'
+complete -c pyro -n "__pyro_at 'workspace file list'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace file list' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace file read'" -l max-bytes -d 'Refuse a file of more bytes' -x
+complete -c pyro -n "__pyro_at 'workspace file read'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace file read' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace file write'" -l input -d 'File of the host with the content; otherwise standard input' -r -F
+complete -c pyro -n "__pyro_at 'workspace file write'" -l mode -d 'Permission bits, for example 0755; without it 0644' -x
+complete -c pyro -n "__pyro_at 'workspace file write'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace file write' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace patch apply'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace patch apply' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace patch apply' 1" -F
+complete -c pyro -n "__pyro_at 'workspace disk export'" -l output -d 'Where to put it on the host' -r -F
+complete -c pyro -n "__pyro_at 'workspace disk export'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace disk export' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace disk list'" -l recursive -d 'Go into folders'
+complete -c pyro -n "__pyro_at 'workspace disk list'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace disk list' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace disk read'" -l max-bytes -d 'Refuse a file of more bytes' -x
+complete -c pyro -n "__pyro_at 'workspace disk read'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace disk read' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace summary'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace summary' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'doctor'" -l fresh -d 'Measure again what is otherwise remembered until the host reboots'
+complete -c pyro -n "__pyro_at 'doctor'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'demo'" -l network -d 'Give the guest a network (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'demo'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'completion' 0" -a 'bash zsh fish'

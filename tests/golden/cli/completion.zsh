@@ -4,6 +4,18 @@ _pyro_environments() {
   names=(${(f)"$(pyro help --environments 2>/dev/null)"})
   compadd -a names
 }
+_pyro_workspaces() {
+  local -a names
+  names=(${(f)"$(pyro help --workspaces 2>/dev/null)"})
+  compadd -a names
+}
+_pyro_command() {
+  local at=${words[(i)--]}
+  ((at < CURRENT)) || return
+  words=("${(@)words[at+1,-1]}")
+  ((CURRENT -= at))
+  _normal
+}
 _pyro_env() {
   local -a commands
   commands=('list:List the environments of the catalogue' 'pull:Install or repair an environment' 'inspect:Show and check one environment' 'prune:Remove environments and templates that are not needed')
@@ -39,9 +51,284 @@ _pyro_env() {
     ;;
   esac
 }
+_pyro_workspace() {
+  local -a commands
+  commands=('sync:Copy into a workspace' 'snapshot:Keep states of a workspace' 'file:Work with files of a workspace' 'patch:Apply patches to a workspace' 'disk:Read a stopped workspace' 'create:Create a workspace and start it' 'list:List all workspaces' 'status:Show one workspace' 'update:Change name, labels or TTL of a workspace' 'delete:Delete workspaces and all they hold' 'stop:Stop a workspace and keep what it holds' 'start:Start a stopped workspace' 'logs:Show the commands that ran in a workspace and their output' 'exec:Run one command in a workspace' 'export:Copy a file or a folder out of a workspace' 'diff:Show what changed since the workspace was created' 'reset:Go back to the baseline or to a snapshot' 'summary:Show what happened in a workspace since its last reset')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  sync) _pyro_workspace_sync ;;
+  snapshot) _pyro_workspace_snapshot ;;
+  file) _pyro_workspace_file ;;
+  patch) _pyro_workspace_patch ;;
+  disk) _pyro_workspace_disk ;;
+  create)
+    _arguments -S \
+      '--vcpu-count[Virtual CPUs of the guest]:N: ' \
+      '--mem-mib[Memory of the guest in MiB]:N: ' \
+      '--ttl-seconds[Let the workspace expire after this many seconds; without it, it stays until it is deleted]:N: ' \
+      '--ttl-action[What happens then\: stop it and delete it a day later, or delete it at once]:ACTION:(stop delete)' \
+      '--network-policy[Network of the guest (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '--allow-host-compat[Allow a weaker backend when no guest can run (not in this version\: refused)]' \
+      '--seed-path[Folder or archive of the host that /workspace begins with]:PATH:_files' \
+      '--git-tracked[Take only what git tracks in the folder]' \
+      '*--secret[Give the guest a secret; other users of this host can see the value in the list of processes, so prefer --secret-file]:NAME=VALUE: ' \
+      '*--secret-file[Give the guest the content of a file as a secret]:NAME=PATH: ' \
+      '--name[A name that stands wherever the id can stand]:NAME: ' \
+      '*--label[Keep a label with the workspace]:NAME=VALUE: ' \
+      '*--env[Set a variable for every command in the workspace]:NAME=VALUE: ' \
+      '--id-only[Print the id and nothing else]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:ENVIRONMENT:_pyro_environments'
+    ;;
+  list)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    ;;
+  status)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  update)
+    _arguments -S \
+      '--name[Give it this name]:NAME: ' \
+      '--clear-name[Take its name away]' \
+      '*--label[Add or replace a label]:NAME=VALUE: ' \
+      '*--remove-label[Remove a label]:NAME: ' \
+      '--ttl-seconds[Let it expire after this many seconds, from now on]:N: ' \
+      '--no-ttl[Let it stay until it is deleted]' \
+      '--ttl-action[What happens when it expires]:ACTION:(stop delete)' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  delete)
+    _arguments -S \
+      '--all[Delete every workspace there is]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '*:WORKSPACE:_pyro_workspaces'
+    ;;
+  stop)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  start)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  logs)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  exec)
+    _arguments -S \
+      '--timeout-seconds[Stop the command after this many seconds, counted from its start]:N: ' \
+      '*--secret-env[Give the command a secret of the workspace in a variable, by default of the same name]:NAME[=VARIABLE]: ' \
+      '--cwd[Folder to run in, absolute or below /workspace]:PATH: ' \
+      '*--env[Set a variable for this command]:NAME=VALUE: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '*:command:_pyro_command'
+    ;;
+  export)
+    _arguments -S \
+      '--output[Where to put it on the host]:HOST_PATH:_files' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:PATH: '
+    ;;
+  diff)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  reset)
+    _arguments -S \
+      '--snapshot[Snapshot to go back to]:NAME: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  summary)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  esac
+}
+_pyro_workspace_sync() {
+  local -a commands
+  commands=('push:Copy a folder or an archive into a workspace')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  push)
+    _arguments -S \
+      '--dest[Folder in the workspace, absolute or below /workspace]:PATH: ' \
+      '--git-tracked[Take only what git tracks in the folder]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:SOURCE_PATH:_files'
+    ;;
+  esac
+}
+_pyro_workspace_snapshot() {
+  local -a commands
+  commands=('create:Keep /workspace as it is under a name' 'list:List the baseline and the snapshots of a workspace' 'delete:Delete a snapshot')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  create)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:NAME: '
+    ;;
+  list)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  delete)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:NAME: '
+    ;;
+  esac
+}
+_pyro_workspace_file() {
+  local -a commands
+  commands=('list:List files of a workspace' 'read:Print a file of a workspace' 'write:Write a file of a workspace')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  list)
+    _arguments -S \
+      '--recursive[Go into folders]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2::PATH: '
+    ;;
+  read)
+    _arguments -S \
+      '--max-bytes[Refuse a file of more bytes]:N: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:PATH: '
+    ;;
+  write)
+    _arguments -S \
+      '--input[File of the host with the content; otherwise standard input]:HOST_PATH:_files' \
+      '--mode[Permission bits, for example 0755; without it 0644]:OCTAL: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:PATH: '
+    ;;
+  esac
+}
+_pyro_workspace_patch() {
+  local -a commands
+  commands=('apply:Apply a patch to a workspace')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  apply)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2::PATCH_FILE:_files'
+    ;;
+  esac
+}
+_pyro_workspace_disk() {
+  local -a commands
+  commands=('export:Copy a file or a folder out of a stopped workspace' 'list:List files of a stopped workspace' 'read:Print a file of a stopped workspace')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  export)
+    _arguments -S \
+      '--output[Where to put it on the host]:HOST_PATH:_files' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:PATH: '
+    ;;
+  list)
+    _arguments -S \
+      '--recursive[Go into folders]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2::PATH: '
+    ;;
+  read)
+    _arguments -S \
+      '--max-bytes[Refuse a file of more bytes]:N: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:PATH: '
+    ;;
+  esac
+}
 _pyro() {
   local -a commands
-  commands=('env:Manage environments' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
+  commands=('env:Manage environments' 'workspace:Work in microVMs that stay' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
   if ((CURRENT == 2)); then
     _describe command commands
     return
@@ -51,6 +338,7 @@ _pyro() {
   ((CURRENT--))
   case $command in
   env) _pyro_env ;;
+  workspace) _pyro_workspace ;;
   run)
     _arguments -S \
       '--vcpu-count[Virtual CPUs of the guest]:N: ' \
@@ -63,7 +351,7 @@ _pyro() {
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:ENVIRONMENT:_pyro_environments' \
-      '*::command:_normal'
+      '*:command:_pyro_command'
     ;;
   doctor)
     _arguments -S \
