@@ -7,6 +7,8 @@ namespace pyro::core {
 namespace asio = io::asio;
 
 io::Task<void> Rest::go_on() {
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  if (!paused_) co_return Result<void>{};
   PYRO_CO_CHECK(co_await guest_.vm().resume());
   paused_ = false;
   const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -20,9 +22,7 @@ io::Task<Rest::Awake> Rest::wake() {
   Awake awake(this);
   if (!paused_ && !pausing_) co_return awake;
   // Left half done it would be neither asleep nor awake.
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  PYRO_CO_TRY(const auto turn, co_await turns_.take());
-  if (paused_) PYRO_CO_CHECK(co_await go_on());
+  PYRO_CO_CHECK(co_await io::to_the_end(go_on()));
   co_return awake;
 }
 

@@ -23,10 +23,6 @@ using store::WorkspaceState;
 
 namespace {
 
-// What must be done to its end once it was begun, whoever has stopped waiting for it.
-#define PYRO_CO_UNCANCELLABLE() \
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())
-
 constexpr std::size_t kMostSnapshotName = 63;
 constexpr std::size_t kMostSecretBytes = 256U << 10;  // together: they travel in one request
 
@@ -266,8 +262,7 @@ io::Task<std::vector<proto::Stage>> Workspace::start(OnPhase on_phase) {
   co_return co_await bring_up(std::move(on_phase));
 }
 
-io::Task<void> Workspace::stop() {
-  PYRO_CO_UNCANCELLABLE();
+io::Task<void> Workspace::do_stop() {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (!sandbox_) co_return Result<void>{};
   sys::fault_point("stop.begun");
@@ -284,8 +279,7 @@ io::Task<void> Workspace::stop() {
   co_return Result<void>{};
 }
 
-io::Task<void> Workspace::remove() {
-  PYRO_CO_UNCANCELLABLE();
+io::Task<void> Workspace::do_remove() {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (removed_) co_return Result<void>{};
   // From here on it goes, also when this process does not live to see it. A record that cannot be
@@ -479,8 +473,7 @@ io::Task<boost::json::object> Workspace::forward_offline(proto::ForwardWorkspace
 
 // ---- snapshots and reset
 
-io::Task<proto::SnapshotTaken> Workspace::take_snapshot(std::string name) {
-  PYRO_CO_UNCANCELLABLE();
+io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   PYRO_CO_CHECK(check_snapshot_name(name));
   PYRO_CO_CHECK(check_started());
@@ -560,8 +553,7 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
   co_return taken;
 }
 
-io::Task<void> Workspace::drop_snapshot(std::string name) {
-  PYRO_CO_UNCANCELLABLE();
+io::Task<void> Workspace::do_drop_snapshot(std::string name) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   PYRO_CO_CHECK(check_snapshot_name(name));
   PYRO_CO_CHECK(store_.remove_snapshot(name));
@@ -580,8 +572,7 @@ Result<void> Workspace::remove_unneeded() {
   return {};
 }
 
-io::Task<std::vector<proto::Stage>> Workspace::reset(std::string snapshot, OnPhase on_phase) {
-  PYRO_CO_UNCANCELLABLE();
+io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, OnPhase on_phase) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
   PYRO_CO_TRY(const auto snapshots, store_.snapshots());

@@ -68,10 +68,20 @@ class Workspace {
 
   // Nothing to do when it is started.
   io::Task<std::vector<proto::Stage>> start(OnPhase on_phase);
+  // These are done to their end once they were begun, whoever stops waiting for it.
   // An error: what the guest had not written yet may be lost; it is stopped all the same.
-  io::Task<void> stop();
+  io::Task<void> stop() { return io::to_the_end(do_stop()); }
   // Machine, folder and name go.
-  io::Task<void> remove();
+  io::Task<void> remove() { return io::to_the_end(do_remove()); }
+  io::Task<proto::SnapshotTaken> take_snapshot(std::string name) {
+    return io::to_the_end(do_take_snapshot(std::move(name)));
+  }
+  io::Task<void> drop_snapshot(std::string name) {
+    return io::to_the_end(do_drop_snapshot(std::move(name)));
+  }
+  io::Task<std::vector<proto::Stage>> reset(std::string snapshot, OnPhase on_phase) {
+    return io::to_the_end(do_reset(std::move(snapshot), std::move(on_phase)));
+  }
   Result<void> update(const proto::UpdateWorkspace& change, double now);
 
   io::Task<proto::ExecWorkspaceResult> exec(proto::ExecWorkspace request,
@@ -81,16 +91,17 @@ class Workspace {
                                         std::shared_ptr<rpc::Stream> client, OnPhase on_phase);
   Result<void> note(const proto::NoteWorkspace& note);
 
-  io::Task<proto::SnapshotTaken> take_snapshot(std::string name);
-  io::Task<void> drop_snapshot(std::string name);
-  io::Task<std::vector<proto::Stage>> reset(std::string snapshot, OnPhase on_phase);
-
   // Ends the machine without further ado; the record says that it was stopped.
   io::asio::awaitable<void> close();
 
  private:
   Workspace(std::string id, SandboxFolder folder, store::WorkspaceStore store, Secrets secrets,
             WorkspaceDeps deps, io::asio::any_io_executor ex);
+  io::Task<void> do_stop();
+  io::Task<void> do_remove();
+  io::Task<proto::SnapshotTaken> do_take_snapshot(std::string name);
+  io::Task<void> do_drop_snapshot(std::string name);
+  io::Task<std::vector<proto::Stage>> do_reset(std::string snapshot, OnPhase on_phase);
   [[nodiscard]] SandboxSpec machine_spec(const store::WorkspaceRecord& record, bool keep);
   Result<vmm::WorkspaceDisks> make_disks(const Template& base, bool keep);
   io::Task<void> settle_in(Guest* guest, bool keep);

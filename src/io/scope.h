@@ -4,6 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <exception>
 #include <list>
@@ -62,6 +63,26 @@ class Event {
   bool set_ = false;
   asio::steady_timer wake_;
 };
+
+namespace detail {
+template <class T>
+asio::awaitable<void> keep_result(Task<T> task, Result<T>* result) {
+  *result = co_await std::move(task);
+}
+}  // namespace detail
+
+// Runs `task` to its end, whether or not the caller is cancelled meanwhile: for what must not be
+// left half done. A caller that was cancelled finds that out at its next wait.
+template <class T>
+Task<T> to_the_end(Task<T> task) {
+  TaskScope scope(co_await asio::this_coro::executor);
+  Result<T> result = fail(Errc::kInternal, "the task failed");
+  scope.spawn(detail::keep_result(std::move(task), &result));
+  co_await scope.join();
+  const std::exception_ptr failure = co_await scope.close();
+  if (failure) co_return fail(Errc::kInternal, "the task failed");
+  co_return result;
+}
 
 // These two fail with Errc::kUnavailable in a task that is cancelled or was before.
 //
