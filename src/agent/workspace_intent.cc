@@ -54,13 +54,15 @@ Result<Intent> parse(std::string_view bytes) {
     out.folders.push_back(std::move(folder));
   }
   for (std::uint32_t i = 0; i < moves; ++i) {
+    PYRO_TRY(const std::uint8_t kind, r.u8());
+    if (kind > 1) return damaged("a move is of no known kind");
     PYRO_TRY(std::string path, take_path(r));
     if (path == "." || entered.contains(path)) return damaged("it moves a folder that it enters");
     if (!entered.contains(std::string(split_path(path).folder))) {
       return damaged("a move is in no folder of it");
     }
     if (!moved.insert(path).second) return damaged("a move comes twice");
-    out.moves.push_back(std::move(path));
+    out.moves.push_back({.path = std::move(path), .removal = kind == 1});
   }
   if (r.left() != 0) return damaged("something comes after its end");
   return out;
@@ -84,7 +86,10 @@ Result<std::string> encode_intent(const Intent& intent) {
     w.be64(static_cast<std::uint64_t>(folder.mtime_ns));
     put_path(folder.path);
   }
-  for (const std::string& path : intent.moves) put_path(path);
+  for (const Intent::Move& move : intent.moves) {
+    w.u8(move.removal ? 1 : 0);
+    put_path(move.path);
+  }
   if (w.overflow()) return fail(Errc::kLimit, "the sync changes too many entries one by one");
   wire::ByteWriter(out).be64(fnv1a(out));
   return out;

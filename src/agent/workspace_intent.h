@@ -3,7 +3,7 @@
 //
 //   "pyroSYN1" | u32 sync | u32 folders | u32 moves
 //   each folder   u32 mode | i64 mtime in ns | u16 length | path   one that is entered, as it was
-//   each move     u16 length | path                                what takes its place
+//   each move     u8 kind | u16 length | path   what takes its place (0), or goes (1)
 //   u64 FNV-1a of all before it
 //
 // Numbers are big endian. Paths are tree paths (wire/tree_stream.h) below the tree; "." is the tree
@@ -26,9 +26,14 @@ struct Intent {
     std::int64_t mtime_ns = 0;
     bool operator==(const Folder&) const = default;
   };
-  std::uint32_t sync = 0;          // its stage is stage/<sync>
-  std::vector<Folder> folders;     // a folder before those in it
-  std::vector<std::string> moves;  // in the order they are made
+  struct Move {
+    std::string path;
+    bool removal = false;  // nothing takes the place of what is there
+    bool operator==(const Move&) const = default;
+  };
+  std::uint32_t sync = 0;       // its stage is stage/<sync>
+  std::vector<Folder> folders;  // a folder before those in it
+  std::vector<Move> moves;      // in the order they are made
   bool operator==(const Intent&) const = default;
 };
 

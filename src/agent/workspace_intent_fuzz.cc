@@ -32,7 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto& folder : intent->folders) {
     require(pyro::wire::check_tree_path(folder.path).has_value());
   }
-  for (const auto& path : intent->moves) require(pyro::wire::check_tree_path(path).has_value());
+  for (const auto& move : intent->moves) {
+    require(pyro::wire::check_tree_path(move.path).has_value());
+  }
   require(*pyro::agent::encode_intent(*intent) == bytes);
   return 0;
 }

@@ -75,15 +75,17 @@ class Undo {
 
  private:
   Result<void> one(std::size_t index, FolderCache& staged_folders, FolderCache& tree_folders) {
-    const auto [folder, part] = split_path(intent_.moves[index]);
+    const Intent::Move& move = intent_.moves[index];
+    const auto [folder, part] = split_path(move.path);
     const std::string name(part);
     const std::string number = std::to_string(index);
     PYRO_TRY(const int tree, tree_folders.open(folder));
     PYRO_TRY(const int staged, staged_folders.open(folder));
     PYRO_TRY(const auto unmoved, look(staged, name));
+    const bool was_moved = !unmoved && !move.removal;
     PYRO_TRY(const auto was, look(old_.get(), number));
     PYRO_TRY(const auto there, look(tree, name));
-    if (there && !unmoved) {
+    if (there && was_moved) {
       PYRO_CHECK(changes_.move(tree, name, staged, name));
     } else if (there && was) {
       // Somebody made this after the old entry was moved away. An error promises the old one.
@@ -175,6 +177,14 @@ Result<void> SyncJob::begin(const std::string& destination) {
   return {};
 }
 
+// Folders that the tree does not name: made where they are missing, as they are elsewhere.
+Result<void> SyncJob::stage_way_to(const std::string& folder) {
+  if (folders_.contains(folder)) return {};
+  PYRO_CHECK(stage_way_to(std::string(split_path(folder).folder)));
+  return once(folder,
+              stage_folder(folder, {.attributes = {.mode = 0755, .mtime_ns = sys::wall_clock_ns()}}));
+}
+
 Result<void> SyncJob::stage_folder(const std::string& path, Staged staged) {
   const auto [folder, name] = split_path(path);
   PYRO_TRY(const int dir, staged_folders_.open(folder));
@@ -222,10 +232,14 @@ Result<void> SyncJob::take(const wire::TreeEntry& entry) {
   PYRO_CHECK(check_depth(path));
   const auto [folder, part] = split_path(path);
   const std::string name(part);
-  if (!folders_.contains(std::string(folder))) {
-    return fail(Errc::kInvalid, quoted_name(path) + " comes before its folder");
-  }
+  PYRO_CHECK(stage_way_to(std::string(folder)));
   const bool is_folder = folders_.contains(path);
+  if (entry.kind == EntryKind::kRemoved) {
+    if (is_folder) return fail(Errc::kInvalid, quoted_name(path) + " comes and goes");
+    removals_.insert(path);
+    ++counts_.entries;
+    return {};
+  }
   if (entry.kind == EntryKind::kDirectory) {
     if (is_folder) {  // as in an archive, the last one counts
       folders_[path].attributes = attributes;
@@ -301,8 +315,30 @@ Result<void> SyncJob::plan() {
       std::string one = join_path(path, name);
       PYRO_TRY(const auto there, look(tree.get(), name));
       const bool both = there && S_ISDIR(there->st_mode) && folders_.contains(one);
-      (both ? entered : intent_.moves).push_back(std::move(one));
+      const auto made = folders_.find(one);
+      if (there && !both && made != folders_.end() && !made->second.carried)
+        return fail(Errc::kInvalid, quoted_name(one) + " is no folder, and something is to be in it");
+      if (both) {
+        entered.push_back(std::move(one));
+      } else {
+        intent_.moves.push_back({.path = std::move(one)});
+      }
     }
+  }
+  return plan_removals();
+}
+
+// What is to go is there, in a folder that is entered.
+Result<void> SyncJob::plan_removals() {
+  FolderCache tree_folders(dirs_.tree.get());
+  for (const std::string& path : removals_) {
+    const auto [folder, name] = split_path(path);
+    const auto dir = tree_folders.open(folder);
+    const auto there = dir ? look(*dir, std::string(name))
+                           : Result<std::optional<struct stat>>(std::unexpected(dir.error()));
+    if (!there || !*there)
+      return fail(Errc::kNotFound, quoted_name(path) + " is to be removed and does not exist");
+    intent_.moves.push_back({.path = path, .removal = true});
   }
   return {};
 }
@@ -321,12 +357,14 @@ Result<void> SyncJob::write_log() {
 Result<void> SyncJob::apply() {
   FolderCache tree_folders(dirs_.tree.get());
   for (std::size_t i = 0; i < intent_.moves.size(); ++i) {
-    const auto [folder, part] = split_path(intent_.moves[i]);
+    const Intent::Move& move = intent_.moves[i];
+    const auto [folder, part] = split_path(move.path);
     const std::string name(part);
     PYRO_TRY(const int tree, tree_folders.open(folder));
     PYRO_TRY(const int staged, staged_folders_.open(folder));
     auto away = changes_.move(tree, name, old_.get(), std::to_string(i));
     if (!away && away.error().os_errno != ENOENT) return away;
+    if (move.removal) continue;
     PYRO_CHECK(changes_.move(staged, name, tree, name));
   }
   return finish_folders();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "agent/workspace_fs.h"
 #include "agent/workspace_intent.h"
@@ -46,6 +47,8 @@ class SyncJob {
   };
   Result<void> take(const wire::TreeEntry& entry);
   Result<void> end_file(bool complete);
+  Result<void> stage_way_to(const std::string& folder);
+  Result<void> plan_removals();
   Result<void> stage_folder(const std::string& path, Staged staged);
   Result<void> stage_leaf(int dir, const std::string& name, const wire::TreeEntry& entry);
   // The error of a path that is there already, in words.
@@ -69,6 +72,7 @@ class SyncJob {
   sys::UniqueFd file_;   // being written
   Attributes file_attributes_;
   std::map<std::string, Staged> folders_;  // staged
+  std::set<std::string> removals_;
   proto::TreeCounts counts_;
   Intent intent_;
   bool stuck_ = false;

@@ -65,6 +65,7 @@ wire::TreeEntry entry_of(std::string path, const struct stat& st) {
   entry.path = std::move(path);
   entry.mode = st.st_mode & kPermissions;
   entry.mtime_ns = sys::to_ns(st.st_mtim);
+  if (S_ISREG(st.st_mode)) entry.size = static_cast<std::uint64_t>(st.st_size);
   return entry;
 }
 

@@ -55,6 +55,7 @@ void append_entry(std::string& out, const TreeEntry& entry) {
   w.be32(entry.mode);
   w.be64(static_cast<std::uint64_t>(entry.mtime_ns));
   w.bytes(entry.path);
+  if (entry.kind == EntryKind::kFile) w.be64(entry.size);
   if (entry.kind != EntryKind::kSymlink) return;
   w.be16(static_cast<std::uint16_t>(entry.target.size()));
   w.bytes(entry.target);
@@ -108,6 +109,10 @@ Result<std::optional<TreeItem>> TreeParser::take_entry() {
   PYRO_TRY(const std::string_view path, r.take(path_size));
   entry.path = path;
   PYRO_CHECK(check_entry(entry));
+  if (entry.kind == EntryKind::kFile) {
+    if (r.left() < sizeof entry.size) return std::optional<TreeItem>();
+    PYRO_TRY(entry.size, r.be64());
+  }
   if (entry.kind == EntryKind::kSymlink) {
     if (r.left() < 2) return std::optional<TreeItem>();
     PYRO_TRY(const std::uint16_t target_size, r.be16());

@@ -4,11 +4,14 @@
 //   u8 kind | u16 path length | u32 mode | i64 mtime in ns | path | what the kind adds
 //
 //   1 directory    nothing
-//   2 file         chunks: u32 length (1 to kMaxChunk) and that many bytes; a length of 0 ends it,
-//                  0xffffffff ends a file that could not be read to its end
+//   2 file         u64 size, as its sender says it is, then chunks: u32 length (1 to kMaxChunk) and
+//                  that many bytes; a length of 0 ends it, 0xffffffff ends a file that could not be
+//                  read to its end. What comes need not be of that size: a list has no chunks, and
+//                  files change while they are read
 //   3 symlink      u16 length, target
 //   4 other        nothing: a device, socket or pipe, which is named and never carried
-//   5 removed      nothing: a path of a lower layer that is not there any more (diff only)
+//   5 removed      nothing: a path of a lower layer that is not there any more (diff), or that is
+//                  not to be there any more (sync)
 //   6 end          path length, mode and mtime 0; nothing comes after it
 //
 // A path is relative, not empty and without a NUL, an empty component, "." or ".."; "." alone names
@@ -45,6 +48,7 @@ struct TreeEntry {
   std::uint32_t mode = 0;     // permission bits, 07777
   std::int64_t mtime_ns = 0;  // since 1970
   std::string target;         // kSymlink
+  std::uint64_t size = 0;     // kFile; 0 also where the sender does not say
   bool operator==(const TreeEntry&) const = default;
 };
 struct TreeData {
