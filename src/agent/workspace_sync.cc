@@ -181,8 +181,9 @@ Result<void> SyncJob::begin(const std::string& destination) {
 Result<void> SyncJob::stage_way_to(const std::string& folder) {
   if (folders_.contains(folder)) return {};
   PYRO_CHECK(stage_way_to(std::string(split_path(folder).folder)));
-  return once(folder,
-              stage_folder(folder, {.attributes = {.mode = 0755, .mtime_ns = sys::wall_clock_ns()}}));
+  return once(
+      folder,
+      stage_folder(folder, {.attributes = {.mode = 0755, .mtime_ns = sys::wall_clock_ns()}}));
 }
 
 Result<void> SyncJob::stage_folder(const std::string& path, Staged staged) {
@@ -317,7 +318,8 @@ Result<void> SyncJob::plan() {
       const bool both = there && S_ISDIR(there->st_mode) && folders_.contains(one);
       const auto made = folders_.find(one);
       if (there && !both && made != folders_.end() && !made->second.carried)
-        return fail(Errc::kInvalid, quoted_name(one) + " is no folder, and something is to be in it");
+        return fail(Errc::kInvalid,
+                    quoted_name(one) + " is no folder, and something is to be in it");
       if (both) {
         entered.push_back(std::move(one));
       } else {

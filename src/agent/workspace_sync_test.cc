@@ -317,8 +317,7 @@ TEST_F(SyncTest, RefusesTreesThatAreNone) {
        {head, no_end, broken, std::string("garbage"), new_tree() + "more",
         Tree().add(EntryKind::kOther, "dev", 0644).end(),
         Tree().file("upper.txt/x", "below a file").end(),
-        Tree().file("link/x", "below a link").end(),
-        Tree().folder("both").removal("both").end(),
+        Tree().file("link/x", "below a link").end(), Tree().folder("both").removal("both").end(),
         Tree().file("twice", "x").folder("twice").end(),
         Tree().folder("twice").file("twice", "x").end(), Tree().folder(".").end(),
         Tree().link("l", "merged").file("l/x", "through a link").end()}) {

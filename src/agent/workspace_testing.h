@@ -57,9 +57,7 @@ class Tree {
   Tree& link(std::string path, std::string target) {
     return add(wire::EntryKind::kSymlink, std::move(path), 0777, std::move(target));
   }
-  Tree& removal(std::string path) {
-    return add(wire::EntryKind::kRemoved, std::move(path), 0);
-  }
+  Tree& removal(std::string path) { return add(wire::EntryKind::kRemoved, std::move(path), 0); }
   Tree& add(wire::EntryKind kind, std::string path, std::uint32_t mode, std::string target = {}) {
     wire::append_entry(bytes_, {.kind = kind,
                                 .path = std::move(path),

@@ -164,7 +164,6 @@ class Pyro {
   Result<ExecResult> run_in_vm(const CreateOptions& create, const ExecOptions& exec,
                                const RunObserver& observer);
 
-
   // `fresh` measures again what is otherwise cached for this boot of the host.
   Result<DoctorReport> doctor(bool fresh);
 

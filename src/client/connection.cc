@@ -106,8 +106,7 @@ asio::awaitable<void> forward_interrupts(int fd, rpc::Session* session, StreamPt
       co_return;
     }
     auto [method, params] = call->interrupt();
-    const auto sent =
-        co_await session->call(method, std::move(params), std::chrono::seconds(10));
+    const auto sent = co_await session->call(method, std::move(params), std::chrono::seconds(10));
     if (!sent) stream->cancel();
   }
 }

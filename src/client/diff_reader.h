@@ -11,8 +11,8 @@
 
 namespace pyro::client {
 
-inline constexpr std::size_t kMostPatch = 64U << 20;         // bytes; what is beyond has no patch
-inline constexpr std::size_t kMostDiffContent = 1U << 20;    // bytes of one side of a change
+inline constexpr std::size_t kMostPatch = 64U << 20;       // bytes; what is beyond has no patch
+inline constexpr std::size_t kMostDiffContent = 1U << 20;  // bytes of one side of a change
 inline constexpr std::int64_t kMostDiffEntries = 1'000'000;
 
 class DiffReader {

@@ -51,7 +51,8 @@ Result<ExportWriter> ExportWriter::open(const std::string& target, OnProgress on
 
 Result<void> ExportWriter::take(wire::TreeEntry entry) {
   const bool root = entry.path == ".";
-  if (root != type_.empty()) return fail(Errc::kInvalid, "the guest sent its tree in a wrong order");
+  if (root != type_.empty())
+    return fail(Errc::kInvalid, "the guest sent its tree in a wrong order");
   if (!root && ++entries_ > kMostExportEntries) {
     return fail(Errc::kLimit, fmt::format("more than {} entries", kMostExportEntries));
   }

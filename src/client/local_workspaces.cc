@@ -214,10 +214,10 @@ Result<Connection> LocalWorkspaces::open(const std::string& id, Need need,
     PYRO_TRY(reservation, host_.reserve(found.mem_mib, found.vcpu_count, observer));
   }
   PYRO_TRY(auto connection, Connection::spawn(host_.dirs, std::move(reservation)));
-  PYRO_CHECK(connection.call(
-      proto::OpenWorkspace::kName,
-      proto::encode(proto::OpenWorkspace{.id = id, .host = host_.settings()}),
-      {.on_phase = {}, .limit = kQuickAnswer}));
+  PYRO_CHECK(
+      connection.call(proto::OpenWorkspace::kName,
+                      proto::encode(proto::OpenWorkspace{.id = id, .host = host_.settings()}),
+                      {.on_phase = {}, .limit = kQuickAnswer}));
   return connection;
 }
 
@@ -228,8 +228,8 @@ Result<Connection> LocalWorkspaces::connect(const std::string& id, Need need,
     if (tries > 0) pause_a_moment();
     last = Connection::connect(host_.dirs, id);
     // One that is about to end takes connections and drops them.
-    const bool gone = !last && (last.error().code == Errc::kNotFound ||
-                                last.error().code == Errc::kUnavailable);
+    const bool gone =
+        !last && (last.error().code == Errc::kNotFound || last.error().code == Errc::kUnavailable);
     if (!gone) return last;
     PYRO_TRY(const std::string there, find(id));
     if (need == Need::kStarted) {
@@ -283,9 +283,8 @@ Result<void> LocalWorkspaces::fill_in_seed(proto::CreateWorkspace& request,
   }
   request.baseline = folder + "/baseline.erofs";
   PYRO_TRY(const seed::Summary summary,
-           seed::build_baseline(
-               {.path = o.seed_path.value_or(""), .git_tracked = o.git_tracked}, folder,
-               request.baseline, progress));
+           seed::build_baseline({.path = o.seed_path.value_or(""), .git_tracked = o.git_tracked},
+                                folder, request.baseline, progress));
   request.seed_mode = summary.mode;
   request.seed_source = summary.source;
   request.seed_entries = static_cast<std::int64_t>(summary.entry_count);

@@ -12,6 +12,7 @@
 #include "client/diff_reader.h"
 #include "client/export_writer.h"
 #include "client/local_workspaces.h"
+#include "client/workspace_paths.h"
 #include "core/exec_output.h"
 #include "core/workspace.h"
 #include "proto/limits.h"
@@ -27,42 +28,7 @@ using store::WorkspaceStore;
 
 namespace {
 
-constexpr const char* kMount = "/workspace";
-constexpr std::size_t kUploadChunk = 64U << 10;
 constexpr std::size_t kMostWrite = 64U << 20;
-
-// A path of a user below /workspace, absolute or relative to it, as a tree has it: "." is
-// /workspace itself. ".." is refused, whatever it would lead to.
-Result<std::string> tree_path(const std::string& path) {
-  std::string_view rest = path;
-  if (rest.starts_with('/')) {
-    if (!rest.starts_with(kMount) ||
-        (rest.size() > std::string_view(kMount).size() && rest[std::string_view(kMount).size()] != '/')) {
-      return fail_hint(Errc::kInvalid, quoted_name(path) + " is not below /workspace",
-                       "give a path below /workspace, or one relative to it");
-    }
-    rest.remove_prefix(std::string_view(kMount).size());
-  }
-  std::string plain;
-  while (!rest.empty()) {
-    const std::size_t slash = std::min(rest.find('/'), rest.size());
-    const std::string_view part = rest.substr(0, slash);
-    rest.remove_prefix(std::min(slash + 1, rest.size()));
-    if (part.empty() || part == ".") continue;
-    if (part == "..") {
-      return fail_hint(Errc::kInvalid, quoted_name(path) + " has \"..\" in it",
-                       "give the path without it");
-    }
-    plain += (plain.empty() ? "" : "/") + std::string(part);
-  }
-  if (plain.empty()) return std::string(".");
-  PYRO_CHECK(wire::check_tree_path(plain));
-  return plain;
-}
-
-std::string shown_path(const std::string& tree) {
-  return tree == "." ? kMount : std::string(kMount) + "/" + tree;
-}
 
 Result<std::vector<std::string>> argv_of(const WorkspaceExecOptions& o) {
   PYRO_CHECK(proto::in_range("timeout_seconds", o.timeout_seconds, proto::kTimeoutSecondsRange));
@@ -120,31 +86,6 @@ Result<std::string> absolute(const std::string& path) {
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
   return text;
 }
-
-// Joins small pieces: a frame each would cost more than what is in it.
-class Chunks {
- public:
-  explicit Chunks(const Connection::OnData& sink) : sink_(sink) {}
-  Result<void> add(std::string_view bytes) {
-    pending_ += bytes;
-    if (pending_.size() < kUploadChunk) return {};
-    return flush();
-  }
-  Result<void> flush() {
-    std::string_view rest = pending_;
-    while (!rest.empty()) {
-      const std::string_view part = rest.substr(0, kUploadChunk);
-      PYRO_CHECK(sink_(part));
-      rest.remove_prefix(part.size());
-    }
-    pending_.clear();
-    return {};
-  }
-
- private:
-  const Connection::OnData& sink_;
-  std::string pending_;
-};
 
 }  // namespace
 
@@ -213,9 +154,9 @@ Result<SyncResult> LocalWorkspaces::push_sync(const std::string& workspace, cons
   seed::Summary summary;
   const auto produce = [&](const Connection::OnData& sink) -> Result<void> {
     Chunks chunks(sink);
-    PYRO_TRY(summary, seed::write_tree({.path = o.source_path, .git_tracked = o.git_tracked},
-                                       [&](std::string_view b) { return chunks.add(b); },
-                                       progress));
+    PYRO_TRY(summary, seed::write_tree(
+                          {.path = o.source_path, .git_tracked = o.git_tracked},
+                          [&](std::string_view b) { return chunks.add(b); }, progress));
     return chunks.flush();
   };
   PYRO_TRY(const json::object answer,
@@ -241,12 +182,12 @@ Result<json::object> LocalWorkspaces::fetch(const Source& source, const std::str
   PYRO_TRY(auto connection, connect(source.id, need, observer.run));
   const proto::ForwardWorkspace request{
       .method = method, .params = std::move(params), .detail = {}, .offline = source.offline};
-  const Connection::CallOptions options{
-      .on_phase =
-          [&](const proto::Phase& p) {
-            if (observer.run.on_phase) observer.run.on_phase(p.phase, source.id, p.detail);
-          },
-      .interrupt_fd = observer.run.interrupt_fd};
+  const Connection::CallOptions options{.on_phase =
+                                            [&](const proto::Phase& p) {
+                                              if (observer.run.on_phase)
+                                                observer.run.on_phase(p.phase, source.id, p.detail);
+                                            },
+                                        .interrupt_fd = observer.run.interrupt_fd};
   return connection.download(proto::ForwardWorkspace::kName, proto::encode(request), on_data,
                              options);
 }
@@ -267,9 +208,10 @@ Result<ExportResult> LocalWorkspaces::export_from(const Source& source, const st
   PYRO_TRY(const std::string tree, tree_path(path));
   PYRO_TRY(const std::string target, absolute(output_path));
   PYRO_TRY(auto writer, ExportWriter::open(target, observer.on_progress));
-  PYRO_CHECK(fetch(source, proto::WorkspaceExport::kName,
-                   proto::encode(proto::WorkspaceExport{.path = proto::Bytes(tree)}),
-                   [&](std::string_view bytes) { return writer.feed(bytes); }, observer));
+  PYRO_CHECK(fetch(
+      source, proto::WorkspaceExport::kName,
+      proto::encode(proto::WorkspaceExport{.path = proto::Bytes(tree)}),
+      [&](std::string_view bytes) { return writer.feed(bytes); }, observer));
   PYRO_CHECK(writer.finish());
   note(source.id, "export",
        {{"path", to_utf8(shown_path(tree))}, {"output_path", to_utf8(target)}});
@@ -297,22 +239,22 @@ Result<FileList> LocalWorkspaces::list_from(const Source& source, const FileList
       if (entry == nullptr || entry->kind == wire::EntryKind::kEnd) continue;
       if (list.entries.size() >= static_cast<std::size_t>(kMostExportEntries))
         return fail(Errc::kLimit, "too many entries for a list");
-      FileInfo f{.path = entry->path == "."  ? tree
-                         : tree == "."       ? entry->path
-                                             : tree + "/" + entry->path,
+      FileInfo f{.path = entry->path == "." ? tree
+                         : tree == "."      ? entry->path
+                                            : tree + "/" + entry->path,
                  .kind = kind_name(entry->kind),
                  .mode = static_cast<int>(entry->mode),
                  .size = {},
                  .mtime = static_cast<double>(entry->mtime_ns) / 1e9,
                  .target = {}};
       if (entry->kind == wire::EntryKind::kSymlink) f.target = std::move(entry->target);
+      if (entry->kind == wire::EntryKind::kFile) f.size = static_cast<std::int64_t>(entry->size);
       list.entries.push_back(std::move(f));
     }
   };
   PYRO_CHECK(fetch(source, proto::WorkspaceExport::kName,
-                   proto::encode(proto::WorkspaceExport{.path = proto::Bytes(tree),
-                                                        .content = false,
-                                                        .recursive = o.recursive}),
+                   proto::encode(proto::WorkspaceExport{
+                       .path = proto::Bytes(tree), .content = false, .recursive = o.recursive}),
                    take, observer));
   // A folder's own entry is not what is in it.
   if (list.entries.size() > 1 || (!list.entries.empty() && list.entries[0].kind == "directory"))
@@ -334,10 +276,10 @@ Result<FileReadResult> LocalWorkspaces::read_from(const Source& source, const st
       if (!item) return {};
       if (const auto* entry = std::get_if<wire::TreeEntry>(&*item)) {
         if (entry->kind == wire::EntryKind::kFile || entry->kind == wire::EntryKind::kEnd) continue;
-        return fail_hint(Errc::kInvalid,
-                         fmt::format("{} is a {}, not a file", quoted_name(result.path),
-                                     kind_name(entry->kind)),
-                         "use: pyro workspace file list, or export");
+        return fail_hint(
+            Errc::kInvalid,
+            fmt::format("{} is a {}, not a file", quoted_name(result.path), kind_name(entry->kind)),
+            "use: pyro workspace file list, or export");
       }
       if (const auto* data = std::get_if<wire::TreeData>(&*item)) {
         result.bytes += static_cast<std::int64_t>(data->bytes.size());
@@ -350,9 +292,8 @@ Result<FileReadResult> LocalWorkspaces::read_from(const Source& source, const st
       }
     }
   };
-  const proto::WorkspaceExport request{.path = proto::Bytes(tree),
-                                       .max_bytes = max_bytes > 0 ? max_bytes : -1,
-                                       .recursive = false};
+  const proto::WorkspaceExport request{
+      .path = proto::Bytes(tree), .max_bytes = max_bytes > 0 ? max_bytes : -1, .recursive = false};
   PYRO_CHECK(fetch(source, proto::WorkspaceExport::kName, proto::encode(request), take, observer));
   if (!parser.ended()) return fail(Errc::kInvalid, "what the guest sent has no proper end");
   return result;
@@ -435,12 +376,6 @@ Result<FileWriteResult> LocalWorkspaces::write_file(const std::string& workspace
   return FileWriteResult{.workspace_id = id,
                          .path = shown_path(tree),
                          .bytes_written = static_cast<std::int64_t>(o.content.size())};
-}
-
-Result<PatchResult> LocalWorkspaces::apply_patch(const std::string& workspace,
-                                                 const std::string& patch) {
-  PYRO_TRY(const std::string id, find(workspace));
-  return fail(Errc::kUnavailable, "patches cannot be applied yet to " + id + patch.substr(0, 0));
 }
 
 // ---- of a stopped workspace

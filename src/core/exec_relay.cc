@@ -186,8 +186,8 @@ io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::Exec exec, StreamP
   co_return std::unexpected(std::move(why).context("the command did not end"));
 }
 
-io::Task<json::object> relay_request(Guest& guest, std::string what, std::string method,
-                                     json::object params, StreamPtr client) {
+io::Task<json::object> relay_request(Guest& guest, std::string method, json::object params,
+                                     StreamPtr client) {
   PYRO_CO_TRY(const StreamPtr stream, guest.session().open(std::move(method), std::move(params)));
   const auto executor = co_await asio::this_coro::executor;
   io::TaskScope scope(executor);
@@ -201,7 +201,7 @@ io::Task<json::object> relay_request(Guest& guest, std::string what, std::string
   if (!guest.session().is_open()) {
     PYRO_CO_TRY(error, co_await guest.explain(std::move(error)));
   }
-  co_return std::unexpected(std::move(error).context(what));
+  co_return std::unexpected(std::move(error));
 }
 
 }  // namespace pyro::core

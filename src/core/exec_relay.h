@@ -25,8 +25,8 @@ struct ExecHooks {
 io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::Exec exec,
                                          std::shared_ptr<rpc::Stream> client, ExecHooks hooks);
 
-// Any other request whose data goes to and from a client. `what` begins the error's message.
-io::Task<boost::json::object> relay_request(Guest& guest, std::string what, std::string method,
+// Any other request whose data goes to and from a client.
+io::Task<boost::json::object> relay_request(Guest& guest, std::string method,
                                             boost::json::object params,
                                             std::shared_ptr<rpc::Stream> client);
 

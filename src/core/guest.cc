@@ -118,8 +118,8 @@ io::Task<boost::json::object> Guest::call(std::string what, std::string method,
 io::Task<void> Guest::prepare(vmm::Disks disks) {
   proto::Prepare request{.root = "pyro-root"};
   if (disks == vmm::Disks::kWorkspace) request.scratch = vmm::kScratchSerial;
-  PYRO_CO_CHECK(co_await call("preparing the guest's root", proto::Prepare::kName,
-                              proto::encode(request)));
+  PYRO_CO_CHECK(
+      co_await call("preparing the guest's root", proto::Prepare::kName, proto::encode(request)));
   co_return Result<void>{};
 }
 
@@ -132,8 +132,8 @@ io::Task<void> Guest::rejuvenate(Identity identity) {
                             .wall_clock_ns = now.tv_sec * 1'000'000'000L + now.tv_nsec,
                             .hostname = std::move(identity.hostname),
                             .machine_id = hex(machine_id)};
-  PYRO_CO_CHECK(co_await call("rejuvenating the guest", proto::Rejuvenate::kName,
-                              proto::encode(request)));
+  PYRO_CO_CHECK(
+      co_await call("rejuvenating the guest", proto::Rejuvenate::kName, proto::encode(request)));
   co_return Result<void>{};
 }
 

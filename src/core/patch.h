@@ -26,7 +26,7 @@ struct Hunk {
 };
 
 struct FilePatch {
-  std::string old_path, new_path;  // tree paths; empty: a file that is new, or is gone
+  std::string old_path, new_path;         // tree paths; empty: a file that is new, or is gone
   std::optional<std::uint32_t> new_mode;  // permission bits, where the patch sets them
   std::vector<Hunk> hunks;
 };

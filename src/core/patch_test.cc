@@ -55,7 +55,8 @@ TEST(Patch, WithoutANewlineAtTheEnd) {
 
 TEST(Patch, NewAndGoneFiles) {
   const auto fresh = parse_patch(
-      "diff --git a/n b/n\nnew file mode 100755\n--- /dev/null\n+++ b/n\n@@ -0,0 +1,2 @@\n+1\n+2\n");
+      "diff --git a/n b/n\nnew file mode 100755\n--- /dev/null\n+++ b/n\n@@ -0,0 +1,2 "
+      "@@\n+1\n+2\n");
   ASSERT_TRUE(fresh) << fresh.error().message;
   EXPECT_EQ(fresh->at(0).old_path, "");
   EXPECT_EQ(fresh->at(0).new_mode, 0755U);
@@ -82,8 +83,8 @@ TEST(Patch, EmptyFilesModesAndRenamesHaveNoHunks) {
 }
 
 TEST(Patch, QuotedNames) {
-  const auto files =
-      parse_patch("--- \"a/t\\303\\244\\n\\\"x\"\n+++ \"b/t\\303\\244\\n\\\"x\"\n@@ -1 +1 @@\n-a\n+b\n");
+  const auto files = parse_patch(
+      "--- \"a/t\\303\\244\\n\\\"x\"\n+++ \"b/t\\303\\244\\n\\\"x\"\n@@ -1 +1 @@\n-a\n+b\n");
   ASSERT_TRUE(files) << files.error().message;
   EXPECT_EQ(files->at(0).new_path, "t\303\244\n\"x");
 }
@@ -124,8 +125,8 @@ TEST(Patch, WhatUnifiedPatchWritesCanBeApplied) {
     if (i % 90 == 1) after += "and more\n";
   }
   after.pop_back();
-  const std::string patch = unified_patch("some name", PatchSide{.content = before},
-                                          PatchSide{.content = after});
+  const std::string patch =
+      unified_patch("some name", PatchSide{.content = before}, PatchSide{.content = after});
   EXPECT_EQ(applied(patch, before), after);
 }
 

@@ -33,7 +33,8 @@ io::Task<bool> Rest::try_to_pause() {
   Result<bool> idle = false;
   if (turn) {
     const std::uint64_t before = calls_;
-    auto answer = co_await guest_.call("asking the guest whether it is idle", proto::Rest::kName, {});
+    auto answer =
+        co_await guest_.call("asking the guest whether it is idle", proto::Rest::kName, {});
     auto said = answer ? proto::decode<proto::RestResult>(*answer)
                        : Result<proto::RestResult>(std::unexpected(answer.error()));
     idle = said ? Result<bool>(said->idle) : std::unexpected(said.error());

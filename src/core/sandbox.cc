@@ -183,9 +183,9 @@ io::Task<proto::ExecVmResult> Sandbox::exec(proto::ExecVm request,
                    .stdin_open = request.stdin_open,
                    .tty = {},
                    .timeout_ms = request.timeout_ms};
-  auto result = co_await relay_exec(
-      *guest_, std::move(exec), std::move(client),
-      {.on_open = [this](std::shared_ptr<rpc::Stream> s) { command_ = s; }});
+  auto result =
+      co_await relay_exec(*guest_, std::move(exec), std::move(client),
+                          {.on_open = [this](std::shared_ptr<rpc::Stream> s) { command_ = s; }});
   executing_ = false;
   if (result) co_return result;
   Error error = safe(std::move(result.error()));

@@ -127,8 +127,8 @@ Result<std::unique_ptr<Workspace>> Workspace::open(const std::string& id, Worksp
   PYRO_TRY(auto store,
            store::WorkspaceStore::open(folder.path(), store::Database::Mode::kReadWrite));
   PYRO_TRY(auto secrets, read_secrets(folder.path()));
-  std::unique_ptr<Workspace> workspace(new Workspace(
-      id, std::move(folder), std::move(store), std::move(secrets), std::move(deps), ex));
+  std::unique_ptr<Workspace> workspace(new Workspace(id, std::move(folder), std::move(store),
+                                                     std::move(secrets), std::move(deps), ex));
   PYRO_CHECK(workspace->clear_up());
   return workspace;
 }
@@ -178,14 +178,14 @@ io::Task<void> Workspace::settle_in(Guest* guest, bool keep) {
   if (!keep) co_return Result<void>{};
   const std::string& sync = mounted.interrupted_sync;
   if (sync == "completed" || sync == "undone") {
-    PYRO_CO_CHECK(store_.add_event("interrupted_sync", "{\"outcome\":\"" + sync + "\"}",
-                                   now_seconds()));
+    PYRO_CO_CHECK(
+        store_.add_event("interrupted_sync", "{\"outcome\":\"" + sync + "\"}", now_seconds()));
   }
   if (secrets_.empty()) co_return Result<void>{};
   proto::WorkspaceSecrets request;
   for (const auto& [name, value] : secrets_) request.secrets[name] = proto::Bytes(value);
-  PYRO_CO_CHECK(co_await guest->call("giving the guest its secrets",
-                                     proto::WorkspaceSecrets::kName, proto::encode(request)));
+  PYRO_CO_CHECK(co_await guest->call("giving the guest its secrets", proto::WorkspaceSecrets::kName,
+                                     proto::encode(request)));
   co_return Result<void>{};
 }
 
@@ -406,8 +406,7 @@ Result<void> Workspace::signal(std::int64_t sequence, int signo) {
     return fail(Errc::kInvalid, fmt::format("{} is no signal", signo));
   const auto found = running_.find(sequence);
   const auto command = found == running_.end() ? nullptr : found->second.lock();
-  if (!command)
-    return fail(Errc::kConflict, fmt::format("{} runs no command {}", id_, sequence));
+  if (!command) return fail(Errc::kConflict, fmt::format("{} runs no command {}", id_, sequence));
   return command->send_event(proto::Signal::kName, proto::encode(proto::Signal{.signo = signo}));
 }
 
@@ -425,7 +424,7 @@ io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request
   PYRO_CO_CHECK(check_started());
   const Sandbox::Use use(*sandbox_);
   PYRO_CO_TRY(const auto awake, co_await rest_->wake());
-  auto answer = co_await relay_request(*sandbox_->guest(), "", method, std::move(request.params),
+  auto answer = co_await relay_request(*sandbox_->guest(), method, std::move(request.params),
                                        std::move(client));
   sys::fault_point("forward.done");
   if (!answer) co_return std::unexpected(safe(std::move(answer.error()), secrets_));
@@ -461,7 +460,7 @@ io::Task<boost::json::object> Workspace::forward_offline(proto::ForwardWorkspace
   Result<boost::json::object> answer = boost::json::object{};
   if (started) {
     const Sandbox::Use use(reader);
-    answer = co_await relay_request(*reader.guest(), "", request.method, std::move(request.params),
+    answer = co_await relay_request(*reader.guest(), request.method, std::move(request.params),
                                     std::move(client));
   } else {
     answer = std::unexpected(std::move(started.error()));
@@ -490,8 +489,9 @@ io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
                                     std::move(file), &must_stop);
   if (!made && must_stop) {
     static_cast<void>(co_await put_down(/*flush=*/false));
-    made = std::unexpected(std::move(made.error()).context(
-        "the workspace was stopped because its record could not be written"));
+    made = std::unexpected(
+        std::move(made.error())
+            .context("the workspace was stopped because its record could not be written"));
     static_cast<void>(store_.set_state(WorkspaceState::kStopped, made.error().message));
     changed_.set();
   }
@@ -517,9 +517,9 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
   const Sandbox::Use use(*sandbox_);
   PYRO_CO_TRY(const auto awake, co_await rest_->wake());
   Guest& guest = *sandbox_->guest();
-  PYRO_CO_TRY(const auto held, co_await guest.call("freezing the workspace",
-                                                   proto::WorkspaceHold::kName,
-                                                   proto::encode(proto::WorkspaceHold{})));
+  PYRO_CO_TRY(const auto held,
+              co_await guest.call("freezing the workspace", proto::WorkspaceHold::kName,
+                                  proto::encode(proto::WorkspaceHold{})));
   stage("hold");
   sys::fault_point("snapshot.held");
   auto usage = proto::decode<proto::WorkspaceUsage>(held);
@@ -539,8 +539,8 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
   sys::fault_point("snapshot.recorded");
   *must_stop = added && !recorded;
   if (*must_stop) co_return std::unexpected(std::move(recorded.error()));
-  const auto released = co_await guest.call("releasing the workspace",
-                                            proto::WorkspaceRelease::kName, {});
+  const auto released =
+      co_await guest.call("releasing the workspace", proto::WorkspaceRelease::kName, {});
   stage("release");
   PYRO_CO_CHECK(added);
   if (!released) {

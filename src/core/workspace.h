@@ -25,7 +25,8 @@ namespace pyro::core {
 
 inline constexpr const char* kBaseline = "baseline";  // no snapshot can be called that
 
-// Letters, digits, ".", "_" and "-", 1 to 63, a letter or digit first, and not "baseline": kInvalid.
+// Letters, digits, ".", "_" and "-", 1 to 63, a letter or digit first, and not "baseline":
+// kInvalid.
 Result<void> check_snapshot_name(const std::string& name);
 
 // Borrowed; outlive the Workspace.
@@ -127,8 +128,8 @@ class Workspace {
   Secrets secrets_;
   WorkspaceDeps deps_;
   std::unique_ptr<Sandbox> sandbox_;
-  std::unique_ptr<Rest> rest_;  // of a started sandbox_
-  std::uint64_t life_ = 0;  // counts machines
+  std::unique_ptr<Rest> rest_;                                  // of a started sandbox_
+  std::uint64_t life_ = 0;                                      // counts machines
   std::map<std::int64_t, std::weak_ptr<rpc::Stream>> running_;  // by sequence
   bool removed_ = false;
   io::Turns turns_;  // of what changes state or layers

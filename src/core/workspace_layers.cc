@@ -99,8 +99,7 @@ Result<sys::UniqueFd> WorkspaceLayers::open_baseline(const store::LayerStamp& ex
 }
 
 Result<store::LayerStamp> WorkspaceLayers::freeze(std::int64_t id) const {
-  PYRO_CHECK(
-      sys::retrying("chmod " + path(id), [&] { return ::chmod(path(id).c_str(), 0400); }));
+  PYRO_CHECK(sys::retrying("chmod " + path(id), [&] { return ::chmod(path(id).c_str(), 0400); }));
   return layer_stamp(path(id));
 }
 

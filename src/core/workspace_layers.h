@@ -28,8 +28,8 @@ class WorkspaceLayers {
   [[nodiscard]] Result<sys::UniqueFd> create(std::int64_t id) const;
   // The same without a name: for a machine whose writes nobody keeps.
   [[nodiscard]] Result<sys::UniqueFd> create_nameless() const;
-  // The files of a chain, bottom to top, O_RDONLY but for the last where it is not frozen and `write`
-  // is set. kDamaged names the one that is not as it was left.
+  // The files of a chain, bottom to top, O_RDONLY but for the last where it is not frozen and
+  // `write` is set. kDamaged names the one that is not as it was left.
   [[nodiscard]] Result<std::vector<sys::UniqueFd>> open(
       const std::vector<store::LayerRecord>& chain, bool write) const;
   [[nodiscard]] Result<sys::UniqueFd> open_baseline(const store::LayerStamp& expected) const;

@@ -33,7 +33,8 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
   if (!store) return std::unexpected(std::move(store.error()));
   PYRO_TRY(const auto record, store->record());
   const bool over = record.expires_at && deleted_at(record) <= now;
-  if (record.state == WorkspaceState::kCreating || record.state == WorkspaceState::kDeleting || over)
+  if (record.state == WorkspaceState::kCreating || record.state == WorkspaceState::kDeleting ||
+      over)
     return remove_held(dirs, *folder, id);
   if (record.state != WorkspaceState::kStarted) return {};
   return store->set_state(WorkspaceState::kStopped,

@@ -46,9 +46,9 @@ struct TreeCounts {
 // Puts a tree into a folder of the workspace, all or nothing: what the tree has is added or
 // replaced, what it says is removed goes (kNotFound when it is not there), all else stays. In: the
 // tree, on stdin; it begins with the folder ".", whose mode and time a destination that exists
-// already does not take. Folders that the tree does not name are made where they are missing. Result: TreeCounts. An error
-// leaves the workspace as it was; after kDamaged the next mount makes it so, and no sync is taken
-// before. One at a time, and none during a hold: kConflict.
+// already does not take. Folders that the tree does not name are made where they are missing.
+// Result: TreeCounts. An error leaves the workspace as it was; after kDamaged the next mount makes
+// it so, and no sync is taken before. One at a time, and none during a hold: kConflict.
 struct WorkspaceSync {
   static constexpr const char* kName = "workspace.sync";
   // A tree path below /workspace; made when it is missing. kInvalid when a component is a link or

@@ -102,8 +102,8 @@ Task<std::optional<Incoming>> Stream::next_within(std::chrono::milliseconds limi
     const auto left = until - std::chrono::steady_clock::now();
     if (left <= left.zero()) co_return std::nullopt;
     incoming_.clear();
-    const auto woken = co_await incoming_.wait_for(
-        std::chrono::ceil<std::chrono::milliseconds>(left));
+    const auto woken =
+        co_await incoming_.wait_for(std::chrono::ceil<std::chrono::milliseconds>(left));
     if (!woken && woken.error().code != Errc::kDeadline) co_return std::unexpected(woken.error());
   }
 }

@@ -202,7 +202,8 @@ TEST_F(Workspace, WhatReturnedSurvivesAKill) {
   const pid_t child = ::fork();
   if (child == 0) {
     auto store = WorkspaceStore::create(dir_, sample());
-    const bool wrote = store && store->begin_command("last", "/", 1) && store->add_event("sync", "{}", 42);
+    const bool wrote =
+        store && store->begin_command("last", "/", 1) && store->add_event("sync", "{}", 42);
     ::kill(::getpid(), wrote ? SIGKILL : SIGTERM);
   }
   int status = 0;

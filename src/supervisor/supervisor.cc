@@ -79,8 +79,8 @@ Result<void> Supervisor::keep(std::unique_ptr<WorkspaceService> workspace) {
 io::Task<boost::json::object> Supervisor::create_workspace(Client* client, StreamPtr stream) {
   PYRO_CO_TRY(const auto request, proto::decode<proto::CreateWorkspace>(stream->params()));
   client->leases = true;
-  PYRO_CO_TRY(auto made, WorkspaceService::create(request, make_monitor_, end_,
-                                                  [this] { end_if_done(); }, ex_));
+  PYRO_CO_TRY(auto made, WorkspaceService::create(
+                             request, make_monitor_, end_, [this] { end_if_done(); }, ex_));
   WorkspaceService& workspace = *made;
   PYRO_CO_CHECK(keep(std::move(made)));
   PYRO_CO_TRY(auto started, co_await workspace.first_start(std::move(stream)));
@@ -90,8 +90,8 @@ io::Task<boost::json::object> Supervisor::create_workspace(Client* client, Strea
 
 Result<boost::json::object> Supervisor::open_workspace(const boost::json::object& params) {
   PYRO_TRY(const auto request, proto::decode<proto::OpenWorkspace>(params));
-  PYRO_TRY(auto opened, WorkspaceService::open(request, make_monitor_, end_,
-                                               [this] { end_if_done(); }, ex_));
+  PYRO_TRY(auto opened,
+           WorkspaceService::open(request, make_monitor_, end_, [this] { end_if_done(); }, ex_));
   PYRO_CHECK(keep(std::move(opened)));
   return boost::json::object{};
 }

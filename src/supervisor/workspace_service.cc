@@ -169,7 +169,8 @@ asio::awaitable<void> WorkspaceService::keep_time() {
       const double now = core::now_seconds();
       // A failure, such as a full disk, is tried again.
       if (*record->expires_at <= now) static_cast<void>(co_await act_at_expiry(*record));
-      const double next = *record->expires_at > now ? *record->expires_at : core::deleted_at(*record);
+      const double next =
+          *record->expires_at > now ? *record->expires_at : core::deleted_at(*record);
       wait = std::clamp(next - now, 0.01, kLongestNap);
     }
     const auto woken =

@@ -50,7 +50,7 @@ class WorkspaceService final : public Service {
   std::function<void()> recheck_;
   io::Event new_time_;  // the TTL was changed
   std::unique_ptr<core::Workspace> workspace_;
-  bool created_ = true;   // false: until the first start is answered
+  bool created_ = true;    // false: until the first start is answered
   bool has_time_ = false;  // there is something to wait for
 };
 

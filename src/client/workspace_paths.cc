@@ -1,0 +1,41 @@
+#include "client/workspace_paths.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "wire/tree_stream.h"
+
+namespace pyro::client {
+
+Result<std::string> tree_path(const std::string& path) {
+  std::string_view rest = path;
+  if (rest.starts_with('/')) {
+    if (!rest.starts_with(kMount) || (rest.size() > std::string_view(kMount).size() &&
+                                      rest[std::string_view(kMount).size()] != '/')) {
+      return fail_hint(Errc::kInvalid, quoted_name(path) + " is not below /workspace",
+                       "give a path below /workspace, or one relative to it");
+    }
+    rest.remove_prefix(std::string_view(kMount).size());
+  }
+  std::string plain;
+  while (!rest.empty()) {
+    const std::size_t slash = std::min(rest.find('/'), rest.size());
+    const std::string_view part = rest.substr(0, slash);
+    rest.remove_prefix(std::min(slash + 1, rest.size()));
+    if (part.empty() || part == ".") continue;
+    if (part == "..") {
+      return fail_hint(Errc::kInvalid, quoted_name(path) + " has \"..\" in it",
+                       "give the path without it");
+    }
+    plain += (plain.empty() ? "" : "/") + std::string(part);
+  }
+  if (plain.empty()) return std::string(".");
+  PYRO_CHECK(wire::check_tree_path(plain));
+  return plain;
+}
+
+std::string shown_path(const std::string& tree) {
+  return tree == "." ? kMount : std::string(kMount) + "/" + tree;
+}
+
+}  // namespace pyro::client
