@@ -23,8 +23,27 @@ import seed_folder
 import sixteen_guests
 import version_latency
 import warm_vs_cold
+import workspace_diff
+import workspace_exec
+import workspace_export
+import workspace_idle
+import workspace_layers
 
-BENCHMARKS = [version_latency, warm_vs_cold, exec_in_live_guest, sixteen_guests, hundred_runs, boot_soak, seed_folder, frame_codec]
+BENCHMARKS = [
+    version_latency,
+    warm_vs_cold,
+    exec_in_live_guest,
+    sixteen_guests,
+    hundred_runs,
+    boot_soak,
+    seed_folder,
+    workspace_exec,
+    workspace_layers,
+    workspace_diff,
+    workspace_export,
+    workspace_idle,
+    frame_codec,
+]
 
 
 @dataclasses.dataclass

@@ -364,7 +364,9 @@ io::Task<proto::ExecWorkspaceResult> Workspace::exec(proto::ExecWorkspace reques
   PYRO_CO_CHECK(check_started());
   PYRO_CO_TRY(proto::Exec exec, guest_command(request));
   const Sandbox::Use use(*sandbox_);
+  Stopwatch watch;
   PYRO_CO_TRY(const auto awake, co_await rest_->wake());
+  const proto::Stage wake_stage{.name = "wake", .ms = watch.lap()};
   const std::string command = redacted(secrets_, request.command);
   const std::string cwd = redacted(secrets_, request.cwd);
   PYRO_CO_TRY(const std::int64_t sequence, store_.begin_command(command, cwd, now_seconds()));
@@ -372,11 +374,13 @@ io::Task<proto::ExecWorkspaceResult> Workspace::exec(proto::ExecWorkspace reques
   static_cast<void>(
       client->send_event(proto::JournaledCommand::kName,
                          proto::encode(proto::JournaledCommand{.sequence = sequence})));
+  const proto::Stage journal_stage{.name = "journal", .ms = watch.lap()};
   ExecOutput output(secrets_);
   const std::function<void(std::shared_ptr<rpc::Stream>)> on_open =
       [this, sequence](std::shared_ptr<rpc::Stream> s) { running_[sequence] = s; };
   auto result = co_await relay_exec(*sandbox_->guest(), std::move(exec), std::move(client),
                                     {.on_open = on_open, .output = &output});
+  const proto::Stage agent_stage{.name = "agent", .ms = watch.lap()};
   running_.erase(sequence);
   sys::fault_point("exec.ended");
   store::CommandRecord entry{.sequence = sequence,
@@ -396,6 +400,9 @@ io::Task<proto::ExecWorkspaceResult> Workspace::exec(proto::ExecWorkspace reques
   PYRO_CO_CHECK(store_.end_command(entry));
   sys::fault_point("exec.recorded");
   if (!result) co_return std::unexpected(safe(std::move(result.error()), secrets_));
+  auto& timing = result->timing;
+  timing.insert(timing.begin(), {wake_stage, journal_stage, agent_stage});
+  timing.push_back({.name = "record", .ms = watch.lap()});
   co_return proto::ExecWorkspaceResult{
       .sequence = sequence, .command = command, .result = *std::move(result)};
 }
