@@ -231,7 +231,7 @@ Result<Connection> LocalWorkspaces::connect(const std::string& id, Need need,
     const bool gone =
         !last && (last.error().code == Errc::kNotFound || last.error().code == Errc::kUnavailable);
     if (!gone) return last;
-    PYRO_TRY(const std::string there, find(id));
+    PYRO_CHECK(find(id));
     if (need == Need::kStarted) {
       PYRO_CHECK(check_started(id));
       continue;  // it says that it is: its supervisor will listen, or turn out to be gone
@@ -386,7 +386,7 @@ Result<WorkspaceInfo> LocalWorkspaces::remove(const std::string& workspace) {
 
 Result<WorkspaceInfo> LocalWorkspaces::stop(const std::string& workspace) {
   PYRO_TRY(const std::string id, find(workspace));
-  PYRO_TRY(const WorkspaceInfo before, info(id));
+  PYRO_TRY(WorkspaceInfo before, info(id));
   if (before.state == "stopped") return before;
   PYRO_CHECK(ask(id, proto::StopWorkspace::kName, {}));
   return info(id);
@@ -395,7 +395,7 @@ Result<WorkspaceInfo> LocalWorkspaces::stop(const std::string& workspace) {
 Result<WorkspaceInfo> LocalWorkspaces::start(const std::string& workspace,
                                              const WorkspaceObserver& observer) {
   PYRO_TRY(const std::string id, find(workspace));
-  PYRO_TRY(const WorkspaceInfo before, info(id));
+  PYRO_TRY(WorkspaceInfo before, info(id));
   if (before.state == "started") return before;
   PYRO_CHECK(host_.ensure_environment(before.environment, observer.run));
   PYRO_TRY(auto connection, connect(id, Need::kMachine, observer.run));

@@ -314,7 +314,7 @@ Result<void> Workspace::update(const proto::UpdateWorkspace& change, double now)
     r.ttl_seconds.reset();
     r.expires_at.reset();
   } else if (change.ttl_seconds) {
-    r.ttl_seconds = *change.ttl_seconds;
+    r.ttl_seconds = change.ttl_seconds;
     r.expires_at = now + static_cast<double>(*change.ttl_seconds);
   }
   sys::fault_point("update.named");

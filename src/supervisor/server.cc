@@ -78,9 +78,9 @@ asio::awaitable<void> Server::serve_one(sys::UniqueFd connection) {
   const auto hello = co_await session->handshake_as_acceptor();
   if (hello) static_cast<void>(co_await session->closed());
   co_await session->close();
-  const Client last = *client;
+  const bool leased = client->leases;
   clients_.erase(client);
-  gone_(last);
+  gone_(leased);
 }
 
 asio::awaitable<void> Server::handle(Client* client, StreamPtr stream) {

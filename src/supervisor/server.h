@@ -15,7 +15,7 @@ namespace pyro::supervisor {
 class Server {
  public:
   using Answer = std::function<io::Task<boost::json::object>(Client* client, StreamPtr stream)>;
-  using Gone = std::function<void(const Client& client)>;
+  using Gone = std::function<void(bool leased)>;
 
   // `answered` is called when the answer of a request is on its way, `gone` when a client has gone.
   Server(io::asio::any_io_executor ex, Answer answer, std::function<void()> answered, Gone gone)

@@ -30,7 +30,7 @@ class Supervisor {
         end_(ex),
         server_(
             ex, [this](Client* c, StreamPtr s) { return answer(c, std::move(s)); },
-            [this] { end_if_done(); }, [this](const Client& c) { gone(c); }),
+            [this] { end_if_done(); }, [this](bool leased) { gone(leased); }),
         scope_(ex) {}
   asio::awaitable<void> run(sys::UniqueFd first_client);
 
@@ -42,7 +42,7 @@ class Supervisor {
   Result<void> keep(std::unique_ptr<WorkspaceService> workspace);
   asio::awaitable<void> end_on_signal();
   void end_if_done();
-  void gone(const Client& client);
+  void gone(bool leased);
 
   asio::any_io_executor ex_;
   MakeMonitor make_monitor_;
@@ -119,9 +119,9 @@ void Supervisor::end_if_done() {
   if (service_ && service_->done(server_.has_clients())) end_.set();
 }
 
-void Supervisor::gone(const Client& client) {
+void Supervisor::gone(bool leased) {
   // Without a sandbox nobody else can ever reach this process.
-  if (client.leases || !service_) end_.set();
+  if (leased || !service_) end_.set();
   end_if_done();
 }
 
