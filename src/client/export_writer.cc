@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/text.h"
 #include "sys/fault.h"
 #include "sys/file.h"
@@ -17,6 +19,7 @@ namespace {
 constexpr const char* kArtifact = "artifact";
 constexpr std::size_t kMostSkipped = 100;
 constexpr std::uint32_t kPlainMode = 0777;  // no set-user-id, set-group-id or sticky bit
+constexpr std::uint32_t kOwnerWrites = 0200, kOwnerAll = 0700;
 
 std::string folder_above(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -65,7 +68,13 @@ Result<void> ExportWriter::take(wire::TreeEntry entry) {
   if (root) type_ = type_of(entry.kind);
   entry.path = root ? kArtifact : fmt::format("{}/{}", kArtifact, entry.path);
   entry.mode &= kPlainMode;
-  PYRO_CHECK(stage_.add(entry, /*again=*/false));
+  // Who moves a folder to another one must be allowed to write it.
+  if (root && entry.kind == wire::EntryKind::kDirectory && (entry.mode & kOwnerWrites) == 0)
+    last_mode_ = std::exchange(entry.mode, entry.mode | kOwnerAll);
+  if (auto added = stage_.add(entry, /*again=*/false); !added) {
+    added.error().message = printable(added.error().message);  // it has the guest's names
+    return added;
+  }
   if (entry.kind == wire::EntryKind::kFile) file_ = entry.path;
   if (on_progress_) on_progress_(entries_, bytes_);
   return {};
@@ -101,6 +110,11 @@ Result<void> ExportWriter::finish() {
   PYRO_CHECK(sys::retrying("syncfs", [&] { return ::syncfs(out.get()); }));
   sys::fault_point("export.staged");
   const std::string from = staging_.out() + "/" + kArtifact;
+  // What is at the target afterwards may be another's; this is ours.
+  sys::UniqueFd moved;
+  if (last_mode_) {
+    PYRO_TRY(moved, sys::open_file(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  }
   const unsigned flags = type_ == "directory" ? RENAME_NOREPLACE : 0;
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, target_.c_str(), flags) != 0) {
     if (errno == EEXIST || errno == EISDIR) {
@@ -111,6 +125,11 @@ Result<void> ExportWriter::finish() {
     return sys::fail_errno("rename to " + target_, errno);
   }
   sys::fault_point("export.renamed");
+  if (last_mode_) {
+    PYRO_CHECK(
+        sys::retrying("chmod " + target_, [&] { return ::fchmod(moved.get(), *last_mode_); }));
+    PYRO_CHECK(sys::retrying("fsync " + target_, [&] { return ::fsync(moved.get()); }));
+  }
   return sys::sync_dir(folder_above(target_));
 }
 

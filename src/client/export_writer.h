@@ -52,8 +52,9 @@ class ExportWriter {
   sys::Staging staging_;
   seed::Stage stage_;
   wire::TreeParser parser_;
-  std::string type_;  // empty: nothing came yet
-  std::string file_;  // that data is for; empty: none
+  std::string type_;                        // empty: nothing came yet
+  std::string file_;                        // that data is for; empty: none
+  std::optional<std::uint32_t> last_mode_;  // of the artifact once it is at the target
   std::int64_t entries_ = 0, bytes_ = 0;
   std::vector<std::string> skipped_;
 };

@@ -324,8 +324,8 @@ TEST_F(EnvironmentsTest, PruneKeepsWhatIsGoodOrInUse) {
   EXPECT_TRUE(environments_.prune()->deleted.empty());
   pull_ok();
   // What a killed pull left, an environment no longer in the catalogue, and a damaged one in use.
-  fs::create_directories(platform() + "/.staging-left/out");
-  ASSERT_TRUE(sys::write_file_atomic(platform() + "/.staging-left/out/rootfs.erofs",
+  fs::create_directories(platform() + "/.staging-0123456789abcdef/out");
+  ASSERT_TRUE(sys::write_file_atomic(platform() + "/.staging-0123456789abcdef/out/rootfs.erofs",
                                      std::string(100'000, 'x')));
   fs::create_directories(platform() + "/old_1-0.9.0");
   auto open = environments_.open("debian:12");
@@ -333,8 +333,8 @@ TEST_F(EnvironmentsTest, PruneKeepsWhatIsGoodOrInUse) {
   fs::remove(install() + "/vmlinuz");
   const auto first = environments_.prune();
   ASSERT_TRUE(first) << first.error().message;
-  EXPECT_EQ(first->deleted,
-            (std::vector<std::string>{platform() + "/.staging-left", platform() + "/old_1-0.9.0"}));
+  EXPECT_EQ(first->deleted, (std::vector<std::string>{platform() + "/.staging-0123456789abcdef",
+                                                      platform() + "/old_1-0.9.0"}));
   EXPECT_EQ(first->kept_in_use, std::vector<std::string>{install()});
   EXPECT_GE(first->freed_bytes, 100'000U);
   EXPECT_TRUE(fs::exists(install()));

@@ -244,6 +244,29 @@ TEST_P(SessionTest, CallHasADeadline) {
   });
 }
 
+TEST_P(SessionTest, NextWithinALimitLosesNothing) {
+  run(echo, [](Session& client, Session& server) -> awaitable<void> {
+    const auto stream = client.open("echo", {}).value();
+    const auto none = co_await stream->next_within(5ms);
+    EXPECT_TRUE(none && !*none);
+    const auto at_once = co_await stream->next_within(0ms);
+    EXPECT_TRUE(at_once && !*at_once);
+    const auto sent = co_await stream->send(wire::kStdin, "abc");
+    EXPECT_TRUE(sent);
+    auto item = co_await stream->next_within(10s);
+    const auto* data = item && *item ? std::get_if<Data>(&**item) : nullptr;
+    EXPECT_TRUE(data != nullptr && data->bytes == "abc");
+    const auto more = co_await stream->send(wire::kStdin, "d", true);
+    EXPECT_TRUE(more);
+    auto next = co_await stream->next();
+    EXPECT_TRUE(next);
+    co_await server.close("going away");
+    auto end = co_await stream->next_within(10s);
+    while (end && *end) end = co_await stream->next_within(10s);
+    EXPECT_FALSE(end);
+  });
+}
+
 TEST_P(SessionTest, ThePeersEndEndsEveryStream) {
   run(echo, [](Session& client, Session& server) -> awaitable<void> {
     auto stream = client.open("echo", {});

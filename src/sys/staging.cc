@@ -23,10 +23,15 @@ Result<FileLock> directory_lock(const std::string& parent) {
   return FileLock::acquire(lock_path(parent), FileLock::Mode::kExclusive);
 }
 
+// Such a folder may stand beside a user's own: only a name that create() makes is taken for one.
+bool is_staging(std::string_view name) {
+  if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + 2 * kIdBytes) return false;
+  return name.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+}
+
 // Gives it up, and leaves nothing of it in a folder where nothing is staged: that may be a user's.
 void release(FileLock lock, const std::string& parent) {
   const auto names = list_dir(parent);
-  const auto is_staging = [](const std::string& name) { return name.starts_with(kPrefix); };
   if (names && std::ranges::none_of(*names, is_staging))
     FileLock::remove(std::move(lock), lock_path(parent));
 }
@@ -71,7 +76,7 @@ Result<Swept> sweep_staging(const std::string& parent, TreeRemover remover) {
   PYRO_TRY(const std::vector<std::string> names, list_dir(parent));
   Swept swept;
   for (const std::string& name : names) {
-    if (!name.starts_with(kPrefix)) continue;
+    if (!is_staging(name)) continue;
     const std::string path = parent + "/" + name;
     auto lock = FileLock::try_acquire(path + "/lock", FileLock::Mode::kExclusive);
     if (!lock) continue;

@@ -18,6 +18,7 @@
 #include <fstream>
 
 #include "agent/service.h"
+#include "agent/workspace_mounts.h"
 #include "proto/agent_messages.h"
 #include "rpc/session.h"
 #include "rpc/stream.h"
@@ -51,7 +52,9 @@ class FakeMachine final : public agent::Machine {
     if (on_call_) on_call_(ports_, "set_clock");
     return {};
   }
-  void sync_disks() override {}
+  void sync_disks() override {
+    if (on_call_) on_call_(ports_, "sync_disks");
+  }
   void power_off() override { ::_exit(kPowersOff); }
 
  private:
@@ -74,6 +77,7 @@ class FakeMachine final : public agent::Machine {
 struct LayerOptions {
   std::size_t count = 0;
   bool refused = false;
+  std::function<void()> on_layer;
   std::string log_path;
 };
 
@@ -88,6 +92,7 @@ class FakeVm final : public vmm::Vm {
         state_(std::move(state)),
         layers_(layers.count),
         refuses_layers_(layers.refused),
+        on_layer_(std::move(layers.on_layer)),
         log_path_(std::move(layers.log_path)),
         console_(ex, console.release()),
         ended_(ex),
@@ -113,6 +118,7 @@ class FakeVm final : public vmm::Vm {
     if (refuses_layers_) co_return fail(Errc::kUnavailable, "QMP blockdev-snapshot: refused");
     ++layers_;
     std::ofstream(log_path_, std::ios::app) << "layer" << std::endl;
+    if (on_layer_) on_layer_();
     co_return Result<void>{};
   }
   io::Task<void> pause() override {
@@ -165,6 +171,7 @@ class FakeVm final : public vmm::Vm {
   sys::UniqueFd control_, data_, state_;
   std::size_t layers_;  // of the work disk; 0 without one
   bool refuses_layers_;
+  std::function<void()> on_layer_;
   std::string log_path_;
   asio::posix::stream_descriptor console_;
   std::string text_;
@@ -187,21 +194,88 @@ Agent silent_agent(std::string console) {
   };
 }
 
-Agent real_agent(std::function<void(const Ports&, std::string_view)> on_call) {
+namespace {
+
+using OnCall = std::function<void(const Ports&, std::string_view)>;
+
+void run_agent(const Ports& ports, OnCall on_call, agent::WorkspaceMounts& mounts,
+               std::unique_ptr<agent::CgroupPool> groups = nullptr) {
+  agent::Reaper::block_child_signals();
+  asio::io_context loop(1);
+  FakeMachine machine(ports, std::move(on_call));
+  agent::Reaper reaper(loop.get_executor(), *agent::Reaper::make_signal_fd());
+  agent::ExecService exec(reaper, std::move(groups));
+  agent::WorkspaceService workspace(loop.get_executor(), mounts);
+  agent::Service service(loop.get_executor(), machine, exec, workspace, [](const std::string&) {});
+  io::TaskScope scope(loop.get_executor());
+  scope.spawn(reaper.run());
+  scope.spawn(service.serve(sys::UniqueFd(ports.control), sys::UniqueFd(ports.data)));
+  loop.run();
+}
+
+class FakeMounts final : public agent::WorkspaceMounts {
+ public:
+  FakeMounts(std::string top, Ports ports) : top_(std::move(top)), ports_(ports) {}
+
+  Result<void> step(std::string_view name) {
+    std::ofstream(top_ + "/calls", std::ios::app) << name << std::endl;
+    const auto wanted = [&](const char* what) {
+      return sys::exists(fmt::format("{}/{}-{}", top_, what, name));
+    };
+    if (wanted("die")) die(ports_, kPanics, "Kernel panic - not syncing\n");
+    while (wanted("hang")) ::pause();
+    if (wanted("refuse")) return fail(Errc::kUnavailable, fmt::format("{} is refused", name));
+    return {};
+  }
+  Result<agent::WorkspaceDirs> mount(const proto::WorkspaceMount&) override {
+    PYRO_CHECK(step("mount"));
+    agent::WorkspaceDirs dirs;
+    PYRO_TRY(dirs.work, folder(""));
+    PYRO_TRY(dirs.intent, folder("/intent"));
+    PYRO_TRY(dirs.upper, folder("/tree"));
+    PYRO_TRY(dirs.baseline, folder("/baseline"));
+    PYRO_TRY(dirs.tree, folder("/tree"));
+    PYRO_TRY(dirs.stage, folder("/stage"));
+    return dirs;
+  }
+  Result<void> show() override { return {}; }
+  Result<void> freeze(int /*work*/) override { return step("freeze"); }
+  Result<void> thaw(int /*work*/) override { return step("thaw"); }
+  Result<void> set_secrets(const std::map<std::string, proto::Bytes>& secrets) override {
+    PYRO_CHECK(step("secrets"));
+    PYRO_CHECK(sys::remove_tree(top_ + "/secrets"));
+    PYRO_TRY(const sys::UniqueFd dir, folder("/secrets"));
+    return agent::write_secrets(dir.get(), secrets);
+  }
+
+ private:
+  [[nodiscard]] Result<sys::UniqueFd> folder(const std::string& name) const {
+    PYRO_CHECK(sys::make_dirs(top_ + name, 0755));
+    return sys::open_file(top_ + name, O_RDONLY | O_DIRECTORY);
+  }
+  std::string top_;
+  Ports ports_;
+};
+
+}  // namespace
+
+Agent real_agent(OnCall on_call) {
   return [on_call = std::move(on_call)](const Ports& ports) {
-    agent::Reaper::block_child_signals();
-    asio::io_context loop(1);
-    FakeMachine machine(ports, on_call);
-    agent::Reaper reaper(loop.get_executor(), *agent::Reaper::make_signal_fd());
-    agent::ExecService exec(reaper, nullptr);
     agent::GuestWorkspaceMounts mounts;
-    agent::WorkspaceService workspace(loop.get_executor(), mounts);
-    agent::Service service(loop.get_executor(), machine, exec, workspace,
-                           [](const std::string&) {});
-    io::TaskScope scope(loop.get_executor());
-    scope.spawn(reaper.run());
-    scope.spawn(service.serve(sys::UniqueFd(ports.control), sys::UniqueFd(ports.data)));
-    loop.run();
+    run_agent(ports, on_call, mounts);
+  };
+}
+
+Agent workspace_agent(std::string top) {
+  return [top = std::move(top)](const Ports& ports) {
+    FakeMounts mounts(top, ports);
+    std::unique_ptr<agent::CgroupPool> groups;
+    if (auto dir = sys::open_file(top + "/rests", O_RDONLY | O_DIRECTORY))
+      groups = std::make_unique<agent::CgroupPool>(*std::move(dir), "none");
+    run_agent(
+        ports,
+        [&mounts](const Ports&, std::string_view name) { static_cast<void>(mounts.step(name)); },
+        mounts, std::move(groups));
   };
 }
 
@@ -285,6 +359,7 @@ io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
               sys::retrying("pidfd_open", [pid] { return ::syscall(SYS_pidfd_open, pid, 0); }));
   LayerOptions layers{.count = spec.disks ? spec.disks->work_layers.size() : 0,
                       .refused = refuses_layers,
+                      .on_layer = on_layer,
                       .log_path = log_path_};
   const auto executor = co_await asio::this_coro::executor;
   co_return std::make_unique<FakeVm>(executor, sys::ChildProcess(sys::UniqueFd(pidfd), pid),

@@ -26,9 +26,15 @@ inline constexpr std::int64_t kScratchMarkAt = 5LL << 30;
 // Prints `text` on the console and ends the machine.
 [[noreturn]] void die(const Ports& ports, int how, std::string_view text);
 
-// The real agent, except that its machine calls `on_call` ("prepare", "rejuvenate") instead of
-// mounting and seeding anything.
+// The real agent, except that its machine calls `on_call` ("prepare", "rejuvenate", "set_clock",
+// "sync_disks") instead of mounting and seeding anything.
 Agent real_agent(std::function<void(const Ports& ports, std::string_view method)> on_call = {});
+// The same with a workspace of plain folders in `top`: "tree" is what would be /workspace, and
+// "secrets" what would be /run/pyro-secrets. Each step ("mount", "freeze", "thaw", "secrets" and
+// those of the machine) adds a line to the file "calls"; a file "refuse-STEP" has the step fail,
+// "hang-STEP" never end, and "die-STEP" end the machine. With a folder "rests" its agent can tell
+// that nothing runs, and run nothing.
+Agent workspace_agent(std::string top);
 // Never answers; prints `console`.
 Agent silent_agent(std::string console = {});
 // Speaks the protocol and says yes to everything, except that it never answers `method`.
@@ -46,10 +52,11 @@ class FakeVmm final : public vmm::Vmm {
   // How many lines of `kind` the log has.
   [[nodiscard]] int launches(std::string_view kind) const;
 
-  Agent fresh, clone;           // what boots, and what is restored
-  Agent under_kvm;              // instead of both, where set
-  std::string build = "one";    // of the imaginary VMM
-  bool refuses_layers = false;  // its machines stay on their old layer
+  Agent fresh, clone;              // what boots, and what is restored
+  Agent under_kvm;                 // instead of both, where set
+  std::string build = "one";       // of the imaginary VMM
+  bool refuses_layers = false;     // its machines stay on their old layer
+  std::function<void()> on_layer;  // called once a machine writes to a new one
 
  private:
   std::string log_path_;

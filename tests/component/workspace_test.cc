@@ -1,0 +1,558 @@
+// A workspace over fake machines: its states, its record, its layers, and what goes wrong.
+#include "core/workspace.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "core/clock.h"
+#include "core/workspace_names.h"
+#include "support/driver.h"
+#include "support/host.h"
+#include "sys/file.h"
+#include "vmm/qcow2.h"
+
+namespace pyro::testing {
+namespace {
+
+using core::Workspace;
+using store::WorkspaceState;
+constexpr const char* kId = "ws-abcdefgh";
+
+class WorkspaceTest : public ::testing::Test {
+ protected:
+  WorkspaceTest() {
+    EXPECT_TRUE(sys::make_dirs(guest_));
+    vmm_.clone = workspace_agent(guest_);
+  }
+  ~WorkspaceTest() override { close(); }
+
+  core::WorkspaceDeps deps() {
+    return {.dirs = host_.dirs(),
+            .vmm = vmm_,
+            .templates = templates_,
+            .environments = host_.environments(),
+            .disks = disks_,
+            .boot = boot_,
+            .accelerator = vmm::Accelerator::kTcg,
+            .start = [](core::Sandbox& sandbox, core::OnPhase on_phase) {
+              return sandbox.start(std::move(on_phase));
+            }};
+  }
+  [[nodiscard]] core::NewWorkspace wanted(const std::string& name = "") const {
+    core::NewWorkspace what{.record = {.id = kId,
+                                       .name = name,
+                                       .environment = "debian:12-base",
+                                       .execution_mode = "guest_serial",
+                                       .mem_mib = 128,
+                                       .created_at = core::now_seconds()},
+                            .secrets = {},
+                            .baseline = host_.dirs().state + "/baseline"};
+    EXPECT_TRUE(sys::write_file_atomic(what.baseline, ""));
+    EXPECT_EQ(::truncate(what.baseline.c_str(), static_cast<off_t>(vmm::kBaselineBytes)), 0);
+    return what;
+  }
+  Result<void> create(core::NewWorkspace what) {
+    PYRO_TRY(workspace_, Workspace::create(std::move(what), deps(), driver_.executor()));
+    return {};
+  }
+  Result<void> open() {
+    PYRO_TRY(workspace_, Workspace::open(kId, deps(), driver_.executor()));
+    return {};
+  }
+  void close() {
+    if (workspace_) driver_.run(workspace_->close());
+    workspace_.reset();
+  }
+  // Created and started.
+  Workspace& started() {
+    const auto made = create(wanted("project"));
+    EXPECT_TRUE(made) << made.error().message;
+    const auto up = start();
+    EXPECT_TRUE(up) << up.error().message;
+    return *workspace_;
+  }
+  Result<void> start() {
+    PYRO_CHECK(driver_.run(workspace_->start({})));
+    return {};
+  }
+  [[nodiscard]] std::string folder() const { return core::folder_of(host_.dirs(), kId); }
+  [[nodiscard]] store::WorkspaceRecord record() const {
+    auto store = store::WorkspaceStore::open(folder(), store::Database::Mode::kReadOnly);
+    auto r = store ? store->record() : Result<store::WorkspaceRecord>(fail(Errc::kNotFound, ""));
+    EXPECT_TRUE(r) << r.error().message;
+    return r.value_or(store::WorkspaceRecord{});
+  }
+  [[nodiscard]] std::vector<std::string> snapshots() const {
+    auto store = store::WorkspaceStore::open(folder(), store::Database::Mode::kReadOnly);
+    std::vector<std::string> names;
+    const auto all = store->snapshots();
+    for (const auto& s : *all) names.push_back(s.name);
+    return names;
+  }
+  [[nodiscard]] std::vector<std::string> layers() const {
+    return Host::names(folder() + "/layers");
+  }
+  void expect_state(WorkspaceState state) const {
+    EXPECT_STREQ(store::state_text(record().state), store::state_text(state));
+  }
+  // See workspace_agent().
+  void tell_guest(const std::string& what) {
+    EXPECT_TRUE(sys::write_file_atomic(guest_ + "/" + what, ""));
+  }
+  void tell_guest_no_more(const std::string& what) {
+    EXPECT_EQ(::unlink((guest_ + "/" + what).c_str()), 0);
+  }
+  [[nodiscard]] int calls(std::string_view step) const {
+    std::ifstream file(guest_ + "/calls");
+    int count = 0;
+    for (std::string line; std::getline(file, line);) count += line == step ? 1 : 0;
+    return count;
+  }
+  void expect_no_trace() const {
+    EXPECT_FALSE(sys::exists(folder()));
+    EXPECT_EQ(core::workspace_ids(host_.dirs())->size(), 0U);
+    EXPECT_FALSE(core::resolve_workspace(host_.dirs(), "project"));
+  }
+
+  Host host_;
+  std::string guest_ = host_.dirs().cache + "/guest";
+  FakeVmm vmm_{host_.log()};
+  core::Templates templates_{host_.dirs().templates(), vmm_};
+  core::Disks disks_{host_.dirs().disks(), "/usr/bin"};
+  core::BootConfig boot_ = host_.boot();
+  Driver driver_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+// ---- states
+
+TEST_F(WorkspaceTest, IsCreatedStartedStoppedAndDeleted) {
+  ASSERT_TRUE(create(wanted("project")));
+  expect_state(WorkspaceState::kCreating);
+  EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+  EXPECT_EQ(*core::resolve_workspace(host_.dirs(), "project"), kId);
+  ASSERT_TRUE(start());
+  expect_state(WorkspaceState::kStarted);
+  EXPECT_TRUE(workspace_->has_machine());
+  ASSERT_TRUE(start());  // nothing to do
+  EXPECT_EQ(calls("mount"), 1);
+  ASSERT_TRUE(driver_.run(workspace_->stop()));
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, "");
+  EXPECT_FALSE(workspace_->has_machine());
+  EXPECT_EQ(calls("sync_disks"), 1);
+  ASSERT_TRUE(driver_.run(workspace_->stop()));
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(driver_.run(workspace_->remove()));
+  EXPECT_TRUE(workspace_->removed());
+  expect_no_trace();
+  EXPECT_TRUE(driver_.run(workspace_->remove()));
+  EXPECT_EQ(start().error().code, Errc::kNotFound);
+}
+
+TEST_F(WorkspaceTest, ItsIdAndItsNameAreItsOwn) {
+  ASSERT_TRUE(create(wanted("project")));
+  const auto other = [this](const std::string& id, const std::string& name) {
+    auto what = wanted(name);
+    what.record.id = id;
+    return Workspace::create(std::move(what), deps(), driver_.executor()).error();
+  };
+  EXPECT_EQ(other(kId, "").code, Errc::kConflict);
+  EXPECT_EQ(other("ws-hgfedcba", "project").code, Errc::kConflict);
+  EXPECT_EQ(other("../../etc", "").code, Errc::kInvalid);
+  EXPECT_EQ(Host::names(host_.dirs().sandboxes()), std::vector<std::string>{kId});
+  EXPECT_EQ(*core::resolve_workspace(host_.dirs(), "project"), kId);
+  EXPECT_EQ(Workspace::open(kId, deps(), driver_.executor()).error().code, Errc::kConflict);
+}
+
+TEST_F(WorkspaceTest, OneThatCannotBeFurnishedLeavesNothing) {
+  auto what = wanted("project");
+  ASSERT_EQ(::unlink(what.baseline.c_str()), 0);
+  EXPECT_FALSE(create(std::move(what)));
+  expect_no_trace();
+  auto secret = wanted("project");
+  secret.secrets["TOKEN"] = "abc";
+  EXPECT_EQ(create(std::move(secret)).error().code, Errc::kInvalid);
+  auto many = wanted("project");
+  for (int i = 0; i < 65; ++i) many.secrets["S" + std::to_string(i)] = "value";
+  EXPECT_EQ(create(std::move(many)).error().code, Errc::kLimit);
+  expect_no_trace();
+  EXPECT_TRUE(create(wanted("project")));
+}
+
+TEST_F(WorkspaceTest, AStartThatFailsIsRecordedAndCanBeRepeated) {
+  ASSERT_TRUE(create(wanted()));
+  tell_guest("refuse-mount");
+  const auto refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("mount is refused"), std::string::npos);
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, refused.error().message);
+  EXPECT_FALSE(workspace_->has_machine());
+  tell_guest("die-mount");
+  const auto died = start();
+  ASSERT_FALSE(died);
+  EXPECT_NE(died.error().message.find("panicked"), std::string::npos) << died.error().message;
+  tell_guest_no_more("die-mount");
+  tell_guest_no_more("refuse-mount");
+  ASSERT_TRUE(start());
+  EXPECT_EQ(record().last_error, "");
+}
+
+TEST_F(WorkspaceTest, ASecretIsGivenToEachMachineAndIsInNoMessage) {
+  auto what = wanted();
+  what.secrets["TOKEN"] = "very secret value";
+  ASSERT_TRUE(create(std::move(what)));
+  ASSERT_TRUE(start());
+  EXPECT_EQ(*sys::read_file(guest_ + "/secrets/TOKEN", 100), "very secret value");
+  close();
+  EXPECT_EQ(sys::stamp(folder() + "/secrets.json")->mode & 07777U, 0600U);
+  ASSERT_TRUE(open());
+  tell_guest("refuse-secrets");
+  const auto refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message.find("very secret"), std::string::npos);
+  tell_guest_no_more("refuse-secrets");
+  ASSERT_TRUE(start());
+  EXPECT_EQ(calls("secrets"), 3);
+}
+
+TEST_F(WorkspaceTest, AMachineThatDiesIsNoticedAndRecorded) {
+  Workspace& w = started();
+  w.changed().clear();
+  // As when QEMU crashes: from outside, at a time of its own.
+  tell_guest("die-freeze");
+  EXPECT_FALSE(driver_.run(w.take_snapshot("s")));
+  EXPECT_TRUE(driver_.until([&] { return w.changed().is_set(); }));
+  EXPECT_FALSE(w.has_machine());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_NE(record().last_error.find("its machine ended"), std::string::npos);
+  EXPECT_NE(record().last_error.find("panicked"), std::string::npos) << record().last_error;
+  EXPECT_TRUE(snapshots().empty());
+  EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+  tell_guest_no_more("die-freeze");
+  ASSERT_TRUE(start());
+  EXPECT_EQ(record().last_error, "");
+}
+
+TEST_F(WorkspaceTest, AGuestThatDoesNotShutDownIsStoppedAllTheSame) {
+  boot_.call_limit = std::chrono::milliseconds(300);
+  Workspace& w = started();
+  tell_guest("hang-sync_disks");
+  const auto stopped = driver_.run(w.stop());
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Errc::kUnavailable);
+  EXPECT_FALSE(w.has_machine());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, stopped.error().message);
+  EXPECT_NE(record().last_error.find("did not say that everything was written"), std::string::npos);
+}
+
+TEST_F(WorkspaceTest, WhoeverStopsWaitingDoesNotLeaveItHalfStopped) {
+  Workspace& w = started();
+  const auto begun = driver_.begin(w.stop());
+  int turns = 0;
+  EXPECT_TRUE(driver_.until([&] { return turns++ == 3; }));
+  EXPECT_FALSE(begun->done);
+  begun->cancel();
+  EXPECT_TRUE(driver_.until([&] { return begun->done; }));
+  EXPECT_FALSE(w.has_machine());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, "");
+}
+
+TEST_F(WorkspaceTest, ADeletionWaitsForTheStartAndThenWins) {
+  ASSERT_TRUE(create(wanted("project")));
+  const auto starting = driver_.begin(workspace_->start({}));
+  EXPECT_TRUE(driver_.until([&] { return workspace_->has_machine(); }));
+  const auto removing = driver_.begin(workspace_->remove());
+  const auto again = driver_.begin(workspace_->start({}));
+  EXPECT_TRUE(driver_.end(starting));
+  EXPECT_TRUE(driver_.end(removing));
+  EXPECT_EQ(driver_.end(again).error().code, Errc::kNotFound);
+  expect_no_trace();
+}
+
+TEST_F(WorkspaceTest, AStartThatIsCancelledLeavesItStopped) {
+  ASSERT_TRUE(create(wanted()));
+  tell_guest("hang-mount");
+  const auto starting = driver_.begin(workspace_->start({}));
+  EXPECT_TRUE(driver_.until([&] { return calls("mount") == 1; }));
+  starting->cancel();
+  EXPECT_FALSE(driver_.end(starting));
+  EXPECT_FALSE(workspace_->has_machine());
+  expect_state(WorkspaceState::kStopped);
+  tell_guest_no_more("hang-mount");
+  EXPECT_TRUE(start());
+}
+
+// ---- snapshots and resets
+
+TEST_F(WorkspaceTest, SnapshotsPutALayerOnTopAndResetsGoBack) {
+  Workspace& w = started();
+  const auto first = driver_.run(w.take_snapshot("one"));
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_GT(first->bytes_written, 0);
+  EXPECT_EQ(vmm_.launches("layer"), 1);
+  EXPECT_EQ(calls("freeze"), 1);
+  EXPECT_EQ(calls("thaw"), 1);
+  EXPECT_EQ(sys::stamp(folder() + "/layers/1.qcow2")->mode & 07777U, 0400U);
+  ASSERT_TRUE(driver_.run(w.take_snapshot("two")));
+  EXPECT_EQ(layers().size(), 3U);
+  EXPECT_EQ(driver_.run(w.take_snapshot("two")).error().code, Errc::kConflict);
+  for (const char* bad : {"", "baseline", ".x", "a/b", "a b", "\xff"})
+    EXPECT_EQ(driver_.run(w.take_snapshot(bad)).error().code, Errc::kInvalid) << bad;
+  EXPECT_EQ(driver_.run(w.take_snapshot(std::string(64, 'a'))).error().code, Errc::kInvalid);
+  EXPECT_EQ(layers().size(), 3U);
+
+  ASSERT_TRUE(driver_.run(w.reset("one", {})));
+  EXPECT_EQ(record().reset_count, 1);
+  EXPECT_TRUE(w.has_machine());
+  EXPECT_EQ(snapshots(), (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(layers().size(), 3U);  // that of the run before is gone
+  ASSERT_TRUE(driver_.run(w.drop_snapshot("two")));
+  EXPECT_EQ(layers().size(), 2U);
+  EXPECT_EQ(driver_.run(w.drop_snapshot("two")).error().code, Errc::kNotFound);
+  EXPECT_EQ(driver_.run(w.reset("two", {})).error().code, Errc::kNotFound);
+  ASSERT_TRUE(driver_.run(w.stop()));
+  EXPECT_EQ(driver_.run(w.take_snapshot("three")).error().code, Errc::kConflict);
+  ASSERT_TRUE(driver_.run(w.reset("baseline", {})));  // starts it, too
+  expect_state(WorkspaceState::kStarted);
+  ASSERT_TRUE(driver_.run(w.drop_snapshot("one")));
+  EXPECT_EQ(layers().size(), 1U);
+}
+
+TEST_F(WorkspaceTest, ASnapshotThatTheGuestRefusesChangesNothing) {
+  Workspace& w = started();
+  tell_guest("refuse-freeze");
+  const auto refused = driver_.run(w.take_snapshot("s"));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("freezing the workspace"), std::string::npos);
+  EXPECT_EQ(vmm_.launches("layer"), 0);
+  EXPECT_TRUE(snapshots().empty());
+  EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+  expect_state(WorkspaceState::kStarted);
+  tell_guest_no_more("refuse-freeze");
+  EXPECT_TRUE(driver_.run(w.take_snapshot("s")));
+}
+
+TEST_F(WorkspaceTest, ALayerThatTheMachineDoesNotTakeChangesNothing) {
+  vmm_.refuses_layers = true;
+  Workspace& w = started();
+  const auto refused = driver_.run(w.take_snapshot("s"));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("refused"), std::string::npos);
+  EXPECT_EQ(calls("thaw"), 1);  // the guest writes on
+  EXPECT_TRUE(snapshots().empty());
+  EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+  expect_state(WorkspaceState::kStarted);
+  EXPECT_TRUE(w.has_machine());
+}
+
+TEST_F(WorkspaceTest, AReleaseThatFailsCostsTheSnapshotItsName) {
+  Workspace& w = started();
+  tell_guest("refuse-thaw");
+  const auto refused = driver_.run(w.take_snapshot("s"));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("the snapshot could not be taken"), std::string::npos);
+  EXPECT_EQ(refused.error().hint, "try again");
+  EXPECT_TRUE(snapshots().empty());
+  EXPECT_EQ(layers().size(), 2U);  // the machine stands on both
+  expect_state(WorkspaceState::kStarted);
+  tell_guest_no_more("refuse-thaw");
+  close();
+  ASSERT_TRUE(open());
+  EXPECT_EQ(layers().size(), 2U);
+  EXPECT_TRUE(start());
+}
+
+TEST_F(WorkspaceTest, AMachineWhoseNewLayerIsInNoRecordIsStopped) {
+  Workspace& w = started();
+  const std::string layer = folder() + "/layers/1.qcow2";
+  vmm_.on_layer = [layer] { ::unlink(layer.c_str()); };  // it cannot be closed then
+  close();
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(start());
+  w.changed().clear();
+  const auto lost = driver_.run(workspace_->take_snapshot("s"));
+  ASSERT_FALSE(lost);
+  EXPECT_NE(lost.error().message.find("its record could not be written"), std::string::npos)
+      << lost.error().message;
+  EXPECT_FALSE(workspace_->has_machine());
+  EXPECT_TRUE(workspace_->changed().is_set());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, lost.error().message);
+  EXPECT_TRUE(snapshots().empty());
+  EXPECT_TRUE(layers().empty());  // that nobody knows of
+  const auto damaged = start();
+  EXPECT_EQ(damaged.error().code, Errc::kDamaged) << damaged.error().message;
+  EXPECT_NE(damaged.error().hint.find("reset"), std::string::npos);
+  EXPECT_TRUE(driver_.run(workspace_->reset("baseline", {})));
+}
+
+TEST_F(WorkspaceTest, AResetToADamagedSnapshotLosesNothing) {
+  Workspace& w = started();
+  ASSERT_TRUE(driver_.run(w.take_snapshot("s")));
+  const std::string layer = folder() + "/layers/1.qcow2";
+  ASSERT_EQ(::chmod(layer.c_str(), 0600), 0);  // touched by somebody
+  const auto refused = driver_.run(w.reset("s", {}));
+  EXPECT_EQ(refused.error().code, Errc::kDamaged);
+  EXPECT_NE(refused.error().message.find(layer), std::string::npos);
+  EXPECT_TRUE(w.has_machine());
+  expect_state(WorkspaceState::kStarted);
+  EXPECT_EQ(record().reset_count, 0);
+}
+
+TEST_F(WorkspaceTest, ABaselineThatWasChangedIsNotUsed) {
+  ASSERT_TRUE(create(wanted()));
+  const std::string baseline = folder() + "/baseline.erofs";
+  ASSERT_EQ(::chmod(baseline.c_str(), 0600), 0);
+  ASSERT_EQ(::chmod(baseline.c_str(), 0644), 0);
+  const auto refused = start();
+  EXPECT_EQ(refused.error().code, Errc::kDamaged);
+  EXPECT_NE(refused.error().message.find("baseline"), std::string::npos);
+}
+
+// ---- settings
+
+TEST_F(WorkspaceTest, ItCanBeRenamed) {
+  ASSERT_TRUE(create(wanted("project")));
+  ASSERT_TRUE(workspace_->update({.name = "other"}, 0));
+  EXPECT_FALSE(core::resolve_workspace(host_.dirs(), "project"));
+  EXPECT_EQ(*core::resolve_workspace(host_.dirs(), "other"), kId);
+  ASSERT_TRUE(workspace_->update({.labels = {{{"k", "v"}}}, .ttl_seconds = 60}, 1000));
+  EXPECT_EQ(record().expires_at, 1060);
+  EXPECT_EQ(record().labels.at("k"), "v");
+  EXPECT_EQ(record().name, "other");
+  EXPECT_FALSE(workspace_->update({.name = "not a name"}, 0));
+  EXPECT_EQ(record().name, "other");
+  ASSERT_TRUE(workspace_->update({.name = "", .ttl_seconds = 0}, 0));
+  EXPECT_FALSE(core::resolve_workspace(host_.dirs(), "other"));
+  EXPECT_FALSE(record().expires_at || record().ttl_seconds);
+}
+
+TEST_F(WorkspaceTest, OneWhoseTimeIsOverIsNotStarted) {
+  ASSERT_TRUE(create(wanted()));
+  ASSERT_TRUE(workspace_->update({.ttl_seconds = 60}, core::now_seconds() - 61));
+  const auto refused = start();
+  EXPECT_EQ(refused.error().code, Errc::kConflict);
+  EXPECT_NE(refused.error().hint.find("--ttl-seconds"), std::string::npos);
+  ASSERT_TRUE(workspace_->update({.ttl_seconds = 60}, core::now_seconds()));
+  EXPECT_TRUE(start());
+}
+
+// ---- rest
+
+TEST_F(WorkspaceTest, AMachineThatNobodyUsesRestsAndIsWokenByTheNextCall) {
+  ASSERT_TRUE(sys::make_dirs(guest_ + "/rests"));
+  Workspace& w = started();
+  EXPECT_TRUE(driver_.until([&] { return vmm_.launches("pause") == 1; }));
+  EXPECT_EQ(calls("set_clock"), 0);
+  ASSERT_TRUE(driver_.run(w.take_snapshot("s")));
+  EXPECT_EQ(calls("set_clock"), 1);
+  EXPECT_TRUE(driver_.until([&] { return vmm_.launches("pause") == 2; }));
+  ASSERT_TRUE(driver_.run(w.stop()));  // also while it rests
+  EXPECT_EQ(calls("set_clock"), 2);
+  EXPECT_EQ(record().last_error, "");
+}
+
+// ---- what a crash left
+
+class SettleTest : public WorkspaceTest {
+ protected:
+  // One in that state, of which no process knows any more.
+  void left(WorkspaceState state) {
+    ASSERT_TRUE(create(wanted("project")));
+    workspace_.reset();
+    auto store = store::WorkspaceStore::open(folder(), store::Database::Mode::kReadWrite);
+    ASSERT_TRUE(store->set_state(state, ""));
+  }
+  Result<void> settle(double now = 0) { return core::settle_workspace(host_.dirs(), kId, now); }
+};
+
+TEST_F(SettleTest, ACreationOrADeletionThatWasCutShortGoes) {
+  for (const WorkspaceState state : {WorkspaceState::kCreating, WorkspaceState::kDeleting}) {
+    left(state);
+    EXPECT_TRUE(settle());
+    expect_no_trace();
+    EXPECT_EQ(settle().error().code, Errc::kNotFound);
+  }
+}
+
+TEST_F(SettleTest, OneThatHadAMachineIsStoppedAndSaysWhy) {
+  left(WorkspaceState::kStarted);
+  EXPECT_TRUE(settle());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_NE(record().last_error.find("its supervisor was ended"), std::string::npos);
+  EXPECT_TRUE(settle());
+  ASSERT_TRUE(open());
+  EXPECT_TRUE(start());
+}
+
+TEST_F(SettleTest, OneThatSomebodyHasOpenIsLeftAlone) {
+  ASSERT_TRUE(create(wanted("project")));
+  EXPECT_TRUE(settle());
+  EXPECT_TRUE(core::settle_workspaces(host_.dirs(), 0));
+  expect_state(WorkspaceState::kCreating);
+  EXPECT_EQ(core::remove_workspace(host_.dirs(), kId).error().code, Errc::kConflict);
+}
+
+TEST_F(SettleTest, TheTimeOfOneThatStopsAtItsEndIsADayLonger) {
+  left(WorkspaceState::kStopped);
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(workspace_->update({.ttl_seconds = 60}, 1000));
+  close();
+  EXPECT_TRUE(settle(1061));
+  EXPECT_TRUE(settle(1060 + 86'399));
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_TRUE(settle(1060 + 86'400));
+  expect_no_trace();
+}
+
+TEST_F(SettleTest, TheTimeOfOneThatIsDeletedAtItsEndIsNot) {
+  left(WorkspaceState::kStopped);
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(workspace_->update({.ttl_seconds = 60, .ttl_action = "delete"}, 1000));
+  close();
+  EXPECT_TRUE(settle(1059));
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_TRUE(settle(1060));
+  expect_no_trace();
+}
+
+TEST_F(SettleTest, ADamagedRecordIsReportedAndCanBeDeleted) {
+  left(WorkspaceState::kStopped);
+  const std::string record = folder() + "/workspace.db";
+  ASSERT_TRUE(sys::write_file_atomic(record, std::string(8192, 'x')));
+  EXPECT_EQ(settle().error().code, Errc::kDamaged);
+  EXPECT_FALSE(core::settle_workspaces(host_.dirs(), 0));
+  EXPECT_EQ(open().error().code, Errc::kDamaged);
+  EXPECT_TRUE(sys::exists(folder()));  // what is in it may still be of use
+  EXPECT_TRUE(core::remove_workspace(host_.dirs(), kId));
+  expect_no_trace();
+}
+
+TEST_F(SettleTest, AFolderWithoutARecordNeverCameToBe) {
+  {
+    ASSERT_TRUE(core::SandboxFolder::create(host_.dirs(), kId));
+  }
+  ASSERT_TRUE(core::take_name(host_.dirs(), "project", kId));
+  EXPECT_TRUE(settle());
+  expect_no_trace();
+}
+
+TEST_F(SettleTest, LayersThatNoRecordNamesGoWhenItIsOpened) {
+  left(WorkspaceState::kStopped);
+  ASSERT_TRUE(vmm::create_layer(folder() + "/layers/7.qcow2"));
+  ASSERT_TRUE(sys::write_file_atomic(folder() + "/layers/.unnamed-1", ""));
+  ASSERT_TRUE(open());
+  EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+}
+
+}  // namespace
+}  // namespace pyro::testing
