@@ -201,7 +201,8 @@ io::Task<json::object> relay_request(Guest& guest, std::string what, std::string
   if (!guest.session().is_open()) {
     PYRO_CO_TRY(error, co_await guest.explain(std::move(error)));
   }
-  co_return std::unexpected(std::move(error).context(what));
+  if (!what.empty()) error = std::move(error).context(what);
+  co_return std::unexpected(std::move(error));
 }
 
 }  // namespace pyro::core

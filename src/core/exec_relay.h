@@ -25,7 +25,7 @@ struct ExecHooks {
 io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::Exec exec,
                                          std::shared_ptr<rpc::Stream> client, ExecHooks hooks);
 
-// Any other request whose data goes to and from a client. `what` begins the error's message.
+// Any other request whose data goes to and from a client. `what`, if any, begins the error's message.
 io::Task<boost::json::object> relay_request(Guest& guest, std::string what, std::string method,
                                             boost::json::object params,
                                             std::shared_ptr<rpc::Stream> client);
