@@ -18,6 +18,7 @@
 #include "image/debian_mirror.h"
 #include "proto/limits.h"
 #include "store/sandbox_record.h"
+#include "sys/fault.h"
 
 namespace pyro::client {
 
@@ -206,6 +207,7 @@ Pyro::~Pyro() = default;
 
 Result<Pyro> Pyro::open(const sys::Environment& env) {
   PYRO_TRY(auto dirs, sys::resolve_dirs(env));
+  sys::arm_fault(env("PYRO_FAULT").value_or(""));
   return Pyro(std::make_unique<Impl>(env, std::move(dirs)));
 }
 

@@ -134,6 +134,10 @@ Result<std::unique_ptr<Workspace>> Workspace::open(const std::string& id, Worksp
 }
 
 Result<void> Workspace::clear_up() {
+  // A crash between a new name and the record of it, or between that and the end of the old one,
+  // leaves two.
+  PYRO_TRY(const auto record, store_.record());
+  PYRO_CHECK(give_names_back(deps_.dirs, id_, record.name));
   PYRO_CHECK(remove_unneeded());
   PYRO_TRY(const auto known, store_.layers());
   return layers_.sweep(known);

@@ -109,11 +109,12 @@ Result<void> give_name_back(const sys::Dirs& dirs, const std::string& name, cons
   return {};
 }
 
-Result<void> give_names_back(const sys::Dirs& dirs, const std::string& id) {
+Result<void> give_names_back(const sys::Dirs& dirs, const std::string& id,
+                             const std::string& but) {
   if (!sys::exists(names_dir(dirs))) return {};
   PYRO_TRY(const auto names, sys::list_dir(names_dir(dirs)));
   for (const std::string& name : names) {
-    if (check_workspace_name(name)) PYRO_CHECK(give_name_back(dirs, name, id));
+    if (name != but && check_workspace_name(name)) PYRO_CHECK(give_name_back(dirs, name, id));
   }
   return {};
 }

@@ -24,8 +24,9 @@ Result<void> check_workspace_name(const std::string& name);
 Result<void> take_name(const sys::Dirs& dirs, const std::string& name, const std::string& id);
 // Only when it is that workspace's.
 Result<void> give_name_back(const sys::Dirs& dirs, const std::string& name, const std::string& id);
-// Whatever names it has: for one whose record cannot be read.
-Result<void> give_names_back(const sys::Dirs& dirs, const std::string& id);
+// Whatever names it has, but for one: what it leaves, and what no record speaks of.
+Result<void> give_names_back(const sys::Dirs& dirs, const std::string& id,
+                             const std::string& but = "");
 // The id for an id or a name. kNotFound when there is no such workspace.
 Result<std::string> resolve_workspace(const sys::Dirs& dirs, const std::string& id_or_name);
 

@@ -130,6 +130,7 @@ class Host:
         self.env["PYRO_RUNTIME_DIR"] = str(self.runtime)
         if cache:
             self.env["PYRO_CACHE_DIR"] = str(cache)
+        self.kept = set()  # ids of workspaces that outlive a test: of module-scoped fixtures
 
     @property
     def cache(self):
@@ -179,20 +180,22 @@ class Host:
     def start_run(self, *words, options=(), **kwargs):
         return self.start("run", *options, ENVIRONMENT, "--", *words, **kwargs)
 
-    def supervisors(self):
-        """Supervisors of this session: they hold its budget files."""
-        mark = str(self.runtime) + "/budget."
+    def supervisors(self, workspace=None):
+        """Supervisors of this session, or of one workspace: they hold its budget files or a folder's lock."""
+        marks = (str(self.runtime) + "/budget.", str(self.home / "sandboxes") + "/")
+        if workspace:
+            marks = (f"{marks[1]}{workspace}/",)
         return [
             pid
             for pid in all_pids()
             if name_of(pid) == "pyro-supervisor"
             and state_of(pid) not in "ZX"
-            and any(target.startswith(mark) for target in descriptors(pid).values())
+            and any(target.startswith(marks) for target in descriptors(pid).values())
         ]
 
-    def qemus(self):
-        """Machines of this session."""
-        ours = set(self.supervisors())
+    def qemus(self, workspace=None):
+        """Machines of this session, or of one workspace."""
+        ours = set(self.supervisors(workspace))
         return [p for p in all_pids() if parent_of(p) in ours and name_of(p).startswith("qemu") and state_of(p) not in "ZX"]
 
     def supervisor(self):
@@ -204,10 +207,17 @@ class Host:
         return wait_until(self.qemus, what="a QEMU")[0]
 
     def left_behind(self):
-        """Everything that should not be there when no pyro runs."""
-        left = [f"process {pid} {name_of(pid)}" for pid in [*self.supervisors(), *self.qemus()]]
-        for folder, pattern in ((self.runtime, "*.sock"), (self.home / "sandboxes", "*"), (self.home / "sandboxes", ".*")):
-            left += [str(path) for path in folder.glob(pattern)]
+        """Everything that should not be there when no pyro runs, but for the workspaces in `kept`."""
+        kept = set()
+        for workspace in self.kept:
+            kept.update(self.supervisors(workspace), self.qemus(workspace))
+        left = [f"process {pid} {name_of(pid)}" for pid in [*self.supervisors(), *self.qemus()] if pid not in kept]
+        for folder in (self.runtime, self.home / "sandboxes", self.home / "names", self.home / "staging"):
+            for path in folder.glob("*"):
+                plain = folder == self.runtime and path.suffix != ".sock"
+                named = folder.name == "names" and path.is_symlink() and os.readlink(path) in self.kept
+                if not (plain or named or path.stem in self.kept):
+                    left.append(str(path))
         left += [str(path) for path in self.templates.glob(".building-*")]
         left += [str(path) for path in self.install_dir.parent.glob(".staging*") if path.is_dir()]
         return left

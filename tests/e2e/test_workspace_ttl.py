@@ -1,0 +1,103 @@
+"""Time: a TTL that is kept without anybody looking, and a workspace that rests."""
+
+import pathlib
+import time
+
+import harness
+import pytest
+import workspaces
+from workspaces import ok
+
+
+def until_nobody(workspace, since, ttl):
+    """Runs no command while it waits. Not before its time, and not long after."""
+    harness.wait_until(lambda: not workspace.host.qemus(workspace.id), what="its end")
+    assert ttl - 0.5 <= time.time() - since < ttl + 8
+    harness.wait_until(lambda: workspace.query("SELECT state FROM workspace") == [("stopped",)], what="the record of it")
+
+
+def test_an_expired_workspace_is_stopped(host):
+    with workspaces.one(host, "--ttl-seconds", "3") as workspace:
+        made = workspace.created
+        assert made["expires_at"] == pytest.approx(made["created_at"] + 3)
+        assert (made["ttl_seconds"], made["ttl_action"]) == (3, "stop")
+        workspace.sh("echo written > file")
+        until_nobody(workspace, made["created_at"], 3)
+        assert workspace.status()["state"] == "stopped"
+        assert len(workspace.logs()) == 1
+        refused = workspace.pyro("start")
+        assert refused.code == 1
+        assert "--ttl-seconds" in refused.text
+        ok(workspace.pyro("update", "--no-ttl"))
+        ok(workspace.pyro("start"))
+        assert workspace.read("file") == b"written\n"
+        assert workspace.status()["expires_at"] is None
+
+
+def test_an_expired_workspace_is_deleted_when_that_is_wanted(host):
+    workspace = workspaces.create(host, "--name", "brief", "--ttl-seconds", "2", "--ttl-action", "delete")
+    harness.wait_until(lambda: not workspace.folder.exists(), what="its end")
+    assert 1.5 <= time.time() - workspace.created["created_at"] < 10
+    assert workspace.id not in workspaces.listed(host)
+    assert host.pyro("workspace", "status", "brief").code == 1
+
+
+def test_a_new_time_counts_from_now(host):
+    with workspaces.one(host, "--ttl-seconds", "1000") as workspace:
+        changed = workspace.json("update", "--ttl-seconds", "2")
+        since = time.time()
+        assert changed["expires_at"] == pytest.approx(since + 2, abs=2)
+        until_nobody(workspace, since, 2)
+        assert workspace.status()["state"] == "stopped"
+
+
+def test_a_stopped_one_is_deleted_on_time(host):
+    workspace = workspaces.create(host, "--ttl-seconds", "3", "--ttl-action", "delete")
+    ok(workspace.pyro("stop"))
+    harness.wait_until(lambda: not workspace.folder.exists(), what="its end")
+    assert workspace.id not in workspaces.listed(host)
+
+
+def cpu_ticks(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def assert_right_clock(workspace):
+    before = time.time()
+    guest = float(workspace.sh("date +%s.%N"))
+    assert before - 2 < guest < time.time() + 2
+
+
+def test_one_in_which_nothing_runs_costs_no_cpu(host):
+    with workspaces.one(host) as workspace:
+        workspace.sh("true")
+        qemu, supervisor = workspace.qemu(), workspace.supervisor()
+        # A second after the last call it is asked; the pause may need a moment on a busy machine.
+        harness.wait_until(lambda: stands_still(qemu), what="the pause")
+        used = (cpu_ticks(qemu), cpu_ticks(supervisor))
+        time.sleep(3)
+        assert cpu_ticks(qemu) - used[0] <= 1
+        assert cpu_ticks(supervisor) - used[1] <= 1
+        assert_right_clock(workspace)
+        ok(workspace.pyro("status"))
+        harness.wait_until(lambda: stands_still(qemu), what="another pause")
+        workspace.write("file", b"written while it rested")
+        assert workspace.read("file") == b"written while it rested"
+        harness.wait_until(lambda: stands_still(qemu), what="another pause")
+        ok(workspace.pyro("snapshot create", "rested"))
+        ok(workspace.pyro("stop"))
+
+
+def stands_still(pid):
+    before = cpu_ticks(pid)
+    time.sleep(1.5)
+    return cpu_ticks(pid) == before
+
+
+def test_one_in_which_something_runs_goes_on(host):
+    with workspaces.one(host) as workspace:
+        workspace.sh("(setsid sh -c 'while :; do date +%s > tick; sleep 0.2; done' &) >/dev/null 2>&1")
+        time.sleep(4)
+        # `file read` alone would wake it: the time in the file says when it was written.
+        assert time.time() - int(workspace.read("tick")) < 3
