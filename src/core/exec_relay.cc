@@ -107,7 +107,8 @@ io::Task<void> show_held(StreamPtr client, ExecOutput* output) {
 io::Task<json::object> pump_out(StreamPtr guest, StreamPtr client, ExecOutput* output) {
   for (;;) {
     const bool holds = output != nullptr && output->holds();
-    PYRO_CO_TRY(auto item, co_await guest->next_within(holds ? kHoldBack : kForever));
+    const std::chrono::milliseconds limit = holds ? kHoldBack : kForever;
+    PYRO_CO_TRY(auto item, co_await guest->next_within(limit));
     Result<void> sent;
     if (!item) {
       if (output != nullptr) sent = co_await show_held(client, output);

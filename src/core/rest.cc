@@ -6,6 +6,10 @@ namespace pyro::core {
 
 namespace asio = io::asio;
 
+namespace {
+constexpr std::chrono::hours kNoHurry{24};
+}
+
 io::Task<void> Rest::go_on() {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (!paused_) co_return Result<void>{};
@@ -58,7 +62,8 @@ asio::awaitable<void> Rest::run() {
     wanted_.clear();
     const auto idle = co_await try_to_pause();
     if (!idle) co_return;  // the machine is ending: nobody needs its rest
-    const auto woken = co_await wanted_.wait_for(paused_ ? std::chrono::hours(24) : kAgain);
+    const std::chrono::milliseconds patience = paused_ ? kNoHurry : kAgain;
+    const auto woken = co_await wanted_.wait_for(patience);
     if (!woken && woken.error().code != Errc::kDeadline) co_return;
   }
 }

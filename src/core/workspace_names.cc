@@ -109,8 +109,7 @@ Result<void> give_name_back(const sys::Dirs& dirs, const std::string& name, cons
   return {};
 }
 
-Result<void> give_names_back(const sys::Dirs& dirs, const std::string& id,
-                             const std::string& but) {
+Result<void> give_names_back(const sys::Dirs& dirs, const std::string& id, const std::string& but) {
   if (!sys::exists(names_dir(dirs))) return {};
   PYRO_TRY(const auto names, sys::list_dir(names_dir(dirs)));
   for (const std::string& name : names) {

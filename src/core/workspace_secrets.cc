@@ -75,4 +75,10 @@ std::string redacted(const Secrets& secrets, const std::string& text) {
   return shown + redactor.flush();
 }
 
+Error safe(Error error, const Secrets& secrets) {
+  error.message = printable(redacted(secrets, error.message));
+  error.hint = printable(error.hint);
+  return error;
+}
+
 }  // namespace pyro::core

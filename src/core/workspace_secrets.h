@@ -24,5 +24,7 @@ Result<Secrets> read_secrets(const std::string& folder);
 
 // `text` as it can be shown.
 std::string redacted(const Secrets& secrets, const std::string& text);
+// The same of an error, of which parts come from the guest: printable too.
+Error safe(Error error, const Secrets& secrets);
 
 }  // namespace pyro::core
