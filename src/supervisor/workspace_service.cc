@@ -21,6 +21,8 @@ namespace {
 
 // The longest that is waited at once: a clock that somebody sets forward is noticed.
 constexpr double kLongestNap = 60;  // seconds
+// What failed may fail again at once: a disk that is full stays so for a while.
+constexpr double kRetry = 1;  // seconds
 
 Result<void> check(const proto::CreateWorkspace& r) {
   if (!core::is_workspace_id(r.id)) return fail(Errc::kInvalid, "not the id of a workspace");
@@ -167,11 +169,11 @@ asio::awaitable<void> WorkspaceService::keep_time() {
     double wait = kLongestNap;
     if (record && record->expires_at && created_) {
       const double now = core::now_seconds();
-      // A failure, such as a full disk, is tried again.
-      if (*record->expires_at <= now) static_cast<void>(co_await act_at_expiry(*record));
+      Result<void> acted;
+      if (*record->expires_at <= now) acted = co_await act_at_expiry(*record);
       const double next =
           *record->expires_at > now ? *record->expires_at : core::deleted_at(*record);
-      wait = std::clamp(next - now, 0.01, kLongestNap);
+      wait = acted ? std::clamp(next - now, 0.01, kLongestNap) : kRetry;
     }
     const auto woken =
         co_await new_time_.wait_for(std::chrono::milliseconds(std::llround(std::ceil(wait * 1e3))));
