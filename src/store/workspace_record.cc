@@ -178,9 +178,19 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
 Result<WorkspaceStore> WorkspaceStore::open(const std::string& folder, Database::Mode mode) {
   // Opening to write would make a file that is not there.
   if (!sys::exists(path_of(folder))) return fail(Errc::kNotFound, folder + " has no record");
-  PYRO_TRY(auto db, Database::open(path_of(folder), mode, kMigrations));
-  if (mode == Database::Mode::kReadWrite) PYRO_CHECK(db.execute(kDurable));
-  return WorkspaceStore(std::move(db));
+  auto db = Database::open(path_of(folder), mode, kMigrations);
+  if (!db && db.error().code == Errc::kDamaged) {
+    return std::unexpected(std::move(db.error())
+                               .context("the record " + path_of(folder) + " is damaged")
+                               .with_hint("the workspace can only be deleted"));
+  }
+  // Not found means that it never came to be, and is a reason to clear it away: not so one that is
+  // there and cannot be opened now, for want of descriptors or of space beside it.
+  if (!db && db.error().code == Errc::kNotFound && sys::exists(path_of(folder)))
+    db.error().code = Errc::kUnavailable;
+  if (!db) return std::unexpected(std::move(db.error()));
+  if (mode == Database::Mode::kReadWrite) PYRO_CHECK(db->execute(kDurable));
+  return WorkspaceStore(*std::move(db));
 }
 
 Result<void> WorkspaceStore::write_lists(const WorkspaceRecord& r) {
