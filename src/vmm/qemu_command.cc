@@ -36,11 +36,11 @@ void add_fd(Words& argv, int fd, int set) {
 }
 
 void add_device(Words& argv, const std::string& node, const char* serial) {
-  argv.insert(argv.end(),
-              // On a full disk of the host QEMU would stop the machine, and every call into it with
-              // it, until somebody says that it can go on: the guest is told instead.
-              {"-device", fmt::format("virtio-blk-device,drive={},serial={},werror=report", node,
-                                      serial)});
+  argv.insert(
+      argv.end(),
+      // On a full disk of the host QEMU would stop the machine, and every call into it with
+      // it, until somebody says that it can go on: the guest is told instead.
+      {"-device", fmt::format("virtio-blk-device,drive={},serial={},werror=report", node, serial)});
 }
 
 // The sizes are written out, so that they are part of the machine and no file can change them.

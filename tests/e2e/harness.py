@@ -54,6 +54,11 @@ def wait_until(condition, bound=GONE, what="the expected state"):
         select.select([], [], [], POLL)
 
 
+def let_pass(seconds):
+    """A time in which something must not happen, or any moment of something that is under way."""
+    select.select([], [], [], seconds)
+
+
 def wait_gone(pids, bound=GONE):
     """Waits for the end of processes that need not be our children."""
     end = time.monotonic() + bound

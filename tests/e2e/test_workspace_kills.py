@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 import harness
 import pytest
@@ -73,7 +72,7 @@ def test_killed_in_exec(workspace, victim):
 def test_killed_in_a_sync(workspace, big, victim, moment):
     process = workspace.host.start("workspace", "sync", "push", workspace.id, str(big))
     with harness.ending(process):
-        time.sleep(moment)  # any moment will do
+        harness.let_pass(moment)  # any moment will do
         kill(workspace, victim)
         done = harness.finish(process)
     assert_stopped_and_usable(workspace)
@@ -106,7 +105,7 @@ def test_killed_in_a_loop_of_snapshots(workspace, victim):
 def test_killed_in_a_reset(workspace, victim, moment):
     process = workspace.host.start("workspace", "reset", workspace.id, "--snapshot", "first")
     with harness.ending(process):
-        time.sleep(moment)
+        harness.let_pass(moment)
         for pid in workspace.host.supervisors(workspace.id) if victim == "supervisor" else workspace.host.qemus(workspace.id):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
