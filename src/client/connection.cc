@@ -185,8 +185,9 @@ Result<Connection> Connection::spawn(const sys::Dirs& dirs, core::Reservation re
   return greet(std::make_unique<Impl>(std::move(sockets.ours)));
 }
 
-Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string& id) {
-  const std::string path = core::socket_of(dirs, id);
+namespace {
+// kNotFound when nobody listens.
+Result<sys::UniqueFd> connect_to(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
@@ -198,11 +199,15 @@ Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string&
     // The sockets API takes every address as a sockaddr*.
     return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   });
-  if (!connected) {
-    Error error = std::move(connected.error());
-    if (error.os_errno == ECONNREFUSED) error.code = Errc::kNotFound;
-    return std::unexpected(std::move(error));
-  }
+  if (connected) return fd;
+  Error error = std::move(connected.error());
+  if (error.os_errno == ECONNREFUSED) error.code = Errc::kNotFound;
+  return std::unexpected(std::move(error));
+}
+}  // namespace
+
+Result<Connection> Connection::connect(const sys::Dirs& dirs, const std::string& id) {
+  PYRO_TRY(sys::UniqueFd fd, connect_to(core::socket_of(dirs, id)));
   return greet(std::make_unique<Impl>(std::move(fd)));
 }
 
@@ -306,6 +311,15 @@ Result<json::object> Connection::upload(const std::string& method, json::object 
   // A source that could not be read is why the peer was told to stop.
   if (!produced && !refused) return std::unexpected(produced.error());
   return answer;
+}
+
+Result<void> Connection::kill_supervisor(const sys::Dirs& dirs, const std::string& id) {
+  PYRO_TRY(const sys::UniqueFd fd, connect_to(core::socket_of(dirs, id)));
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return sys::fail_errno("SO_PEERCRED", errno);
+  return sys::kill_and_wait(peer.pid);
 }
 
 Result<proto::ExecVmResult> Connection::exec(const proto::ExecVm& request,

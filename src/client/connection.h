@@ -21,6 +21,9 @@ class Connection {
   static Result<Connection> spawn(const sys::Dirs& dirs, core::Reservation reservation);
   // Connects to a running one. kNotFound when there is none.
   static Result<Connection> connect(const sys::Dirs& dirs, const std::string& id);
+  // SIGKILL to the one that listens, and waits until it is gone: for one that does not answer any
+  // more. Its machine goes with it.
+  static Result<void> kill_supervisor(const sys::Dirs& dirs, const std::string& id);
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
   ~Connection();

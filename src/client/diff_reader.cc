@@ -40,6 +40,9 @@ Result<void> DiffReader::pair_up() {
   if (!first_) return {};
   if (++result_.summary.total > kMostDiffEntries)
     return fail(Errc::kLimit, fmt::format("more than {} paths differ", kMostDiffEntries));
+  name_bytes_ += first_->entry.path.size();
+  if (name_bytes_ > kMostDiffNames)
+    return fail(Errc::kLimit, "the paths that differ have too many bytes together");
   const bool twice = second_.has_value();
   if (twice) {
     report(first_, *second_);

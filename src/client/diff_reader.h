@@ -14,6 +14,7 @@ namespace pyro::client {
 inline constexpr std::size_t kMostPatch = 64U << 20;       // bytes; what is beyond has no patch
 inline constexpr std::size_t kMostDiffContent = 1U << 20;  // bytes of one side of a change
 inline constexpr std::int64_t kMostDiffEntries = 1'000'000;
+inline constexpr std::size_t kMostDiffNames = 256U << 20;  // bytes of all paths together
 
 class DiffReader {
  public:
@@ -33,6 +34,7 @@ class DiffReader {
 
   wire::TreeParser parser_;
   std::optional<Version> first_, second_;  // of the same path; the newest is what data is for
+  std::size_t name_bytes_ = 0;
   DiffResult result_;
 };
 

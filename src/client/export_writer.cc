@@ -59,6 +59,9 @@ Result<void> ExportWriter::take(wire::TreeEntry entry) {
   if (!root && ++entries_ > kMostExportEntries) {
     return fail(Errc::kLimit, fmt::format("more than {} entries", kMostExportEntries));
   }
+  name_bytes_ += entry.path.size();
+  if (name_bytes_ > kMostExportNames)
+    return fail(Errc::kLimit, "the paths have too many bytes together");
   if (entry.kind == wire::EntryKind::kOther && !root) {
     if (skipped_.size() < kMostSkipped) skipped_.push_back(entry.path);
     return {};

@@ -19,6 +19,7 @@ namespace pyro::client {
 
 inline constexpr std::int64_t kMostExportEntries = 2'000'000;
 inline constexpr std::int64_t kMostExportBytes = 64LL << 30;
+inline constexpr std::size_t kMostExportNames = 256U << 20;  // bytes of all paths together
 
 class ExportWriter {
  public:
@@ -56,6 +57,7 @@ class ExportWriter {
   std::string file_;                        // that data is for; empty: none
   std::optional<std::uint32_t> last_mode_;  // of the artifact once it is at the target
   std::int64_t entries_ = 0, bytes_ = 0;
+  std::size_t name_bytes_ = 0;
   std::vector<std::string> skipped_;
 };
 

@@ -231,7 +231,7 @@ Result<Connection> LocalWorkspaces::connect(const std::string& id, Need need,
     const bool gone =
         !last && (last.error().code == Errc::kNotFound || last.error().code == Errc::kUnavailable);
     if (!gone) return last;
-    PYRO_CHECK(find(id));
+    PYRO_CHECK(info(id));  // a record that cannot be used will not become usable
     if (need == Need::kStarted) {
       PYRO_CHECK(check_started(id));
       continue;  // it says that it is: its supervisor will listen, or turn out to be gone
@@ -357,6 +357,17 @@ Result<WorkspaceInfo> LocalWorkspaces::update(const std::string& workspace,
   return info(id);
 }
 
+// kConflict, kUnavailable: its supervisor does not listen yet, or ends; kDeadline: it hangs.
+Result<void> LocalWorkspaces::remove_once(const std::string& id) {
+  auto connection = Connection::connect(host_.dirs, id);
+  if (!connection && connection.error().code == Errc::kNotFound)
+    return core::remove_workspace(host_.dirs, id);
+  if (!connection) return std::unexpected(std::move(connection.error()));
+  PYRO_CHECK(
+      connection->call(proto::DeleteWorkspace::kName, {}, {.on_phase = {}, .limit = kQuickAnswer}));
+  return {};
+}
+
 Result<WorkspaceInfo> LocalWorkspaces::remove(const std::string& workspace) {
   PYRO_TRY(const std::string id, find(workspace));
   auto before = info(id);
@@ -364,17 +375,14 @@ Result<WorkspaceInfo> LocalWorkspaces::remove(const std::string& workspace) {
   Result<void> removed;
   for (int tries = 0; tries < kTries; ++tries) {
     if (tries > 0) pause_a_moment();
-    auto connection = Connection::connect(host_.dirs, id);
-    if (connection) {
-      const auto answer = connection->call(proto::DeleteWorkspace::kName, {},
-                                           {.on_phase = {}, .limit = kQuickAnswer});
-      removed = answer ? Result<void>() : Result<void>(std::unexpected(answer.error()));
-      // It may have ended between the two, for whatever reason.
-      if (answer || answer.error().code != Errc::kUnavailable) break;
-    } else {
-      // Nobody has it open, or somebody who does not listen yet or any more.
-      removed = core::remove_workspace(host_.dirs, id);
-      if (removed || removed.error().code != Errc::kConflict) break;
+    removed = remove_once(id);
+    if (removed || removed.error().code == Errc::kNotFound) break;
+    if (removed.error().code == Errc::kDeadline) {
+      // One that hangs is ended; the next round finds the workspace without anybody.
+      PYRO_CHECK(Connection::kill_supervisor(host_.dirs, id));
+    } else if (removed.error().code != Errc::kUnavailable &&
+               removed.error().code != Errc::kConflict) {
+      break;
     }
   }
   if (!removed && removed.error().code != Errc::kNotFound)

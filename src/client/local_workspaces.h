@@ -69,6 +69,7 @@ class LocalWorkspaces final : public Workspaces {
   };
   Result<Connection> connect(const std::string& id, Need need, const RunObserver& observer);
   Result<Connection> open(const std::string& id, Need need, const RunObserver& observer);
+  Result<void> remove_once(const std::string& id);
   [[nodiscard]] Result<void> check_started(const std::string& id) const;
   Result<void> ask(const std::string& id, const char* method, boost::json::object params);
   // By its record, after finding out about a crash.

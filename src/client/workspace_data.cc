@@ -230,6 +230,7 @@ Result<FileList> LocalWorkspaces::list_from(const Source& source, const FileList
   PYRO_TRY(const std::string tree, tree_path(o.path));
   FileList list{.workspace_id = source.id, .path = shown_path(tree), .entries = {}};
   wire::TreeParser parser;
+  std::size_t name_bytes = 0;
   const auto take = [&](std::string_view bytes) -> Result<void> {
     parser.feed(bytes);
     for (;;) {
@@ -237,7 +238,9 @@ Result<FileList> LocalWorkspaces::list_from(const Source& source, const FileList
       if (!item) return {};
       auto* entry = std::get_if<wire::TreeEntry>(&*item);
       if (entry == nullptr || entry->kind == wire::EntryKind::kEnd) continue;
-      if (list.entries.size() >= static_cast<std::size_t>(kMostExportEntries))
+      name_bytes += entry->path.size();
+      if (list.entries.size() >= static_cast<std::size_t>(kMostExportEntries) ||
+          name_bytes > kMostExportNames)
         return fail(Errc::kLimit, "too many entries for a list");
       FileInfo f{.path = entry->path == "." ? tree
                          : tree == "."      ? entry->path

@@ -208,4 +208,17 @@ Result<std::string> find_program(const std::string& name, const std::string& pat
   return fail(Errc::kNotFound, name + " is not installed (not found in PATH)");
 }
 
+Result<void> kill_and_wait(pid_t pid) {
+  PYRO_TRY(const auto fd, retrying("pidfd_open", [&] {
+             return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+           }));
+  const UniqueFd pidfd(fd);
+  PYRO_CHECK(retrying("pidfd_send_signal", [&] {
+    return ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  }));
+  pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  PYRO_CHECK(retrying("poll", [&] { return ::poll(&ended, 1, -1); }));
+  return {};
+}
+
 }  // namespace pyro::sys

@@ -75,4 +75,8 @@ Result<Captured> run_captured(const SpawnSpec& spec, std::size_t max_bytes = 1U 
 // The absolute path of a program found in `path` (a PATH-like list), or kNotFound.
 Result<std::string> find_program(const std::string& name, const std::string& path);
 
+// SIGKILL to a process that need not be a child, and waits for its end. Of a pid that is known to
+// be whom it is meant for: a connection to it is open.
+Result<void> kill_and_wait(pid_t pid);
+
 }  // namespace pyro::sys
