@@ -280,14 +280,14 @@ TEST_F(WorkspaceSupervisor, SeveralCommandsAtOnceHaveJournalsOfTheirOwn) {
   }
   {
     std::vector<std::ofstream> all;  // each opens when its command reads: then all of them run
+    all.reserve(kMany);
     for (int i = 0; i < kMany; ++i) all.emplace_back(fifo(i));
   }
   for (auto& caller : callers) EXPECT_EQ(caller.wait()->shell_code(), 0);
   const auto entries = journal().entries;
   ASSERT_EQ(entries.size(), std::size_t{kMany});
   for (const auto& e : entries) {
-    ASSERT_TRUE(e.exit_code);
-    EXPECT_EQ(e.out, "in " + std::to_string(*e.exit_code) + "\n");
+    EXPECT_EQ(e.out, "in " + std::to_string(e.exit_code.value_or(-1)) + "\n");
   }
 }
 
