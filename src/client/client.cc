@@ -45,22 +45,6 @@ Result<void> check(const CreateOptions& o) {
   return {};
 }
 
-// The words to run in the guest.
-Result<std::vector<std::string>> argv_of(const ExecOptions& o) {
-  PYRO_CHECK(proto::in_range("timeout_seconds", o.timeout_seconds, proto::kTimeoutSecondsRange));
-  std::vector<std::string> argv = o.argv;
-  if (!o.command.empty()) argv = {"/bin/sh", "-c", o.command};
-  if (argv.empty() || argv.front().empty())
-    return fail(Errc::kInvalid, "there is no command to run");
-  for (const std::string& word : argv) {
-    if (word.find('\0') != std::string::npos) {
-      return fail(Errc::kInvalid,
-                  "a word of the command has a NUL byte in it; programs cannot be given that");
-    }
-  }
-  return argv;
-}
-
 VmInfo info_of(const proto::VmStatus& s) {
   return {.vm_id = s.vm_id,
           .environment = s.environment,
@@ -137,7 +121,7 @@ struct Pyro::Impl : HostSide {
 
   static Result<ExecResult> exec(Connection& connection, const proto::VmStatus& vm,
                                  const ExecOptions& o, const RunObserver& observer) {
-    PYRO_TRY(auto argv, argv_of(o));
+    PYRO_TRY(auto argv, argv_of(o.argv, o.command, o.timeout_seconds));
     if (observer.on_phase) observer.on_phase("execute", vm.vm_id, "");
     ExecResult result{.vm_id = vm.vm_id,
                       .environment = vm.environment,
@@ -298,7 +282,8 @@ Result<DoctorReport> Pyro::doctor(bool fresh) {
 
 Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOptions& exec,
                                    const RunObserver& observer) {
-  PYRO_CHECK(argv_of(exec));  // before anything is started for it
+  PYRO_CHECK(
+      argv_of(exec.argv, exec.command, exec.timeout_seconds));  // before anything is started for it
   const Stopwatch total;
   PYRO_TRY(auto created, impl_->create(create, /*lease=*/true, observer));
   const double create_ms = total.ms();

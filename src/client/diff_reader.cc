@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "client/workspace_paths.h"
 #include "core/unified_diff.h"
 
 namespace pyro::client {
@@ -9,19 +10,6 @@ namespace pyro::client {
 namespace {
 
 using wire::EntryKind;
-
-std::string kind_name(EntryKind kind) {
-  switch (kind) {
-    case EntryKind::kDirectory:
-      return "directory";
-    case EntryKind::kFile:
-      return "file";
-    case EntryKind::kSymlink:
-      return "symlink";
-    default:
-      return "other";
-  }
-}
 
 }  // namespace
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "client/workspace_paths.h"
 #include "sys/fault.h"
 #include "sys/file.h"
 
@@ -21,26 +22,10 @@ constexpr std::size_t kMostSkipped = 100;
 constexpr std::uint32_t kPlainMode = 0777;  // no set-user-id, set-group-id or sticky bit
 constexpr std::uint32_t kOwnerWrites = 0200, kOwnerAll = 0700;
 
-std::string folder_above(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string type_of(wire::EntryKind kind) {
-  switch (kind) {
-    case wire::EntryKind::kDirectory:
-      return "directory";
-    case wire::EntryKind::kSymlink:
-      return "symlink";
-    default:
-      return "file";
-  }
-}
-
 }  // namespace
 
 Result<ExportWriter> ExportWriter::open(const std::string& target, OnProgress on_progress) {
-  const std::string parent = folder_above(target);
+  const std::string parent = sys::parent_of(target);
   struct stat st{};
   if (::stat(parent.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) {
     return fail_hint(Errc::kNotFound, fmt::format("there is no folder {}", quoted_name(parent)),
@@ -68,7 +53,7 @@ Result<void> ExportWriter::take(wire::TreeEntry entry) {
   }
   if (entry.kind == wire::EntryKind::kOther || entry.kind == wire::EntryKind::kRemoved)
     return fail(Errc::kInvalid, "it is a device, a socket or a pipe, which are not exported");
-  if (root) type_ = type_of(entry.kind);
+  if (root) type_ = kind_name(entry.kind);
   entry.path = root ? kArtifact : fmt::format("{}/{}", kArtifact, entry.path);
   entry.mode &= kPlainMode;
   // Who moves a folder to another one must be allowed to write it.
@@ -133,7 +118,7 @@ Result<void> ExportWriter::finish() {
         sys::retrying("chmod " + target_, [&] { return ::fchmod(moved.get(), *last_mode_); }));
     PYRO_CHECK(sys::retrying("fsync " + target_, [&] { return ::fsync(moved.get()); }));
   }
-  return sys::sync_dir(folder_above(target_));
+  return sys::sync_dir(sys::parent_of(target_));
 }
 
 }  // namespace pyro::client

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proto/limits.h"
+
 namespace pyro::client {
 
 namespace {
@@ -56,6 +58,21 @@ Result<core::Reservation> HostSide::reserve(int mem_mib, int vcpus,
     request.on_wait = [&](const std::string& why) { observer.on_phase("queue", "", why); };
   }
   return core::reserve(request);
+}
+
+Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const std::string& command,
+                                         int timeout_seconds) {
+  PYRO_CHECK(proto::in_range("timeout_seconds", timeout_seconds, proto::kTimeoutSecondsRange));
+  if (!command.empty()) argv = {"/bin/sh", "-c", command};
+  if (argv.empty() || argv.front().empty())
+    return fail(Errc::kInvalid, "there is no command to run");
+  for (const std::string& word : argv) {
+    if (word.find('\0') != std::string::npos) {
+      return fail(Errc::kInvalid,
+                  "a word of the command has a NUL byte in it; programs cannot be given that");
+    }
+  }
+  return argv;
 }
 
 }  // namespace pyro::client

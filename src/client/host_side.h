@@ -34,6 +34,10 @@ struct HostSide {
                                                   const RunObserver& observer) const;
 };
 
+// The words to run in the guest: `argv`, or `command` for a shell.
+Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const std::string& command,
+                                         int timeout_seconds);
+
 // `host` is borrowed.
 std::unique_ptr<Workspaces> make_workspaces(HostSide& host);
 

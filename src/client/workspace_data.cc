@@ -18,6 +18,7 @@
 #include "proto/limits.h"
 #include "proto/workspace_messages.h"
 #include "seed/seed.h"
+#include "sys/clock.h"
 #include "sys/fault.h"
 
 namespace pyro::client {
@@ -29,21 +30,6 @@ using store::WorkspaceStore;
 namespace {
 
 constexpr std::size_t kMostWrite = 64U << 20;
-
-Result<std::vector<std::string>> argv_of(const WorkspaceExecOptions& o) {
-  PYRO_CHECK(proto::in_range("timeout_seconds", o.timeout_seconds, proto::kTimeoutSecondsRange));
-  std::vector<std::string> argv = o.argv;
-  if (!o.command.empty()) argv = {"/bin/sh", "-c", o.command};
-  if (argv.empty() || argv.front().empty())
-    return fail(Errc::kInvalid, "there is no command to run");
-  for (const std::string& word : argv) {
-    if (word.find('\0') != std::string::npos) {
-      return fail(Errc::kInvalid,
-                  "a word of the command has a NUL byte in it; programs cannot be given that");
-    }
-  }
-  return argv;
-}
 
 JournalEntry entry_of(const store::CommandRecord& c) {
   JournalEntry e{.sequence = c.sequence,
@@ -62,19 +48,6 @@ JournalEntry entry_of(const store::CommandRecord& c) {
                  .err_truncated = c.err_bytes > static_cast<std::int64_t>(core::kKeptOutput)};
   if (c.exit_code) e.exit_code = static_cast<int>(*c.exit_code);
   return e;
-}
-
-std::string kind_name(wire::EntryKind kind) {
-  switch (kind) {
-    case wire::EntryKind::kDirectory:
-      return "directory";
-    case wire::EntryKind::kFile:
-      return "file";
-    case wire::EntryKind::kSymlink:
-      return "symlink";
-    default:
-      return "other";
-  }
 }
 
 // Where a user's relative path leads, whatever the process does later.
@@ -104,7 +77,7 @@ Result<Journal> LocalWorkspaces::logs(const std::string& workspace) {
 Result<WorkspaceExecResult> LocalWorkspaces::exec(const std::string& workspace,
                                                   const WorkspaceExecOptions& o,
                                                   const WorkspaceObserver& observer) {
-  PYRO_TRY(auto argv, argv_of(o));
+  PYRO_TRY(auto argv, argv_of(o.argv, o.command, o.timeout_seconds));
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(auto connection, connect(id, Need::kStarted, observer.run));
   proto::ExecWorkspace request{
@@ -347,9 +320,7 @@ Result<FileWriteResult> LocalWorkspaces::write_file(const std::string& workspace
   PYRO_TRY(auto connection, connect(id, Need::kStarted, {}));
   const std::size_t slash = tree.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : tree.substr(0, slash);
-  const auto now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                          std::chrono::system_clock::now().time_since_epoch())
-                          .count();
+  const std::int64_t now_ns = sys::wall_clock_ns();
   std::string stream;
   wire::append_entry(stream, {.kind = wire::EntryKind::kDirectory,
                               .path = ".",

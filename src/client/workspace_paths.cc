@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "wire/tree_stream.h"
 
 namespace pyro::client {
 
@@ -36,6 +35,19 @@ Result<std::string> tree_path(const std::string& path) {
 
 std::string shown_path(const std::string& tree) {
   return tree == "." ? kMount : std::string(kMount) + "/" + tree;
+}
+
+std::string kind_name(wire::EntryKind kind) {
+  switch (kind) {
+    case wire::EntryKind::kDirectory:
+      return "directory";
+    case wire::EntryKind::kFile:
+      return "file";
+    case wire::EntryKind::kSymlink:
+      return "symlink";
+    default:
+      return "other";
+  }
 }
 
 }  // namespace pyro::client

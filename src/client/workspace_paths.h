@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "client/connection.h"
+#include "wire/tree_stream.h"
 
 namespace pyro::client {
 
@@ -16,6 +17,9 @@ inline constexpr const char* kMount = "/workspace";
 Result<std::string> tree_path(const std::string& path);
 // The other way round.
 std::string shown_path(const std::string& tree);
+
+// "file", "directory" or "symlink"; "other" for all else.
+std::string kind_name(wire::EntryKind kind);
 
 // Joins small pieces: a frame each would cost more than what is in it.
 class Chunks {
