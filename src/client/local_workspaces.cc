@@ -162,21 +162,33 @@ WorkspaceInfo damaged(const std::string& id, const Error& error) {
   return info;
 }
 
-Connection::CallOptions starting(const RunObserver& observer, const std::string& id) {
-  return {.on_phase =
-              [&observer, id](const proto::Phase& p) {
-                if (observer.on_phase) observer.on_phase(p.phase, id, p.detail);
-              },
-          .interrupt_fd = observer.interrupt_fd};
-}
-
 }  // namespace
 
 std::unique_ptr<Workspaces> make_workspaces(HostSide& host) {
   return std::make_unique<LocalWorkspaces>(host);
 }
 
+seed::Progress seed_progress(const WorkspaceObserver& observer) {
+  seed::Progress progress{.report = {}, .interrupt_fd = observer.run.interrupt_fd};
+  if (observer.on_progress) {
+    progress.report = [&observer](const seed::Counts& c) {
+      observer.on_progress(static_cast<std::int64_t>(c.entries),
+                           static_cast<std::int64_t>(c.bytes));
+    };
+  }
+  return progress;
+}
+
 // ---- connections and records
+
+Connection::CallOptions LocalWorkspaces::waiting(const RunObserver& observer,
+                                                 const std::string& id) {
+  return {.on_phase =
+              [&observer, id](const proto::Phase& p) {
+                if (observer.on_phase) observer.on_phase(p.phase, id, p.detail);
+              },
+          .interrupt_fd = observer.interrupt_fd};
+}
 
 Result<std::string> LocalWorkspaces::find(const std::string& workspace) const {
   return core::resolve_workspace(host_.dirs, workspace);
@@ -274,13 +286,7 @@ Result<void> LocalWorkspaces::fill_in_seed(proto::CreateWorkspace& request,
                                            const WorkspaceOptions& o, const std::string& folder,
                                            const WorkspaceObserver& observer) const {
   if (o.seed_path && observer.run.on_phase) observer.run.on_phase("seed", "", *o.seed_path);
-  seed::Progress progress{.report = {}, .interrupt_fd = observer.run.interrupt_fd};
-  if (observer.on_progress) {
-    progress.report = [&](const seed::Counts& c) {
-      observer.on_progress(static_cast<std::int64_t>(c.entries),
-                           static_cast<std::int64_t>(c.bytes));
-    };
-  }
+  const seed::Progress progress = seed_progress(observer);
   request.baseline = folder + "/baseline.erofs";
   PYRO_TRY(const seed::Summary summary,
            seed::build_baseline({.path = o.seed_path.value_or(""), .git_tracked = o.git_tracked},
@@ -309,7 +315,7 @@ Result<WorkspaceInfo> LocalWorkspaces::create(const WorkspaceOptions& o,
   PYRO_TRY(auto connection, Connection::spawn(host_.dirs, std::move(reservation)));
   const std::string id = request.id;
   PYRO_CHECK(connection.call(proto::CreateWorkspace::kName, proto::encode(std::move(request)),
-                             starting(observer.run, id)));
+                             waiting(observer.run, id)));
   sys::fault_point("client.create.answered");
   return info(id);
 }
@@ -408,7 +414,7 @@ Result<WorkspaceInfo> LocalWorkspaces::start(const std::string& workspace,
   PYRO_CHECK(host_.ensure_environment(before.environment, observer.run));
   PYRO_TRY(auto connection, connect(id, Need::kMachine, observer.run));
   if (observer.run.on_phase) observer.run.on_phase("start", id, before.environment);
-  PYRO_CHECK(connection.call(proto::StartWorkspace::kName, {}, starting(observer.run, id)));
+  PYRO_CHECK(connection.call(proto::StartWorkspace::kName, {}, waiting(observer.run, id)));
   return info(id);
 }
 
@@ -477,7 +483,7 @@ Result<ResetResult> LocalWorkspaces::reset(const std::string& workspace,
   if (observer.run.on_phase) observer.run.on_phase("reset", id, snapshot);
   PYRO_CHECK(connection.call(proto::ResetWorkspace::kName,
                              proto::encode(proto::ResetWorkspace{.snapshot = snapshot}),
-                             starting(observer.run, id)));
+                             waiting(observer.run, id)));
   PYRO_TRY(WorkspaceInfo after, info(id));
   return ResetResult{.workspace = std::move(after),
                      .snapshot_name = chosen->snapshot_name,

@@ -5,9 +5,14 @@
 #include "client/connection.h"
 #include "client/host_side.h"
 #include "client/workspaces.h"
+#include "proto/workspace_messages.h"
+#include "seed/seed.h"
 #include "store/workspace_record.h"
 
 namespace pyro::client {
+
+// Of a seed or a sync, as the observer wants to see it; `observer` is borrowed.
+seed::Progress seed_progress(const WorkspaceObserver& observer);
 
 class LocalWorkspaces final : public Workspaces {
  public:
@@ -95,6 +100,13 @@ class LocalWorkspaces final : public Workspaces {
   Result<FileReadResult> read_from(const Source& source, const std::string& path,
                                    std::int64_t max_bytes, const OnData& on_data,
                                    const WorkspaceObserver& observer);
+  // A sync of what `produce` writes, noted when it went well.
+  static Result<proto::TreeCounts> send_tree(Connection& connection, const std::string& destination,
+                                             const proto::NoteWorkspace& note,
+                                             const Connection::Produce& produce,
+                                             int interrupt_fd = -1);
+  // A call that may have to wait for a machine to start.
+  static Connection::CallOptions waiting(const RunObserver& observer, const std::string& id);
   void note(const std::string& id, const std::string& event, boost::json::object detail);
 
   HostSide& host_;

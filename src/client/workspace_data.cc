@@ -106,36 +106,45 @@ Result<WorkspaceExecResult> LocalWorkspaces::exec(const std::string& workspace,
   return result;
 }
 
+Result<proto::TreeCounts> LocalWorkspaces::send_tree(Connection& connection,
+                                                     const std::string& destination,
+                                                     const proto::NoteWorkspace& note,
+                                                     const Connection::Produce& produce,
+                                                     int interrupt_fd) {
+  const proto::ForwardWorkspace request{
+      .method = proto::WorkspaceSync::kName,
+      .params = proto::encode(proto::WorkspaceSync{.destination = proto::Bytes(destination)}),
+      .event = note.event,
+      .detail = note.detail};
+  const auto in_chunks = [&](const Connection::OnData& sink) -> Result<void> {
+    Chunks chunks(sink);
+    PYRO_CHECK(produce([&](std::string_view bytes) { return chunks.add(bytes); }));
+    return chunks.flush();
+  };
+  PYRO_TRY(const json::object answer,
+           connection.upload(proto::ForwardWorkspace::kName, proto::encode(request), in_chunks,
+                             {.on_phase = {}, .interrupt_fd = interrupt_fd}));
+  return proto::decode<proto::TreeCounts>(answer);
+}
+
 Result<SyncResult> LocalWorkspaces::push_sync(const std::string& workspace, const SyncOptions& o,
                                               const WorkspaceObserver& observer) {
   PYRO_TRY(const std::string destination, tree_path(o.dest));
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(auto connection, connect(id, Need::kStarted, observer.run));
-  seed::Progress progress{.report = {}, .interrupt_fd = observer.run.interrupt_fd};
-  if (observer.on_progress) {
-    progress.report = [&](const seed::Counts& c) {
-      observer.on_progress(static_cast<std::int64_t>(c.entries),
-                           static_cast<std::int64_t>(c.bytes));
-    };
-  }
-  const proto::ForwardWorkspace request{
-      .method = proto::WorkspaceSync::kName,
-      .params = proto::encode(proto::WorkspaceSync{.destination = proto::Bytes(destination)}),
-      .event = "sync",
-      .detail = {{"source", to_utf8(o.source_path)},
-                 {"destination", to_utf8(shown_path(destination))}}};
+  const seed::Progress progress = seed_progress(observer);
   seed::Summary summary;
   const auto produce = [&](const Connection::OnData& sink) -> Result<void> {
-    Chunks chunks(sink);
-    PYRO_TRY(summary, seed::write_tree(
-                          {.path = o.source_path, .git_tracked = o.git_tracked},
-                          [&](std::string_view b) { return chunks.add(b); }, progress));
-    return chunks.flush();
+    PYRO_TRY(summary, seed::write_tree({.path = o.source_path, .git_tracked = o.git_tracked}, sink,
+                                       progress));
+    return {};
   };
-  PYRO_TRY(const json::object answer,
-           connection.upload(proto::ForwardWorkspace::kName, proto::encode(request), produce,
-                             {.on_phase = {}, .interrupt_fd = observer.run.interrupt_fd}));
-  PYRO_TRY(const auto counts, proto::decode<proto::TreeCounts>(answer));
+  PYRO_TRY(const auto counts,
+           send_tree(connection, destination,
+                     {.event = "sync",
+                      .detail = {{"source", to_utf8(o.source_path)},
+                                 {"destination", to_utf8(shown_path(destination))}}},
+                     produce, observer.run.interrupt_fd));
   sys::fault_point("client.sync.answered");
   return SyncResult{.workspace_id = id,
                     .execution_mode = "guest_serial",
@@ -155,14 +164,8 @@ Result<json::object> LocalWorkspaces::fetch(const Source& source, const std::str
   PYRO_TRY(auto connection, connect(source.id, need, observer.run));
   const proto::ForwardWorkspace request{
       .method = method, .params = std::move(params), .detail = {}, .offline = source.offline};
-  const Connection::CallOptions options{.on_phase =
-                                            [&](const proto::Phase& p) {
-                                              if (observer.run.on_phase)
-                                                observer.run.on_phase(p.phase, source.id, p.detail);
-                                            },
-                                        .interrupt_fd = observer.run.interrupt_fd};
   return connection.download(proto::ForwardWorkspace::kName, proto::encode(request), on_data,
-                             options);
+                             waiting(observer.run, source.id));
 }
 
 // A note that cannot be made is no reason to call what was done a failure.
@@ -335,18 +338,11 @@ Result<FileWriteResult> LocalWorkspaces::write_file(const std::string& workspace
   wire::append_data(stream, o.content);
   wire::append_file_end(stream, /*complete=*/true);
   wire::append_entry(stream, {.kind = wire::EntryKind::kEnd, .path = {}, .target = {}});
-  const proto::ForwardWorkspace request{
-      .method = proto::WorkspaceSync::kName,
-      .params = proto::encode(proto::WorkspaceSync{.destination = proto::Bytes(folder)}),
-      .event = "file_write",
-      .detail = {{"path", to_utf8(shown_path(tree))}, {"bytes", o.content.size()}}};
-  const auto produce = [&](const Connection::OnData& sink) -> Result<void> {
-    Chunks chunks(sink);
-    PYRO_CHECK(chunks.add(stream));
-    return chunks.flush();
-  };
-  PYRO_CHECK(connection.upload(proto::ForwardWorkspace::kName, proto::encode(request), produce,
-                               {.on_phase = {}}));
+  PYRO_CHECK(
+      send_tree(connection, folder,
+                {.event = "file_write",
+                 .detail = {{"path", to_utf8(shown_path(tree))}, {"bytes", o.content.size()}}},
+                [&](const Connection::OnData& sink) { return sink(stream); }));
   return FileWriteResult{.workspace_id = id,
                          .path = shown_path(tree),
                          .bytes_written = static_cast<std::int64_t>(o.content.size())};

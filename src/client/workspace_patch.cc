@@ -201,17 +201,9 @@ Result<PatchResult> LocalWorkspaces::apply_patch(const std::string& workspace,
   const std::string stream = patched.stream(result);
   result.changed = result.summary.total > 0;
   PYRO_TRY(auto connection, connect(id, Need::kStarted, {}));
-  const proto::ForwardWorkspace request{.method = proto::WorkspaceSync::kName,
-                                        .params = proto::encode(proto::WorkspaceSync{}),
-                                        .event = "patch",
-                                        .detail = {{"files", result.summary.total}}};
-  const auto produce = [&](const Connection::OnData& sink) -> Result<void> {
-    Chunks chunks(sink);
-    PYRO_CHECK(chunks.add(stream));
-    return chunks.flush();
-  };
-  PYRO_CHECK(connection.upload(proto::ForwardWorkspace::kName, proto::encode(request), produce,
-                               {.on_phase = {}}));
+  PYRO_CHECK(send_tree(connection, ".",
+                       {.event = "patch", .detail = {{"files", result.summary.total}}},
+                       [&](const Connection::OnData& sink) { return sink(stream); }));
   return result;
 }
 
