@@ -25,8 +25,7 @@ namespace pyro::core {
 
 inline constexpr const char* kBaseline = "baseline";  // no snapshot can be called that
 
-// Letters, digits, ".", "_" and "-", 1 to 63, a letter or digit first, and not "baseline":
-// kInvalid.
+// A plain name (workspace_names.h), and not "baseline": kInvalid.
 Result<void> check_snapshot_name(const std::string& name);
 
 // Borrowed; outlive the Workspace.

@@ -56,12 +56,14 @@ Result<std::string> new_workspace_id() {
   return id;
 }
 
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name.size() <= kMostName && is_name_char(name.front()) &&
+         std::ranges::all_of(
+             name, [](char c) { return is_name_char(c) || c == '.' || c == '_' || c == '-'; });
+}
+
 Result<void> check_workspace_name(const std::string& name) {
-  const bool fine = !name.empty() && name.size() <= kMostName && is_name_char(name.front()) &&
-                    std::ranges::all_of(name, [](char c) {
-                      return is_name_char(c) || c == '.' || c == '_' || c == '-';
-                    });
-  if (fine && !is_workspace_id(name)) return {};
+  if (is_plain_name(name) && !is_workspace_id(name)) return {};
   return fail_hint(
       Errc::kInvalid, quoted_name(name) + " is no name for a workspace",
       "use 1 to 63 letters, digits, '.', '_' and '-', a letter or digit first, and not the "

@@ -14,8 +14,10 @@ namespace pyro::core {
 bool is_workspace_id(const std::string& text);
 Result<std::string> new_workspace_id();
 
-// 1 to 63 of A-Z, a-z, 0-9, ".", "_" and "-", the first a letter or digit; not the form of an id.
-// kInvalid says so.
+// 1 to 63 of A-Z, a-z, 0-9, ".", "_" and "-", the first a letter or digit.
+bool is_plain_name(const std::string& name);
+
+// A plain name that has not the form of an id. kInvalid says so.
 Result<void> check_workspace_name(const std::string& name);
 
 // Gives the name to `id`. kConflict names the workspace that has it. An entry whose workspace is

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "core/clock.h"
 #include "core/workspace.h"
+#include "core/workspace_names.h"
 #include "proto/workspace_messages.h"
 #include "sys/fault.h"
 
@@ -14,19 +15,8 @@ namespace pyro::core {
 
 using store::WorkspaceState;
 
-namespace {
-constexpr std::size_t kMostSnapshotName = 63;
-}
-
 Result<void> check_snapshot_name(const std::string& name) {
-  const auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  const bool fine = !name.empty() && name.size() <= kMostSnapshotName && is_plain(name.front()) &&
-                    std::ranges::all_of(name, [&](char c) {
-                      return is_plain(c) || c == '.' || c == '_' || c == '-';
-                    });
-  if (fine && name != kBaseline) return {};
+  if (is_plain_name(name) && name != kBaseline) return {};
   return fail_hint(Errc::kInvalid,
                    name == kBaseline ? "\"baseline\" is what the workspace was created with"
                                      : quoted_name(name) + " is no name for a snapshot",
