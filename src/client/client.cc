@@ -37,12 +37,7 @@ Result<void> check(const CreateOptions& o) {
     return fail_hint(Errc::kUnavailable, "networking is not available in this version of pyro",
                      "run without --network: the guest then has no network device");
   }
-  if (o.allow_host_compat) {
-    return fail_hint(Errc::kUnavailable,
-                     "the host_compat backend is not available in this version of pyro",
-                     "run without --allow-host-compat: the command then runs in a microVM");
-  }
-  return {};
+  return check_host_compat(o.allow_host_compat);
 }
 
 VmInfo info_of(const proto::VmStatus& s) {

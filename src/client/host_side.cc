@@ -75,4 +75,11 @@ Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const st
   return argv;
 }
 
+Result<void> check_host_compat(bool allowed) {
+  if (!allowed) return {};
+  return fail_hint(Errc::kUnavailable,
+                   "the host_compat backend is not available in this version of pyro",
+                   "leave --allow-host-compat out: it is then a microVM");
+}
+
 }  // namespace pyro::client

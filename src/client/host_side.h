@@ -38,6 +38,9 @@ struct HostSide {
 Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const std::string& command,
                                          int timeout_seconds);
 
+// kUnavailable when the host_compat backend is allowed: there is none yet.
+Result<void> check_host_compat(bool allowed);
+
 // `host` is borrowed.
 std::unique_ptr<Workspaces> make_workspaces(HostSide& host);
 

@@ -46,11 +46,7 @@ Result<void> check(const WorkspaceOptions& o) {
                                  quoted_name(o.network_policy)),
                      "use off: the guest then has no network device");
   }
-  if (o.allow_host_compat) {
-    return fail_hint(Errc::kUnavailable,
-                     "the host_compat backend is not available in this version of pyro",
-                     "create it without --allow-host-compat: it is then a microVM");
-  }
+  PYRO_CHECK(check_host_compat(o.allow_host_compat));
   if (o.git_tracked && !o.seed_path)
     return fail(Errc::kInvalid, "git_tracked needs a folder to seed from");
   return {};

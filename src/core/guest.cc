@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "base/text.h"
 #include "image/initramfs.h"
+#include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/random.h"
 #include "vmm/qemu_command.h"
@@ -126,10 +126,8 @@ io::Task<void> Guest::prepare(vmm::Disks disks) {
 io::Task<void> Guest::rejuvenate(Identity identity) {
   PYRO_CO_TRY(std::string entropy, sys::random_bytes(64));
   PYRO_CO_TRY(const std::string machine_id, sys::random_bytes(16));
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
   proto::Rejuvenate request{.entropy = std::move(entropy),
-                            .wall_clock_ns = now.tv_sec * 1'000'000'000L + now.tv_nsec,
+                            .wall_clock_ns = sys::wall_clock_ns(),
                             .hostname = std::move(identity.hostname),
                             .machine_id = hex(machine_id)};
   PYRO_CO_CHECK(

@@ -2,6 +2,8 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include "sys/clock.h"
+
 namespace pyro::core {
 
 namespace asio = io::asio;
@@ -15,10 +17,9 @@ io::Task<void> Rest::go_on() {
   if (!paused_) co_return Result<void>{};
   PYRO_CO_CHECK(co_await guest_.vm().resume());
   paused_ = false;
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-      std::chrono::system_clock::now().time_since_epoch());
+  const proto::SetClock clock{.wall_clock_ns = sys::wall_clock_ns()};
   PYRO_CO_CHECK(co_await guest_.call("setting the guest's clock", proto::SetClock::kName,
-                                     proto::encode(proto::SetClock{.wall_clock_ns = now.count()})));
+                                     proto::encode(clock)));
   co_return Result<void>{};
 }
 
