@@ -76,8 +76,8 @@ struct Terminal {
 // Runs a program. On the request's stream: data on stdout and stderr (with a terminal all of
 // it on stdout), then the response ExecResult, which ends both.
 // Towards the guest: data on stdin (when `stdin_open`), events Signal and Terminal, cancel (ends
-// the program as a timeout does). Errors: kNotFound and kDenied with the errno of exec or of its
-// cwd.
+// the program as a timeout does; with a terminal by SIGHUP, as when a terminal goes). Errors:
+// kNotFound and kDenied with the errno of exec or of its cwd.
 struct Exec {
   static constexpr const char* kName = "exec";
   std::vector<Bytes> argv;  // argv[0] is looked up in the PATH of `env` when it has no slash
@@ -87,6 +87,10 @@ struct Exec {
   std::optional<Terminal> tty;
   std::int64_t timeout_ms = 0;        // 0: none; counted from the start of the program
   std::int64_t kill_grace_ms = 1000;  // between SIGTERM to its group and SIGKILL to all it started
+  // For services: signals reach everything it started. When it ends with 0 and something of it
+  // lives on, it counts as running until that has ended (a daemon); when it ends in any other way,
+  // what is left of it is killed. Event Started before the first data.
+  bool whole_group = false;
 
   template <class M>
   void map(M& m) {
@@ -97,6 +101,17 @@ struct Exec {
     m.optional("tty", tty);
     m.optional("timeout_ms", timeout_ms);
     m.optional("kill_grace_ms", kill_grace_ms);
+    m.optional("whole_group", whole_group);
+  }
+};
+// Event on the stream of an exec with `whole_group` or a terminal: exec has succeeded.
+struct Started {
+  static constexpr const char* kName = "started";
+  std::int64_t pid = 0;  // in the guest
+
+  template <class M>
+  void map(M& m) {
+    m.required("pid", pid);
   }
 };
 struct ExecResult {
@@ -121,7 +136,9 @@ struct ExecResult {
     m.optional("duration_us", duration_us);
   }
 };
-// Event on an exec's stream: sends a signal to the program's process group.
+// Event on an exec's stream: sends a signal to the program's process group. With a terminal: to the
+// group in its foreground, as its keys would; SIGCONT and SIGHUP to everything that was started in
+// it. With `whole_group`: to everything it started.
 struct Signal {
   static constexpr const char* kName = "signal";
   int signo = 0;
@@ -144,6 +161,43 @@ struct RestResult {
   template <class M>
   void map(M& m) {
     m.required("idle", idle);
+  }
+};
+
+// Looks once whether a service is ready. Result: ProbeResult.
+struct Probe {
+  static constexpr const char* kName = "probe";
+  std::string kind;  // file, tcp, http
+  Bytes path;        // file: absolute; http: the target of the request, "/health?x=1"
+  std::string host;  // tcp, http: an IPv4 or IPv6 address, or "localhost" (both)
+  std::uint16_t port = 0;
+  std::int64_t timeout_ms = 1000;  // 1..60000: tcp, http
+  // file: what was last changed before that does not count (a file of an earlier run). 0: any does.
+  std::int64_t since_ns = 0;
+
+  template <class M>
+  void map(M& m) {
+    m.required("kind", kind);
+    m.optional("path", path);
+    m.optional("host", host);
+    m.optional("port", port);
+    m.optional("timeout_ms", timeout_ms);
+    m.optional("since_ns", since_ns);
+  }
+};
+// Ready: the file exists; the connection was accepted; the status is 200 to 399 (redirects are not
+// followed, no body is read).
+struct ProbeResult {
+  static constexpr const char* kName = "probe result";
+  bool ready = false;
+  std::string detail;         // "HTTP status 503", "connection refused"
+  std::int64_t clock_ns = 0;  // of the guest, as file times have it
+
+  template <class M>
+  void map(M& m) {
+    m.required("ready", ready);
+    m.optional("detail", detail);
+    m.optional("clock_ns", clock_ns);
   }
 };
 
