@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -21,12 +23,22 @@ class Statement {
   Statement& bind(int index, double value);
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
+  template <class T>
+  Statement& bind(int index, const std::optional<T>& value) {
+    return value ? bind(index, *value) : bind_null(index);
+  }
   // True when there is a row to read with the column functions.
   Result<bool> step();
   [[nodiscard]] std::string text(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
   [[nodiscard]] bool is_null(int column) const;
+  [[nodiscard]] std::optional<std::int64_t> integer_or_null(int column) const {
+    return is_null(column) ? std::nullopt : std::optional(integer(column));
+  }
+  [[nodiscard]] std::optional<double> real_or_null(int column) const {
+    return is_null(column) ? std::nullopt : std::optional(real(column));
+  }
 
  private:
   friend class Database;
@@ -55,6 +67,29 @@ class Database {
   explicit Database(sqlite3* db) : db_(db) {}
   Result<void> migrate(std::span<const char* const> migrations, std::size_t from);
   std::unique_ptr<sqlite3, Closer> db_;
+};
+
+// Rolled back unless committed.
+class Transaction {
+ public:
+  static Result<Transaction> begin(Database& db) {
+    PYRO_CHECK(db.execute("BEGIN IMMEDIATE"));
+    return Transaction(&db);
+  }
+  Transaction(Transaction&& o) noexcept : db_(std::exchange(o.db_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction() {
+    if (db_ != nullptr) static_cast<void>(db_->execute("ROLLBACK"));
+  }
+  Result<void> commit() {
+    PYRO_CHECK(db_->execute("COMMIT"));
+    db_ = nullptr;
+    return {};
+  }
+
+ private:
+  explicit Transaction(Database* db) : db_(db) {}
+  Database* db_;
 };
 
 }  // namespace pyro::store

@@ -9,7 +9,7 @@ namespace pyro::store {
 namespace {
 
 // A number here is a version of the schema for good: what was released is only added to.
-constexpr std::array<const char*, 1> kMigrations{
+constexpr std::array<const char*, 2> kMigrations{
     "CREATE TABLE workspace ("
     "  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
     "  id TEXT NOT NULL, name TEXT NOT NULL, environment TEXT NOT NULL,"
@@ -40,7 +40,15 @@ constexpr std::array<const char*, 1> kMigrations{
     "  out BLOB NOT NULL DEFAULT x'', err BLOB NOT NULL DEFAULT x'',"
     "  out_bytes INTEGER NOT NULL DEFAULT 0, err_bytes INTEGER NOT NULL DEFAULT 0) STRICT;"
     "CREATE TABLE event (id INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL,"
-    "  detail TEXT NOT NULL) STRICT"};
+    "  detail TEXT NOT NULL) STRICT",
+    // AUTOINCREMENT: the number of a shell is never another's, also not after a reset.
+    "CREATE TABLE shell (id INTEGER PRIMARY KEY AUTOINCREMENT, cwd TEXT NOT NULL,"
+    "  cols INTEGER NOT NULL, rows INTEGER NOT NULL, started_at REAL NOT NULL, ended_at REAL,"
+    "  exit_code INTEGER, end_reason TEXT NOT NULL DEFAULT '') STRICT;"
+    "CREATE TABLE service (name TEXT PRIMARY KEY, definition TEXT NOT NULL, state TEXT NOT NULL,"
+    "  started_at REAL NOT NULL, ready_at REAL, ended_at REAL, exit_code INTEGER, pid INTEGER,"
+    "  stop_reason TEXT NOT NULL DEFAULT '', restart_count INTEGER NOT NULL DEFAULT 0,"
+    "  last_error TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID"};
 
 constexpr std::array kStates{WorkspaceState::kCreating, WorkspaceState::kStarted,
                              WorkspaceState::kStopped, WorkspaceState::kDeleting};
@@ -60,44 +68,6 @@ Result<WorkspaceState> state_of(const std::string& text) {
     if (text == state_text(state)) return state;
   }
   return fail(Errc::kDamaged, "the record has a state that there is not");
-}
-
-// Rolled back unless committed.
-class Transaction {
- public:
-  static Result<Transaction> begin(Database& db) {
-    PYRO_CHECK(db.execute("BEGIN IMMEDIATE"));
-    return Transaction(&db);
-  }
-  Transaction(Transaction&& o) noexcept : db_(std::exchange(o.db_, nullptr)) {}
-  Transaction& operator=(Transaction&&) = delete;
-  ~Transaction() {
-    if (db_ != nullptr) static_cast<void>(db_->execute("ROLLBACK"));
-  }
-  Result<void> commit() {
-    PYRO_CHECK(db_->execute("COMMIT"));
-    db_ = nullptr;
-    return {};
-  }
-
- private:
-  explicit Transaction(Database* db) : db_(db) {}
-  Database* db_;
-};
-
-template <class T>
-void bind_optional(Statement& s, int index, const std::optional<T>& value) {
-  if (value) {
-    s.bind(index, *value);
-  } else {
-    s.bind_null(index);
-  }
-}
-std::optional<double> real_or_null(const Statement& s, int column) {
-  return s.is_null(column) ? std::nullopt : std::optional(s.real(column));
-}
-std::optional<std::int64_t> integer_or_null(const Statement& s, int column) {
-  return s.is_null(column) ? std::nullopt : std::optional(s.integer(column));
 }
 
 Result<std::int64_t> one_number(Database& db, std::string_view sql) {
@@ -165,9 +135,9 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   insert.bind(8, r.seed.mode).bind(9, r.seed.source).bind(10, r.seed.entry_count);
   insert.bind(11, r.seed.bytes_written).bind(12, state_text(r.state)).bind(13, r.last_error);
   insert.bind(14, r.created_at).bind(15, r.last_activity_at);
-  bind_optional(insert, 16, r.ttl_seconds);
+  insert.bind(16, r.ttl_seconds);
   insert.bind(17, r.ttl_action);
-  bind_optional(insert, 18, r.expires_at);
+  insert.bind(18, r.expires_at);
   insert.bind(19, r.work_base).bind(20, r.baseline.size).bind(21, r.baseline.inode);
   PYRO_CHECK(insert.bind(22, r.baseline.ctime_ns).step());
   PYRO_CHECK(store.write_lists(r));
@@ -240,11 +210,11 @@ Result<WorkspaceRecord> WorkspaceStore::record() {
       .last_error = query.text(12),
       .created_at = query.real(13),
       .last_activity_at = query.real(14),
-      .ttl_seconds = integer_or_null(query, 15),
+      .ttl_seconds = query.integer_or_null(15),
       .ttl_action = query.text(16),
-      .expires_at = real_or_null(query, 17),
+      .expires_at = query.real_or_null(17),
       .reset_count = query.integer(18),
-      .last_reset_at = real_or_null(query, 19),
+      .last_reset_at = query.real_or_null(19),
       .current_layer = query.integer(20),
       .work_base = query.text(21),
       .baseline = {
@@ -253,10 +223,13 @@ Result<WorkspaceRecord> WorkspaceStore::record() {
   return r;
 }
 
-Result<void> WorkspaceStore::set_state(WorkspaceState state, const std::string& last_error) {
+Result<void> WorkspaceStore::set_state(WorkspaceState state, const std::string& last_error,
+                                       const SessionsEnd& end) {
+  PYRO_TRY(auto transaction, Transaction::begin(db_));
   PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET state = ?, last_error = ?"));
   PYRO_CHECK(update.bind(1, state_text(state)).bind(2, last_error).step());
-  return {};
+  if (state != WorkspaceState::kStarted) PYRO_CHECK(end_sessions(end));
+  return transaction.commit();
 }
 
 Result<void> WorkspaceStore::set_settings(const WorkspaceRecord& r) {
@@ -264,8 +237,8 @@ Result<void> WorkspaceStore::set_settings(const WorkspaceRecord& r) {
   PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET name = ?, ttl_seconds = ?,"
                                     " ttl_action = ?, expires_at = ?"));
   update.bind(1, r.name).bind(3, r.ttl_action);
-  bind_optional(update, 2, r.ttl_seconds);
-  bind_optional(update, 4, r.expires_at);
+  update.bind(2, r.ttl_seconds);
+  update.bind(4, r.expires_at);
   PYRO_CHECK(update.step());
   PYRO_CHECK(write_pairs(db_, "label", r.labels));
   return transaction.commit();
@@ -350,7 +323,8 @@ Result<void> WorkspaceStore::reset(std::int64_t base, std::int64_t new_layer, do
   PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET reset_count = reset_count + 1,"
                                     " last_reset_at = ?"));
   PYRO_CHECK(update.bind(1, at).step());
-  PYRO_CHECK(db_.execute("DELETE FROM command; DELETE FROM event"));
+  PYRO_CHECK(db_.execute(
+      "DELETE FROM command; DELETE FROM event; DELETE FROM shell; DELETE FROM service"));
   return transaction.commit();
 }
 
@@ -395,8 +369,8 @@ Result<void> WorkspaceStore::end_command(const CommandRecord& c) {
            db_.prepare("UPDATE command SET ended_at = ?, exit_code = ?, timed_out = ?,"
                        " duration_ms = ?, out = ?, err = ?, out_bytes = ?, err_bytes = ?"
                        " WHERE sequence = ?"));
-  bind_optional(update, 1, c.ended_at);
-  bind_optional(update, 2, c.exit_code);
+  update.bind(1, c.ended_at);
+  update.bind(2, c.exit_code);
   update.bind(3, std::int64_t{c.timed_out}).bind(4, c.duration_ms);
   update.bind_blob(5, c.out).bind_blob(6, c.err).bind(7, c.out_bytes).bind(8, c.err_bytes);
   PYRO_CHECK(update.bind(9, c.sequence).step());
@@ -413,8 +387,8 @@ Result<std::vector<CommandRecord>> WorkspaceStore::read_commands(std::string_vie
                      .command = query.text(1),
                      .cwd = query.text(2),
                      .started_at = query.real(3),
-                     .ended_at = real_or_null(query, 4),
-                     .exit_code = integer_or_null(query, 5),
+                     .ended_at = query.real_or_null(4),
+                     .exit_code = query.integer_or_null(5),
                      .timed_out = query.integer(6) != 0,
                      .duration_ms = query.integer(7),
                      .out = query.text(8),

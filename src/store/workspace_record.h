@@ -87,6 +87,42 @@ struct EventRecord {
   std::string detail;  // one JSON object
 };
 
+// A program on a terminal. It runs until it has an end.
+struct ShellRecord {
+  std::int64_t id = 0;
+  std::string cwd;
+  std::int64_t cols = 0, rows = 0;
+  double started_at = 0;
+  std::optional<double> ended_at;
+  std::optional<std::int64_t> exit_code;
+  std::string end_reason;  // exited, closed, workspace_stopped, machine_lost, supervisor_lost
+};
+
+enum class ServiceState : std::uint8_t { kStarting, kRunning, kStopped, kExited, kFailed };
+const char* state_text(ServiceState state);
+constexpr bool is_over(ServiceState state) {
+  return state != ServiceState::kStarting && state != ServiceState::kRunning;
+}
+struct ServiceRecord {
+  std::string name;
+  std::string definition;  // a proto::ServiceDefinition, without the values of secrets
+  ServiceState state = ServiceState::kStarting;
+  double started_at = 0;
+  std::optional<double> ready_at, ended_at;
+  std::optional<std::int64_t> exit_code, pid;
+  std::string stop_reason;
+  std::int64_t restart_count = 0;
+  std::string last_error;
+};
+struct ServiceCounts {
+  std::int64_t total = 0, running = 0;
+};
+// How shells and services end that the end of their machine took with it.
+struct SessionsEnd {
+  std::string reason = "workspace_stopped";
+  double at = 0;
+};
+
 class WorkspaceStore {
  public:
   // Makes the file, with the record in it. kConflict when there is one.
@@ -95,7 +131,9 @@ class WorkspaceStore {
   static Result<WorkspaceStore> open(const std::string& folder, Database::Mode mode);
 
   [[nodiscard]] Result<WorkspaceRecord> record();
-  Result<void> set_state(WorkspaceState state, const std::string& last_error);
+  // In any state but kStarted no shell and no service runs: those that did end with it.
+  Result<void> set_state(WorkspaceState state, const std::string& last_error,
+                         const SessionsEnd& end = {});
   // name, labels, ttl_seconds, ttl_action and expires_at.
   Result<void> set_settings(const WorkspaceRecord& record);
 
@@ -111,7 +149,8 @@ class WorkspaceStore {
                             std::int64_t new_layer);
   Result<std::vector<SnapshotRecord>> snapshots();
   Result<void> remove_snapshot(const std::string& name);  // kNotFound
-  // `new_layer` on `base` (0: nothing) is the current one; journal and events are empty.
+  // `new_layer` on `base` (0: nothing) is the current one; journal, events, shells and services are
+  // gone.
   Result<void> reset(std::int64_t base, std::int64_t new_layer, double at);
   // Layers on which neither a snapshot nor the current layer stands, the topmost first.
   Result<std::vector<std::int64_t>> unneeded_layers();
@@ -127,9 +166,24 @@ class WorkspaceStore {
   Result<void> add_event(const std::string& kind, const std::string& detail, double at);
   Result<std::vector<EventRecord>> events();
 
+  // ---- shells and services (session_records.cc)
+  Result<std::int64_t> add_shell(const ShellRecord& shell);  // its id
+  Result<void> resize_shell(std::int64_t id, std::int64_t cols, std::int64_t rows);
+  // Nothing happens to one that has an end.
+  Result<void> end_shell(std::int64_t id, double at, std::optional<std::int64_t> exit_code,
+                         const std::string& reason);
+  Result<std::vector<ShellRecord>> shells();
+  Result<ShellRecord> shell(std::int64_t id);  // kNotFound
+  // Replaces one of that name.
+  Result<void> put_service(const ServiceRecord& service);
+  Result<std::vector<ServiceRecord>> services();           // by name
+  Result<ServiceRecord> service(const std::string& name);  // kNotFound
+  Result<ServiceCounts> service_counts();
+
  private:
   explicit WorkspaceStore(Database db) : db_(std::move(db)) {}
   Result<std::vector<CommandRecord>> read_commands(std::string_view sql);
+  Result<void> end_sessions(const SessionsEnd& end);
   Result<void> read_lists(WorkspaceRecord& record);
   Result<void> write_lists(const WorkspaceRecord& record);
 

@@ -108,9 +108,9 @@ TEST_F(Workspace, MissingDamagedAndForeignRecordsAreToldApart) {
   EXPECT_FALSE(sys::exists(dir_ + "/workspace.db"));
   static_cast<void>(make());
   {
-    auto db = Database::open(dir_ + "/workspace.db", Mode::kReadWrite,
-                             std::array<const char*, 2>{"", "CREATE TABLE later (x)"});
-    ASSERT_TRUE(db);
+    auto db =
+        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 2>{});
+    ASSERT_TRUE(db && db->execute("PRAGMA user_version = 1000"));
   }
   EXPECT_EQ(WorkspaceStore::open(dir_, Mode::kReadWrite).error().code, Errc::kConflict);
   ASSERT_TRUE(sys::write_file_atomic(dir_ + "/workspace.db", std::string(8192, 'x')));
@@ -121,7 +121,7 @@ TEST_F(Workspace, AStateThatThereIsNotIsDamage) {
   static_cast<void>(make());
   {
     auto db =
-        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 1>{""});
+        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 2>{});
     ASSERT_TRUE(db);
     ASSERT_TRUE(db->execute("UPDATE workspace SET state = 'flying'"));
   }
@@ -240,6 +240,96 @@ TEST_F(Workspace, ARecordOfTheFirstSchemaIsRead) {
   EXPECT_EQ(r->current_layer, 3);
   EXPECT_EQ(store->snapshots()->size(), 2U);
   EXPECT_EQ(store->commands(true)->at(0).out, "kept");
+}
+
+// ---- shells and services
+
+TEST_F(Workspace, ShellsHaveNumbersThatAreNeverUsedAgain) {
+  WorkspaceStore store = make();
+  const ShellRecord opened{.cwd = "/workspace", .cols = 120, .rows = 30, .started_at = 5.5};
+  EXPECT_EQ(store.add_shell(opened).value(), 1);
+  EXPECT_EQ(store.add_shell(opened).value(), 2);
+  ASSERT_TRUE(store.resize_shell(2, 80, 24));
+  ASSERT_TRUE(store.end_shell(1, 6.5, 3, "exited"));
+  ASSERT_TRUE(store.end_shell(1, 9.5, {}, "closed"));  // it has an end
+  const auto first = store.shell(1);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->ended_at, 6.5);
+  EXPECT_EQ(first->exit_code, 3);
+  EXPECT_EQ(first->end_reason, "exited");
+  const auto shells = store.shells();
+  ASSERT_TRUE(shells && shells->size() == 2);
+  EXPECT_EQ(shells->back().cols, 80);
+  EXPECT_FALSE(shells->back().ended_at);
+  EXPECT_EQ(store.shell(3).error().code, Errc::kNotFound);
+  ASSERT_TRUE(store.add_first_layer(store.next_layer_id().value()));
+  ASSERT_TRUE(store.reset(0, store.next_layer_id().value(), 7));
+  EXPECT_TRUE(store.shells()->empty());
+  EXPECT_EQ(store.add_shell(opened).value(), 3);
+}
+
+ServiceRecord web(ServiceState state) {
+  return {.name = "web",
+          .definition = "{}",
+          .state = state,
+          .started_at = 1.5,
+          .ready_at = 2.5,
+          .ended_at = {},
+          .exit_code = {},
+          .pid = 77,
+          .stop_reason = "",
+          .restart_count = 4,
+          .last_error = "it's \"so\""};
+}
+
+TEST_F(Workspace, AServiceIsReadAsItWasWritten) {
+  WorkspaceStore store = make();
+  ASSERT_TRUE(store.put_service(web(ServiceState::kStarting)));
+  ASSERT_TRUE(store.put_service(web(ServiceState::kRunning)));
+  ServiceRecord done = web(ServiceState::kFailed);
+  done.name = "a";
+  done.ended_at = 3.5;
+  done.exit_code = 137;
+  done.pid.reset();
+  done.stop_reason = "exited";
+  ASSERT_TRUE(store.put_service(done));
+  const auto all = store.services();
+  ASSERT_TRUE(all && all->size() == 2);
+  EXPECT_EQ(all->front().name, "a");
+  EXPECT_EQ(all->front().state, ServiceState::kFailed);
+  EXPECT_EQ(all->front().ended_at, 3.5);
+  EXPECT_EQ(all->front().exit_code, 137);
+  EXPECT_FALSE(all->front().pid);
+  EXPECT_EQ(all->front().stop_reason, "exited");
+  const auto one = store.service("web");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->state, ServiceState::kRunning);
+  EXPECT_EQ(one->ready_at, 2.5);
+  EXPECT_EQ(one->pid, 77);
+  EXPECT_EQ(one->restart_count, 4);
+  EXPECT_EQ(one->last_error, "it's \"so\"");
+  EXPECT_EQ(store.service_counts()->total, 2);
+  EXPECT_EQ(store.service_counts()->running, 1);
+  EXPECT_EQ(store.service("db").error().code, Errc::kNotFound);
+}
+
+TEST_F(Workspace, WhatRunsEndsWithTheMachine) {
+  WorkspaceStore store = make();
+  ASSERT_TRUE(store.set_state(WorkspaceState::kStarted, ""));
+  ASSERT_TRUE(store.add_shell({.cwd = "/", .cols = 1, .rows = 1, .started_at = 1}));
+  ASSERT_TRUE(store.add_shell({.cwd = "/", .cols = 1, .rows = 1, .started_at = 1}));
+  ASSERT_TRUE(store.end_shell(1, 2, 0, "exited"));
+  ASSERT_TRUE(store.put_service(web(ServiceState::kRunning)));
+  ServiceRecord over = web(ServiceState::kExited);
+  over.name = "over";
+  ASSERT_TRUE(store.put_service(over));
+  ASSERT_TRUE(store.set_state(WorkspaceState::kStopped, "", {.reason = "machine_lost", .at = 9}));
+  EXPECT_EQ(store.shell(1)->end_reason, "exited");
+  EXPECT_EQ(store.shell(2)->end_reason, "machine_lost");
+  EXPECT_EQ(store.shell(2)->ended_at, 9);
+  EXPECT_EQ(store.service("web")->state, ServiceState::kStopped);
+  EXPECT_EQ(store.service("web")->stop_reason, "machine_lost");
+  EXPECT_EQ(store.service("over")->state, ServiceState::kExited);
 }
 
 }  // namespace
