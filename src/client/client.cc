@@ -116,7 +116,8 @@ struct Pyro::Impl : HostSide {
 
   static Result<ExecResult> exec(Connection& connection, const proto::VmStatus& vm,
                                  const ExecOptions& o, const RunObserver& observer) {
-    PYRO_TRY(auto argv, argv_of(o.argv, o.command, o.timeout_seconds));
+    PYRO_CHECK(proto::in_range("timeout_seconds", o.timeout_seconds, proto::kTimeoutSecondsRange));
+    PYRO_TRY(auto argv, argv_of(o.argv, o.command));
     if (observer.on_phase) observer.on_phase("execute", vm.vm_id, "");
     ExecResult result{.vm_id = vm.vm_id,
                       .environment = vm.environment,
@@ -277,8 +278,9 @@ Result<DoctorReport> Pyro::doctor(bool fresh) {
 
 Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOptions& exec,
                                    const RunObserver& observer) {
-  PYRO_CHECK(
-      argv_of(exec.argv, exec.command, exec.timeout_seconds));  // before anything is started for it
+  // Before anything is started for it.
+  PYRO_CHECK(proto::in_range("timeout_seconds", exec.timeout_seconds, proto::kTimeoutSecondsRange));
+  PYRO_CHECK(argv_of(exec.argv, exec.command));
   const Stopwatch total;
   PYRO_TRY(auto created, impl_->create(create, /*lease=*/true, observer));
   const double create_ms = total.ms();

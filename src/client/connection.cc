@@ -313,6 +313,11 @@ Result<json::object> Connection::upload(const std::string& method, json::object 
   return answer;
 }
 
+Result<json::object> Connection::run(
+    const std::function<io::Task<json::object>(rpc::Session& session)>& task) {
+  return impl_->run(task(*impl_->session));
+}
+
 Result<void> Connection::kill_supervisor(const sys::Dirs& dirs, const std::string& id) {
   PYRO_TRY(const sys::UniqueFd fd, connect_to(core::socket_of(dirs, id)));
   ucred peer{};

@@ -9,9 +9,14 @@
 
 #include "client/client.h"
 #include "core/budget.h"
+#include "io/task.h"
 #include "proto/workspace_requests.h"
 #include "sys/dirs.h"
 #include "sys/fd.h"
+
+namespace pyro::rpc {
+class Session;
+}
 
 namespace pyro::client {
 
@@ -51,6 +56,10 @@ class Connection {
   using Produce = std::function<Result<void>(const OnData& sink)>;
   Result<boost::json::object> upload(const std::string& method, boost::json::object params,
                                      const Produce& produce, const CallOptions& options);
+
+  // Anything else: runs a task of the caller's on this connection, to its end.
+  Result<boost::json::object> run(
+      const std::function<io::Task<boost::json::object>(rpc::Session& session)>& task);
 
  private:
   struct Impl;

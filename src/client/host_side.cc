@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "proto/limits.h"
+#include "base/text.h"
 
 namespace pyro::client {
 
@@ -60,9 +60,8 @@ Result<core::Reservation> HostSide::reserve(int mem_mib, int vcpus,
   return core::reserve(request);
 }
 
-Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const std::string& command,
-                                         int timeout_seconds) {
-  PYRO_CHECK(proto::in_range("timeout_seconds", timeout_seconds, proto::kTimeoutSecondsRange));
+Result<std::vector<std::string>> argv_of(std::vector<std::string> argv,
+                                         const std::string& command) {
   if (!command.empty()) argv = {"/bin/sh", "-c", command};
   if (argv.empty() || argv.front().empty())
     return fail(Errc::kInvalid, "there is no command to run");
@@ -73,6 +72,16 @@ Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const st
     }
   }
   return argv;
+}
+
+Result<void> check_variables(const std::map<std::string, std::string>& env) {
+  for (const auto& [name, value] : env) {
+    if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
+      return fail(Errc::kInvalid, quoted_name(name) + " is no name for a variable");
+    if (value.find('\0') != std::string::npos)
+      return fail(Errc::kInvalid, "the value of " + quoted_name(name) + " has a NUL byte in it");
+  }
+  return {};
 }
 
 Result<void> check_host_compat(bool allowed) {

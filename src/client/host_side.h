@@ -35,8 +35,10 @@ struct HostSide {
 };
 
 // The words to run in the guest: `argv`, or `command` for a shell.
-Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const std::string& command,
-                                         int timeout_seconds);
+Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const std::string& command);
+
+// That a program can be given these variables: kInvalid.
+Result<void> check_variables(const std::map<std::string, std::string>& env);
 
 // kUnavailable when the host_compat backend is allowed: there is none yet.
 Result<void> check_host_compat(bool allowed);

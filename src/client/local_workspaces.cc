@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "client/local_services.h"
+#include "client/local_shells.h"
 #include "core/clock.h"
 #include "core/workspace.h"
 #include "core/workspace_names.h"
@@ -63,16 +65,6 @@ Result<void> check_labels(const std::map<std::string, std::string>& labels) {
                   fmt::format("a label's name has 1 to {0} bytes, its value at most {0}: {1}",
                               kMostText, quoted_name(key)));
     }
-  }
-  return {};
-}
-
-Result<void> check_variables(const std::map<std::string, std::string>& env) {
-  for (const auto& [name, value] : env) {
-    if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
-      return fail(Errc::kInvalid, quoted_name(name) + " is no name for a variable");
-    if (value.find('\0') != std::string::npos)
-      return fail(Errc::kInvalid, "the value of " + quoted_name(name) + " has a NUL byte in it");
   }
   return {};
 }
@@ -160,6 +152,12 @@ WorkspaceInfo damaged(const std::string& id, const Error& error) {
 
 }  // namespace
 
+LocalWorkspaces::LocalWorkspaces(HostSide& host)
+    : host_(host),
+      shells_(std::make_unique<LocalShells>(*this)),
+      services_(std::make_unique<LocalServices>(*this)) {}
+LocalWorkspaces::~LocalWorkspaces() = default;
+
 std::unique_ptr<Workspaces> make_workspaces(HostSide& host) {
   return std::make_unique<LocalWorkspaces>(host);
 }
@@ -190,13 +188,23 @@ Result<std::string> LocalWorkspaces::find(const std::string& workspace) const {
   return core::resolve_workspace(host_.dirs, workspace);
 }
 
-Result<WorkspaceInfo> LocalWorkspaces::info(const std::string& id) const {
+Result<WorkspaceStore> LocalWorkspaces::settled_store(const std::string& id) const {
   PYRO_CHECK(core::settle_workspace(host_.dirs, id, core::now_seconds()));
-  PYRO_TRY(auto store,
-           WorkspaceStore::open(core::folder_of(host_.dirs, id), Database::Mode::kReadOnly));
+  return WorkspaceStore::open(core::folder_of(host_.dirs, id), Database::Mode::kReadOnly);
+}
+
+std::string LocalWorkspaces::log_folder(const std::string& id, const std::string& service) const {
+  return core::service_log_folder(core::folder_of(host_.dirs, id), service);
+}
+
+Result<WorkspaceInfo> LocalWorkspaces::info(const std::string& id) const {
+  PYRO_TRY(auto store, settled_store(id));
   PYRO_TRY(const auto record, store.record());
   WorkspaceInfo found = info_of(record);
   PYRO_TRY(found.command_count, store.command_count());
+  PYRO_TRY(const auto services, store.service_counts());
+  found.service_count = static_cast<int>(services.total);
+  found.running_service_count = static_cast<int>(services.running);
   PYRO_TRY(const auto last, store.last_command());
   if (last) {
     found.last_command = LastCommand{.command = last->command, .exit_code = {}};

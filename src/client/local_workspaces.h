@@ -16,7 +16,8 @@ seed::Progress seed_progress(const WorkspaceObserver& observer);
 
 class LocalWorkspaces final : public Workspaces {
  public:
-  explicit LocalWorkspaces(HostSide& host) : host_(host) {}
+  explicit LocalWorkspaces(HostSide& host);
+  ~LocalWorkspaces() override;
 
   // ---- local_workspaces.cc
   Result<WorkspaceInfo> create(const WorkspaceOptions& options,
@@ -65,7 +66,10 @@ class LocalWorkspaces final : public Workspaces {
                                    const WorkspaceObserver& observer) override;
   Result<WorkspaceSummary> summary(const std::string& workspace) override;
 
- private:
+  Shells& shells() override { return *shells_; }
+  Services& services() override { return *services_; }
+
+  // ---- for the shells and the services
   // What a call needs of whoever has the workspace open.
   enum class Need : std::uint8_t {
     kRecord,   // that somebody has: one is started for it
@@ -73,14 +77,20 @@ class LocalWorkspaces final : public Workspaces {
     kStarted,  // that the workspace is started: kConflict otherwise
   };
   Result<Connection> connect(const std::string& id, Need need, const RunObserver& observer);
+  // The id, of a workspace that there is.
+  [[nodiscard]] Result<std::string> find(const std::string& workspace) const;
+  // Its record, to read, after finding out about a crash.
+  [[nodiscard]] Result<store::WorkspaceStore> settled_store(const std::string& id) const;
+  // Where its supervisor keeps the logs of a service.
+  [[nodiscard]] std::string log_folder(const std::string& id, const std::string& service) const;
+
+ private:
   Result<Connection> open(const std::string& id, Need need, const RunObserver& observer);
   Result<void> remove_once(const std::string& id);
   [[nodiscard]] Result<void> check_started(const std::string& id) const;
   Result<void> ask(const std::string& id, const char* method, boost::json::object params);
   // By its record, after finding out about a crash.
   [[nodiscard]] Result<WorkspaceInfo> info(const std::string& id) const;
-  // The id, of a workspace that there is.
-  [[nodiscard]] Result<std::string> find(const std::string& workspace) const;
   Result<proto::CreateWorkspace> create_request(const WorkspaceOptions& options);
   Result<void> fill_in_seed(proto::CreateWorkspace& request, const WorkspaceOptions& options,
                             const std::string& folder, const WorkspaceObserver& observer) const;
@@ -110,6 +120,8 @@ class LocalWorkspaces final : public Workspaces {
   void note(const std::string& id, const std::string& event, boost::json::object detail);
 
   HostSide& host_;
+  std::unique_ptr<Shells> shells_;
+  std::unique_ptr<Services> services_;
 };
 
 }  // namespace pyro::client

@@ -77,17 +77,17 @@ Result<Journal> LocalWorkspaces::logs(const std::string& workspace) {
 Result<WorkspaceExecResult> LocalWorkspaces::exec(const std::string& workspace,
                                                   const WorkspaceExecOptions& o,
                                                   const WorkspaceObserver& observer) {
-  PYRO_TRY(auto argv, argv_of(o.argv, o.command, o.timeout_seconds));
+  PYRO_CHECK(proto::in_range("timeout_seconds", o.timeout_seconds, proto::kTimeoutSecondsRange));
+  PYRO_TRY(auto argv, argv_of(o.argv, o.command));
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(auto connection, connect(id, Need::kStarted, observer.run));
-  proto::ExecWorkspace request{
-      .argv = {},
-      .command = o.command.empty() ? shell_join(argv) : o.command,
-      .cwd = o.cwd.starts_with('/') ? o.cwd : std::string(kMount) + "/" + o.cwd,
-      .env = {},
-      .secret_env = o.secret_env,
-      .stdin_open = o.stdin_fd.has_value(),
-      .timeout_ms = std::int64_t{o.timeout_seconds} * 1000};
+  proto::ExecWorkspace request{.argv = {},
+                               .command = o.command.empty() ? shell_join(argv) : o.command,
+                               .cwd = guest_path(o.cwd),
+                               .env = {},
+                               .secret_env = o.secret_env,
+                               .stdin_open = o.stdin_fd.has_value(),
+                               .timeout_ms = std::int64_t{o.timeout_seconds} * 1000};
   for (const auto& [name, value] : o.env) request.env[name] = proto::Bytes(value);
   request.argv = proto::to_bytes(std::move(argv));
   if (observer.run.on_phase) observer.run.on_phase("execute", id, "");

@@ -50,4 +50,8 @@ std::string kind_name(wire::EntryKind kind) {
   }
 }
 
+std::string guest_path(const std::string& path) {
+  return path.starts_with('/') ? path : std::string(kMount) + "/" + path;
+}
+
 }  // namespace pyro::client

@@ -18,6 +18,10 @@ Result<std::string> tree_path(const std::string& path);
 // The other way round.
 std::string shown_path(const std::string& tree);
 
+// Where a program is to run: relative means below /workspace. Not checked: the guest says whether
+// there is such a folder.
+std::string guest_path(const std::string& path);
+
 // "file", "directory" or "symlink"; "other" for all else.
 std::string kind_name(wire::EntryKind kind);
 

@@ -13,6 +13,8 @@
 
 #include "base/result.h"
 #include "client/client.h"
+#include "client/services.h"
+#include "client/shells.h"
 
 namespace pyro::client {
 
@@ -290,6 +292,10 @@ class Workspaces {
                                            std::int64_t max_bytes, const OnData& on_data,
                                            const WorkspaceObserver& observer) = 0;
   virtual Result<WorkspaceSummary> summary(const std::string& workspace) = 0;
+
+  // Of these workspaces; they live as long as this object.
+  virtual Shells& shells() = 0;
+  virtual Services& services() = 0;
 };
 
 }  // namespace pyro::client

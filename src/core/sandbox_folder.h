@@ -20,6 +20,12 @@ std::string socket_of(const sys::Dirs& dirs, const std::string& id);
 bool is_vm_id(const std::string& text);
 Result<std::string> new_vm_id();
 
+// Where the log of a workspace's service is (store/service_log.h), below the sandbox's folder.
+// `service` is a plain name.
+inline std::string service_log_folder(const std::string& sandbox, const std::string& service) {
+  return sandbox + "/services/" + service;
+}
+
 class SandboxFolder {
  public:
   // kConflict when the id exists.

@@ -103,17 +103,17 @@ struct RestartService {
     m.optional("timeout_ms", timeout_ms);
   }
 };
-// Its log from the last `tail_lines` lines on, as it is written: records as in store/service_log.h
-// as data on stdout. Ends when the service has (Empty), or by cancel.
+// Its log from `cursor` on (store/service_log.h), as data on stdout: whole records. Ends when the
+// service has (Empty), or by cancel.
 struct FollowService {
   static constexpr const char* kName = "service.follow";
   std::string name;
-  std::int64_t tail_lines = 0;
+  std::int64_t cursor = 0;
 
   template <class M>
   void map(M& m) {
     m.required("name", name);
-    m.optional("tail_lines", tail_lines);
+    m.required("cursor", cursor);
   }
 };
 
