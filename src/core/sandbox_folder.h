@@ -20,10 +20,13 @@ std::string socket_of(const sys::Dirs& dirs, const std::string& id);
 bool is_vm_id(const std::string& text);
 Result<std::string> new_vm_id();
 
-// Where the log of a workspace's service is (store/service_log.h), below the sandbox's folder.
-// `service` is a plain name.
+// Where the logs of a workspace's services are, each in a folder of its own name
+// (store/service_log.h). `service` is a plain name.
+inline std::string service_logs_folder(const std::string& sandbox) {
+  return sandbox + "/services";
+}
 inline std::string service_log_folder(const std::string& sandbox, const std::string& service) {
-  return sandbox + "/services/" + service;
+  return service_logs_folder(sandbox) + "/" + service;
 }
 
 class SandboxFolder {

@@ -193,6 +193,7 @@ io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
     co_return std::unexpected(std::move(error));
   }
   rest_ = std::make_unique<Rest>(*sandbox_->guest(), ex_);
+  begin_sessions();
   watches_.spawn(watch(++life_));
   sys::fault_point("start.recorded");
   co_return stages;
@@ -211,13 +212,15 @@ asio::awaitable<void> Workspace::watch(std::uint64_t life) {
   const auto turn = co_await turns_.take();
   if (!turn || life != life_ || !sandbox_) co_return;
   static_cast<void>(co_await put_down(/*flush=*/false));
-  static_cast<void>(
-      store_.set_state(WorkspaceState::kStopped, "its machine ended: " + printable(end.detail)));
+  static_cast<void>(store_.set_state(WorkspaceState::kStopped,
+                                     "its machine ended: " + printable(end.detail),
+                                     ended("machine_lost")));
   changed_.set();
 }
 
 io::Task<void> Workspace::put_down(bool flush) {
   if (!sandbox_) co_return Result<void>{};
+  co_await end_sessions(/*politely=*/flush);
   Result<void> flushed;
   if (flush) {
     const auto awake = co_await rest_->wake();
@@ -259,7 +262,7 @@ io::Task<void> Workspace::do_stop() {
     last_error = "it was stopped, but the guest did not say that everything was written: " +
                  safe(flushed.error(), secrets_).message;
   }
-  PYRO_CO_CHECK(store_.set_state(WorkspaceState::kStopped, last_error));
+  PYRO_CO_CHECK(store_.set_state(WorkspaceState::kStopped, last_error, ended("workspace_stopped")));
   sys::fault_point("stop.recorded");
   if (!flushed) co_return fail(Errc::kUnavailable, last_error);
   co_return Result<void>{};

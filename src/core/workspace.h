@@ -15,6 +15,8 @@
 #include "core/rest.h"
 #include "core/sandbox.h"
 #include "core/sandbox_folder.h"
+#include "core/services.h"
+#include "core/shells.h"
 #include "core/workspace_layers.h"
 #include "core/workspace_secrets.h"
 #include "io/turn.h"
@@ -91,6 +93,12 @@ class Workspace {
                                         std::shared_ptr<rpc::Stream> client, OnPhase on_phase);
   Result<void> note(const proto::NoteWorkspace& note);
 
+  // ---- shells and services of a started workspace (workspace_sessions.cc)
+  io::Task<std::int64_t> open_shell(proto::OpenShell request);
+  // For calls on what was opened; a call under way holds them. kConflict: not started.
+  Result<std::shared_ptr<Shells>> shells();
+  Result<std::shared_ptr<Services>> services();
+
   // Ends the machine without further ado; the record says that it was stopped.
   io::asio::awaitable<void> close();
 
@@ -114,6 +122,9 @@ class Workspace {
                                                 std::shared_ptr<rpc::Stream> client,
                                                 OnPhase on_phase);
   Result<proto::Exec> guest_command(proto::ExecWorkspace& request);
+  void begin_sessions();
+  io::asio::awaitable<void> end_sessions(bool politely);
+  [[nodiscard]] static store::SessionsEnd ended(const char* reason);
   io::Task<proto::SnapshotTaken> add_layer_on(store::SnapshotRecord snapshot,
                                               std::int64_t new_layer, sys::UniqueFd file,
                                               bool* must_stop);
@@ -127,7 +138,9 @@ class Workspace {
   Secrets secrets_;
   WorkspaceDeps deps_;
   std::unique_ptr<Sandbox> sandbox_;
-  std::unique_ptr<Rest> rest_;                                  // of a started sandbox_
+  std::unique_ptr<Rest> rest_;  // of a started sandbox_, as these:
+  std::shared_ptr<Shells> shells_;
+  std::shared_ptr<Services> services_;
   std::uint64_t life_ = 0;                                      // counts machines
   std::map<std::int64_t, std::weak_ptr<rpc::Stream>> running_;  // by sequence
   bool removed_ = false;

@@ -38,7 +38,8 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
     return remove_held(dirs, *folder, id);
   if (record.state != WorkspaceState::kStarted) return {};
   return store->set_state(WorkspaceState::kStopped,
-                          "its supervisor was ended; what the guest had not synced is lost");
+                          "its supervisor was ended; what the guest had not synced is lost",
+                          {.reason = "supervisor_lost", .at = now});
 }
 
 Result<void> settle_workspaces(const sys::Dirs& dirs, double now) {

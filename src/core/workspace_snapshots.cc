@@ -43,7 +43,8 @@ io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
     made = std::unexpected(
         std::move(made.error())
             .context("the workspace was stopped because its record could not be written"));
-    static_cast<void>(store_.set_state(WorkspaceState::kStopped, made.error().message));
+    static_cast<void>(store_.set_state(WorkspaceState::kStopped, made.error().message,
+                                       ended("workspace_stopped")));
     changed_.set();
   }
   if (!made) {
@@ -154,6 +155,7 @@ io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, On
   sys::fault_point("reset.stopped");
   PYRO_CO_CHECK(store_.reset(base, layer, now_seconds()));
   sys::fault_point("reset.recorded");
+  PYRO_CO_CHECK(sys::remove_tree(service_logs_folder(folder_.path())));
   PYRO_CO_CHECK(remove_unneeded());
   const proto::Stage record_stage{.name = "record", .ms = watch.lap()};
   PYRO_CO_TRY(auto stages, co_await bring_up(std::move(on_phase)));

@@ -143,6 +143,26 @@ Task<void> Event::wait_for(std::chrono::milliseconds timeout) {
   co_return fail(Errc::kDeadline, "timed out");
 }
 
+void Changes::notify() {
+  ++count_;
+  for (asio::steady_timer* waiting : waiting_) waiting->cancel();
+}
+
+Task<void> Changes::after(std::uint64_t seen, std::chrono::milliseconds limit) {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    co_return fail(Errc::kUnavailable, "cancelled");
+  if (count_ != seen) co_return Result<void>{};
+  asio::steady_timer timer(ex_, asio::steady_timer::time_point::max());
+  if (limit.count() >= 0) timer.expires_after(limit);
+  const auto place = waiting_.insert(waiting_.end(), &timer);
+  const auto woken = co_await timer.async_wait(kTuple);
+  waiting_.erase(place);
+  if (count_ != seen) co_return Result<void>{};
+  if (std::get<0>(woken)) co_return fail(Errc::kUnavailable, "cancelled");
+  co_return fail(Errc::kDeadline, "timed out");
+}
+
 namespace {
 // A cancellation ends the wait that is under way, and asio forgets it then: later waits have to
 // look.

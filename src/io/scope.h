@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <list>
 
@@ -62,6 +63,23 @@ class Event {
   asio::any_io_executor ex_;
   bool set_ = false;
   asio::steady_timer wake_;
+};
+
+// Something that changes again and again, for any number of waiting tasks: each says what it has
+// seen. Single loop only.
+class Changes {
+ public:
+  explicit Changes(asio::any_io_executor ex) : ex_(std::move(ex)) {}
+  void notify();
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  // Returns once count() is not `seen` any more. Errors as Event::wait_for() has them; a negative
+  // limit: none.
+  Task<void> after(std::uint64_t seen, std::chrono::milliseconds limit);
+
+ private:
+  asio::any_io_executor ex_;
+  std::uint64_t count_ = 0;
+  std::list<asio::steady_timer*> waiting_;
 };
 
 namespace detail {

@@ -257,6 +257,8 @@ io::Task<object> WorkspaceService::answer(StreamPtr stream) {
     PYRO_CO_CHECK(workspace_->note(request));
     co_return object{};
   }
+  if (method.starts_with("shell.")) co_return co_await about_shells(std::move(stream));
+  if (method.starts_with("service.")) co_return co_await about_services(std::move(stream));
   co_return co_await change(std::move(stream));
 }
 

@@ -1,0 +1,412 @@
+#include "core/service_run.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+
+#include "base/text.h"
+#include "core/clock.h"
+#include "sys/clock.h"
+
+namespace pyro::core {
+
+namespace asio = io::asio;
+using std::chrono::milliseconds;
+using store::LogStream;
+using store::ServiceState;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr milliseconds kHold{1000};  // of the start of a secret's value
+constexpr milliseconds kForever{-1};
+constexpr milliseconds kLongTime{std::chrono::hours(24 * 365)};
+constexpr milliseconds kStartLimit{30'000};
+// Of one that is not ready in time.
+constexpr milliseconds kFailedGrace{5'000};
+// How long a program may take to disappear after SIGKILL, beyond what the agent waits itself.
+constexpr milliseconds kGone{15'000};
+constexpr milliseconds kFirstBackoff{500};
+constexpr milliseconds kMostBackoff{30'000};
+// One that ran for so long begins again with the first pause.
+constexpr double kSteady = 10;  // seconds
+constexpr std::size_t kPiece = 64U << 10;
+constexpr std::size_t kShownLines = 10;
+constexpr std::size_t kShownBytes = 2048;
+
+milliseconds left_until(Clock::time_point until) {
+  return std::chrono::ceil<milliseconds>(until - Clock::now());
+}
+
+}  // namespace
+
+milliseconds LogPace::take(std::size_t bytes) {
+  const Clock::time_point now = Clock::now();
+  const double passed = std::chrono::duration<double>(now - at_).count();
+  at_ = now;
+  room_ = std::min<double>(kBurst, room_ + (passed * kBytesPerSecond));
+  room_ -= static_cast<double>(bytes);
+  if (room_ >= 0) return milliseconds(0);
+  return milliseconds(static_cast<std::int64_t>(-room_ * 1000 / kBytesPerSecond) + 1);
+}
+
+ServiceRun::ServiceRun(ServiceSpec spec, SessionDeps deps, LogPace& pace, store::ServiceLog log,
+                       asio::any_io_executor ex)
+    : spec_(std::move(spec)),
+      deps_(deps),
+      pace_(pace),
+      ex_(ex),
+      log_(std::move(log)),
+      record_{.name = spec_.name,
+              .definition = proto::to_text(proto::encode(spec_.definition)),
+              .ready_at = {},
+              .ended_at = {},
+              .exit_code = {},
+              .pid = {}},
+      redactors_{Redactor(deps.secrets), Redactor(deps.secrets)},
+      changed_(ex),
+      backoff_(kFirstBackoff),
+      scope_(ex) {}
+
+Result<std::shared_ptr<ServiceRun>> ServiceRun::make(ServiceSpec spec, SessionDeps deps,
+                                                     LogPace& pace, asio::any_io_executor ex) {
+  PYRO_TRY(auto log, store::ServiceLog::open(spec.log_folder, spec.fresh_log));
+  std::shared_ptr<ServiceRun> service(
+      new ServiceRun(std::move(spec), deps, pace, std::move(log), ex));
+  service->record_.started_at = now_seconds();
+  PYRO_CHECK(deps.store.put_service(service->record_));
+  return service;
+}
+
+void ServiceRun::save() {
+  if (!closing_) static_cast<void>(deps_.store.put_service(record_));
+  changed_.notify();
+}
+
+void ServiceRun::remark(const std::string& text) {
+  log_.append(LogStream::kRemark, text + "\n", sys::wall_clock_ns() / 1000);
+  changed_.notify();
+}
+
+void ServiceRun::announce(Result<void> first) {
+  if (!first_) first_ = std::move(first);
+  changed_.notify();
+}
+
+// ---- one run after another
+
+asio::awaitable<void> ServiceRun::live() {
+  const auto awake = co_await deps_.rest.wake();
+  if (!awake) announce(std::unexpected(awake.error()));
+  while (awake && !closing_) {
+    co_await run_once();
+    if (!wants_restart()) break;
+    const double ran = now_seconds() - record_.started_at;
+    if (ran > kSteady) backoff_ = kFirstBackoff;
+    remark(fmt::format("it is started again in {:.1f} s",
+                       static_cast<double>(backoff_.count()) / 1000));
+    record_.state = ServiceState::kStarting;
+    record_.pid.reset();
+    ++record_.restart_count;
+    save();
+    co_await pause_before_restart();
+    if (stop_grace_) {
+      record_.state = ServiceState::kStopped;
+      record_.stop_reason = "stopped";
+      save();
+      break;
+    }
+  }
+  over_ = true;
+  changed_.notify();
+}
+
+bool ServiceRun::wants_restart() const {
+  if (closing_ || stop_grace_ || !first_ || !*first_) return false;
+  const std::string& policy = spec_.definition.restart;
+  if (policy == "always") return true;
+  return policy == "on-failure" &&
+         (record_.state == ServiceState::kFailed || record_.exit_code != 0);
+}
+
+asio::awaitable<void> ServiceRun::pause_before_restart() {
+  const auto until = Clock::now() + backoff_;
+  backoff_ = std::min(2 * backoff_, kMostBackoff);
+  while (!stop_grace_ && !closing_) {
+    const milliseconds left = left_until(until);
+    if (left.count() <= 0) co_return;
+    const auto woken = co_await changed_.after(changed_.count(), left);
+    if (!woken && woken.error().code != Errc::kDeadline) co_return;
+  }
+}
+
+asio::awaitable<void> ServiceRun::run_once() {
+  Run run;
+  std::int64_t since_ns = 0;
+  record_.state = ServiceState::kStarting;
+  record_.started_at = now_seconds();
+  record_.ready_at.reset();
+  record_.ended_at.reset();
+  record_.exit_code.reset();
+  record_.stop_reason.clear();
+  record_.last_error.clear();
+  ended_by_.clear();
+  auto launched = co_await launch(&since_ns);
+  if (!launched) {
+    run.ended = true;
+    run.error = std::move(launched.error());
+    settle(run, "");
+    co_return;
+  }
+  save();
+  io::TaskScope scope(ex_);
+  scope.spawn(pump(&run));
+  std::string not_ready;
+  if (spec_.definition.readiness) not_ready = co_await wait_ready(&run, since_ns);
+  if (!not_ready.empty()) {
+    co_await end_run(&run, kFailedGrace);
+  } else if (!run.ended && !stop_grace_) {
+    record_.state = ServiceState::kRunning;
+    if (spec_.definition.readiness) record_.ready_at = now_seconds();
+    save();
+    announce({});
+  }
+  while (!run.ended && !stop_grace_ && !closing_) {
+    const auto woken = co_await changed_.after(changed_.count(), kForever);
+    if (!woken) break;
+  }
+  if (!run.ended && stop_grace_) co_await end_run(&run, *stop_grace_);
+  static_cast<void>(co_await scope.close());
+  stream_.reset();
+  settle(run, not_ready);
+}
+
+// Returns when the program runs.
+io::Task<void> ServiceRun::launch(std::int64_t* since_ns) {
+  if (spec_.definition.readiness && spec_.definition.readiness->type == "file") {
+    PYRO_CO_TRY(*since_ns, co_await guest_clock(deps_.guest));
+  }
+  PYRO_CO_TRY(stream_, deps_.guest.session().open(proto::Exec::kName, proto::encode(spec_.exec)));
+  PYRO_CO_TRY(const auto item, co_await stream_->next_within(kStartLimit));
+  const auto* event = item ? std::get_if<rpc::Event>(&*item) : nullptr;
+  if (event == nullptr) {
+    stream_->cancel();
+    co_return fail(Errc::kUnavailable, "the guest does not start the service");
+  }
+  const auto started = proto::decode<proto::Started>(event->params);
+  if (started) record_.pid = started->pid;
+  co_return Result<void>{};
+}
+
+// What a run prints, and its end.
+asio::awaitable<void> ServiceRun::pump(Run* run) {
+  for (;;) {
+    const bool holds = std::ranges::any_of(redactors_, &Redactor::holds);
+    auto item = co_await stream_->next_within(holds ? kHold : kLongTime);
+    if (!item) break;
+    if (!*item) {
+      flush_logs();
+    } else if (auto* data = std::get_if<rpc::Data>(&**item)) {
+      const auto taken = co_await pump_data(std::move(*data));
+      if (!taken) break;
+    } else if (const auto* response = std::get_if<rpc::Response>(&**item)) {
+      const auto result = proto::decode<proto::ExecResult>(response->result);
+      if (result) run->result = *result;
+      break;
+    }
+  }
+  flush_logs();
+  run->ended = true;
+  changed_.notify();
+}
+
+// The guest gets credit for it at the next call of next_within(): not before its time.
+io::Task<void> ServiceRun::pump_data(rpc::Data data) {
+  const std::size_t which = data.channel == wire::kStdout ? 0 : 1;
+  const std::string shown = redactors_[which].feed(data.bytes);
+  log_.append(which == 0 ? LogStream::kStdout : LogStream::kStderr, shown,
+              sys::wall_clock_ns() / 1000);
+  changed_.notify();
+  const milliseconds wait = pace_.take(data.bytes.size());
+  if (wait.count() > 0) co_return co_await io::sleep_for(wait);
+  co_return Result<void>{};
+}
+
+void ServiceRun::flush_logs() {
+  const std::int64_t now = sys::wall_clock_ns() / 1000;
+  log_.append(LogStream::kStdout, redactors_[0].flush(), now);
+  log_.append(LogStream::kStderr, redactors_[1].flush(), now);
+  changed_.notify();
+}
+
+asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, std::int64_t since_ns) {
+  const proto::ServiceDefinition& d = spec_.definition;
+  const auto until = Clock::now() + milliseconds(d.ready_timeout_ms);
+  std::string last = "it was not looked at in time";
+  proto::Exec exec = spec_.exec;
+  exec.whole_group = false;
+  for (;;) {
+    if (run->ended) co_return "it ended before it was ready";
+    if (stop_grace_ || closing_) co_return "it was stopped before it was ready";
+    milliseconds left = left_until(until);
+    if (left.count() <= 0) break;
+    auto seen = co_await probe(deps_.guest, *d.readiness, since_ns, exec, left);
+    if (!seen) {
+      last = seen.error().message;
+    } else if (seen->ready && !run->ended) {
+      co_return "";
+    } else {
+      last = seen->detail;
+    }
+    const auto next = std::min(Clock::now() + milliseconds(d.ready_interval_ms), until);
+    while (!run->ended && !stop_grace_ && !closing_) {
+      left = left_until(next);
+      if (left.count() <= 0) break;
+      const auto woken = co_await changed_.after(changed_.count(), left);
+      if (!woken && woken.error().code != Errc::kDeadline) co_return "it was given up";
+    }
+  }
+  co_return fmt::format("it was not ready within {:.0f} s: {}",
+                        static_cast<double>(d.ready_timeout_ms) / 1000, last);
+}
+
+asio::awaitable<void> ServiceRun::wait_for_end(Run* run, milliseconds limit) {
+  const auto until = Clock::now() + limit;
+  while (!run->ended) {
+    const milliseconds left = left_until(until);
+    if (left.count() <= 0) co_return;
+    const auto woken = co_await changed_.after(changed_.count(), left);
+    if (!woken && woken.error().code != Errc::kDeadline) co_return;
+  }
+}
+
+asio::awaitable<void> ServiceRun::end_run(Run* run, milliseconds grace) {
+  if (run->ended) co_return;
+  ended_by_ = "sigterm";
+  for (const int signo : {SIGTERM, SIGCONT}) {
+    static_cast<void>(
+        stream_->send_event(proto::Signal::kName, proto::encode(proto::Signal{.signo = signo})));
+  }
+  co_await wait_for_end(run, grace);
+  if (run->ended) co_return;
+  ended_by_ = "sigkill";
+  stream_->cancel();
+  co_await wait_for_end(run, kGone);
+}
+
+// The record of a run that is over.
+void ServiceRun::settle(const Run& run, const std::string& not_ready) {
+  record_.ended_at = now_seconds();
+  record_.pid.reset();
+  if (run.result) record_.exit_code = std::clamp(run.result->shell_code(), 0, 255);
+  if (run.error) {
+    const Error error = safe(*run.error, deps_.secrets);
+    record_.state = ServiceState::kFailed;
+    record_.stop_reason = "not_started";
+    record_.last_error = error.message;
+    remark("it could not be started: " + error.message);
+    save();
+    announce(std::unexpected(
+        Error(error).context(fmt::format("the service {} could not be started", spec_.name))));
+    return;
+  }
+  const bool stopped = stop_grace_.has_value();
+  if (!run.result) {
+    record_.state = ServiceState::kFailed;
+    record_.stop_reason = "machine_lost";
+  } else if (!not_ready.empty() && !stopped) {
+    record_.state = ServiceState::kFailed;
+    record_.stop_reason = ended_by_.empty() ? "exited_before_ready" : "readiness_timeout";
+    record_.last_error = redacted(deps_.secrets, printable(not_ready));
+  } else if (!ended_by_.empty()) {
+    record_.state = ServiceState::kStopped;
+    record_.stop_reason = ended_by_;
+  } else {
+    record_.state = ServiceState::kExited;
+    record_.stop_reason = "exited";
+  }
+  std::string text = "it has ended: " + record_.stop_reason;
+  if (record_.exit_code) text += fmt::format(", exit code {}", *record_.exit_code);
+  remark(text);
+  save();
+  if (first_) return;
+  if (not_ready.empty() && record_.state == ServiceState::kExited) {
+    announce({});  // without a probe it counts as ready when it runs
+    return;
+  }
+  std::string why = record_.last_error.empty() ? record_.stop_reason : record_.last_error;
+  if (record_.exit_code && ended_by_.empty())
+    why += fmt::format(" (exit code {})", *record_.exit_code);
+  announce(fail_hint(
+      record_.stop_reason == "readiness_timeout" ? Errc::kDeadline : Errc::kUnavailable,
+      fmt::format("the service {} did not become ready: {}", spec_.name, why), last_lines()));
+}
+
+// For the error of a start; secrets are out of it already.
+std::string ServiceRun::last_lines() const {
+  auto content = store::read_log(spec_.log_folder);
+  if (!content) return "";
+  std::erase_if(content->records,
+                [](const store::LogRecord& r) { return r.stream == LogStream::kRemark; });
+  store::keep_last_lines(content->records, kShownLines);
+  std::string text;
+  for (const store::LogRecord& r : content->records) text += r.text;
+  if (text.size() > kShownBytes) text.erase(0, text.size() - kShownBytes);
+  while (text.ends_with('\n')) text.pop_back();
+  if (text.empty()) return "it printed nothing";
+  return "its last lines:\n" + printable(text);
+}
+
+// ---- calls
+
+io::Task<void> ServiceRun::first_ready() {
+  while (!first_) PYRO_CO_CHECK(co_await changed_.after(changed_.count(), kForever));
+  co_return *first_;
+}
+
+void ServiceRun::ask_to_stop(milliseconds grace) {
+  if (!stop_grace_) stop_grace_ = grace;
+  changed_.notify();
+}
+
+io::Task<void> ServiceRun::stop(milliseconds grace) {
+  ask_to_stop(grace);
+  while (!over_) PYRO_CO_CHECK(co_await changed_.after(changed_.count(), kForever));
+  co_return Result<void>{};
+}
+
+io::Task<void> ServiceRun::follow(std::int64_t cursor, std::shared_ptr<rpc::Stream> client,
+                                  const bool* gone) {
+  auto at = static_cast<std::uint64_t>(std::max<std::int64_t>(0, cursor));
+  for (;;) {
+    const std::uint64_t seen = changed_.count();
+    const bool last = over_;
+    PYRO_CO_TRY(auto part, store::read_log_bytes(spec_.log_folder, at, kPiece));
+    store::LogParser parser;
+    parser.feed(part.bytes);
+    for (;;) {
+      PYRO_CO_TRY(const auto record, parser.next());
+      if (!record) break;
+    }
+    part.bytes.resize(parser.consumed());
+    at = part.begin + parser.consumed();
+    if (!part.bytes.empty()) {
+      PYRO_CO_CHECK(co_await client->send(wire::kStdout, std::move(part.bytes)));
+    } else if (last || *gone) {
+      co_return Result<void>{};
+    } else {
+      PYRO_CO_CHECK(co_await changed_.after(seen, kForever));
+    }
+  }
+}
+
+asio::awaitable<void> ServiceRun::close() {
+  closing_ = true;
+  static_cast<void>(co_await scope_.close());
+  over_ = true;
+  changed_.notify();
+}
+
+}  // namespace pyro::core

@@ -1,0 +1,316 @@
+#include "core/shells.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+
+#include "core/clock.h"
+#include "proto/limits.h"
+
+namespace pyro::core {
+
+namespace asio = io::asio;
+using std::chrono::milliseconds;
+
+namespace {
+
+// How long the start of a secret's value waits for the rest of it: while somebody looks, and else.
+constexpr milliseconds kHoldForReaders{100};
+constexpr milliseconds kHold{1000};
+constexpr milliseconds kForever{-1};
+constexpr milliseconds kLongTime{std::chrono::hours(24 * 365)};
+constexpr milliseconds kStartLimit{30'000};
+// Beyond the agent's own grace before it kills.
+constexpr milliseconds kCloseLimit{15'000};
+constexpr std::size_t kPiece = 64U << 10;   // bytes sent to a reader at once
+constexpr std::int64_t kReplay = 16 << 10;  // bytes that whoever attaches is shown first
+constexpr std::size_t kMostEnded = 16;      // shells whose output is kept after their end
+constexpr int kLastSignal = 64;
+
+}  // namespace
+
+struct Shells::Shell {
+  Shell(std::int64_t number, StreamPtr s, const Secrets& secrets, asio::any_io_executor ex)
+      : id(number), stream(std::move(s)), output(secrets), changed(ex), input_turns(ex) {}
+
+  std::int64_t id;
+  StreamPtr stream;  // the agent's; of no use once it has ended
+  ShellOutput output;
+  io::Changes changed;
+  io::Turns input_turns;
+  bool running = true;
+  bool closed = false;  // by close_one()
+  int readers = 0;
+};
+
+namespace {
+// Counts somebody who looks at a shell, as long as it lives.
+class Reader {
+ public:
+  explicit Reader(int* count) : count_(count) { ++*count_; }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() { --*count_; }
+
+ private:
+  int* count_;
+};
+}  // namespace
+
+Result<Shells::ShellPtr> Shells::find(std::int64_t id) {
+  const auto found = shells_.find(id);
+  if (found != shells_.end()) return found->second;
+  return fail(Errc::kNotFound, fmt::format("nothing is left of shell-{}", id));
+}
+
+Result<Shells::ShellPtr> Shells::find_running(std::int64_t id) {
+  PYRO_TRY(ShellPtr shell, find(id));
+  if (!shell->running) return fail(Errc::kConflict, fmt::format("shell-{} has ended", id));
+  return shell;
+}
+
+// Returns when the program runs.
+io::Task<Shells::StreamPtr> Shells::start(proto::Exec exec) {
+  PYRO_CO_TRY(const StreamPtr stream,
+              deps_.guest.session().open(proto::Exec::kName, proto::encode(std::move(exec))));
+  PYRO_CO_TRY(const auto item, co_await stream->next_within(kStartLimit));
+  if (item && std::holds_alternative<rpc::Event>(*item)) co_return stream;
+  stream->cancel();
+  co_return fail(Errc::kUnavailable, "the guest does not start the shell");
+}
+
+io::Task<std::int64_t> Shells::open(proto::Exec exec, std::string cwd, proto::Terminal size) {
+  const auto running =
+      std::ranges::count_if(shells_, [](const auto& s) { return s.second->running; });
+  if (running >= proto::kMostShells) {
+    co_return fail_hint(Errc::kLimit,
+                        fmt::format("{} shells run in this workspace already", running),
+                        "close one: pyro workspace shell close");
+  }
+  PYRO_CO_TRY(auto awake, co_await deps_.rest.wake());
+  exec.tty = size;
+  exec.stdin_open = true;
+  const bool choose = exec.argv.empty();
+  if (choose) exec.argv = {{"/bin/bash"}};
+  auto stream = co_await start(exec);
+  if (!stream && choose && stream.error().code == Errc::kNotFound) {
+    exec.argv = {{"/bin/sh"}};
+    stream = co_await start(exec);
+  }
+  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  if (closing_) co_return fail(Errc::kConflict, "the workspace is being stopped");
+  PYRO_CO_TRY(const std::int64_t id, deps_.store.add_shell({.cwd = std::move(cwd),
+                                                            .cols = size.cols,
+                                                            .rows = size.rows,
+                                                            .started_at = now_seconds(),
+                                                            .ended_at = {},
+                                                            .exit_code = {}}));
+  const auto shell = std::make_shared<Shell>(id, *std::move(stream), deps_.secrets, ex_);
+  shells_[id] = shell;
+  scope_.spawn(pump(shell));
+  co_return id;
+}
+
+// Until its end.
+asio::awaitable<void> Shells::pump(ShellPtr shell) {
+  const auto awake = co_await deps_.rest.wake();
+  static_cast<void>(awake);  // it is, or its machine is about to end
+  std::optional<std::int64_t> exit_code;
+  std::string reason;
+  while (reason.empty()) {
+    const milliseconds patience = shell->readers > 0 ? kHoldForReaders : kHold;
+    auto item = co_await shell->stream->next_within(shell->output.holds() ? patience : kLongTime);
+    if (!item) {
+      reason = "machine_lost";
+    } else if (!*item) {
+      shell->output.flush();
+    } else if (const auto* data = std::get_if<rpc::Data>(&**item)) {
+      shell->output.feed(data->bytes);
+    } else if (const auto* response = std::get_if<rpc::Response>(&**item)) {
+      reason = shell->closed ? "closed" : "exited";
+      const auto result = proto::decode<proto::ExecResult>(response->result);
+      if (result) exit_code = std::clamp(result->shell_code(), 0, 255);
+    }
+    shell->changed.notify();
+  }
+  shell->output.flush();
+  shell->running = false;
+  if (!closing_)
+    static_cast<void>(deps_.store.end_shell(shell->id, now_seconds(), exit_code, reason));
+  shell->changed.notify();
+  forget_oldest();
+}
+
+void Shells::forget_oldest() {
+  const auto ended = [](const auto& s) { return !s.second->running; };
+  while (std::ranges::count_if(shells_, ended) > static_cast<std::ptrdiff_t>(kMostEnded))
+    shells_.erase(std::ranges::find_if(shells_, ended));
+}
+
+io::Task<proto::ShellRead> Shells::read(proto::ReadShell request, StreamPtr client) {
+  PYRO_CO_CHECK(
+      proto::in_range("max_bytes", request.max_bytes, {.low = 1, .high = proto::kMostShellOutput}));
+  PYRO_CO_CHECK(proto::in_range("idle_ms", request.idle_ms, proto::kIdleRange));
+  PYRO_CO_CHECK(proto::in_range("wait_ms", request.wait_ms, proto::kIdleRange));
+  PYRO_CO_TRY(const ShellPtr shell, find(request.shell));
+  if (request.cursor < 0 || request.cursor > shell->output.end()) {
+    co_return fail(Errc::kInvalid, fmt::format("the cursor {} is beyond what was printed: {}",
+                                               request.cursor, shell->output.end()));
+  }
+  const Reader reader(&shell->readers);
+  const auto until = std::chrono::steady_clock::now() + milliseconds(request.wait_ms);
+  bool idle = request.idle_ms == 0;
+  while (!idle && shell->running) {
+    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    const milliseconds quiet(request.idle_ms);
+    const auto woken = co_await shell->changed.after(shell->changed.count(), std::min(quiet, left));
+    if (!woken && woken.error().code != Errc::kDeadline) co_return std::unexpected(woken.error());
+    idle = !woken && quiet <= left;
+  }
+  proto::ShellRead answer{.cursor = std::max(request.cursor, shell->output.begin()),
+                          .end = 0,
+                          .running = shell->running,
+                          .idle = request.idle_ms > 0 && (idle || !shell->running)};
+  const auto max = static_cast<std::size_t>(request.max_bytes);
+  std::string bytes = shell->output.read(answer.cursor, max);
+  answer.end = shell->output.end();
+  while (!bytes.empty()) {
+    std::string piece = bytes.substr(0, kPiece);
+    bytes.erase(0, piece.size());
+    PYRO_CO_CHECK(co_await client->send(wire::kStdout, std::move(piece)));
+  }
+  co_return answer;
+}
+
+// From a client that is attached: its keys and its wish to leave.
+asio::awaitable<void> Shells::take_keys(ShellPtr shell, StreamPtr client, bool input, bool* gone) {
+  client->manual_credit();
+  for (;;) {
+    auto item = co_await client->next();
+    if (!item || std::holds_alternative<rpc::Cancelled>(*item)) break;
+    if (auto* data = std::get_if<rpc::Data>(&*item)) {
+      const std::size_t size = data->bytes.size();
+      if (input && !data->bytes.empty()) {
+        const auto turn = co_await shell->input_turns.take();
+        if (turn) {
+          // A program that has ended reads no more; pump() finds out.
+          static_cast<void>(co_await shell->stream->send(wire::kStdin, std::move(data->bytes)));
+        }
+      }
+      client->consumed(data->channel, size);
+    } else if (const auto* event = std::get_if<rpc::Event>(&*item);
+               event != nullptr && event->name == proto::Terminal::kName && input) {
+      const auto size = proto::decode<proto::Terminal>(event->params);
+      if (size) static_cast<void>(resize({.shell = shell->id, .size = *size}));
+    }
+  }
+  *gone = true;
+  shell->changed.notify();
+}
+
+// Everything from `cursor` on, until there is no more or nobody looks any more.
+io::Task<void> Shells::show(ShellPtr shell, std::int64_t cursor, StreamPtr client,
+                            const bool* gone) {
+  bool said_where = false;
+  for (;;) {
+    const std::uint64_t seen = shell->changed.count();
+    const std::int64_t at = std::max(cursor, shell->output.begin());
+    if (at != cursor || !said_where) {
+      const proto::ShellAt place{
+          .cursor = at, .missed = at - cursor, .full_screen = shell->output.full_screen()};
+      PYRO_CO_CHECK(client->send_event(proto::ShellAt::kName, proto::encode(place)));
+      said_where = true;
+    }
+    std::string bytes = shell->output.read(at, kPiece);
+    cursor = at + static_cast<std::int64_t>(bytes.size());
+    if (*gone) co_return Result<void>{};
+    if (!bytes.empty()) {
+      PYRO_CO_CHECK(co_await client->send(wire::kStdout, std::move(bytes)));
+    } else if (!shell->running) {
+      co_return Result<void>{};
+    } else {
+      PYRO_CO_CHECK(co_await shell->changed.after(seen, kForever));
+    }
+  }
+}
+
+io::Task<proto::ShellRead> Shells::attach(proto::AttachShell request, StreamPtr client) {
+  PYRO_CO_TRY(const ShellPtr shell,
+              request.input ? find_running(request.shell) : find(request.shell));
+  std::int64_t cursor = request.cursor;
+  if (cursor < 0) {
+    // What a full-screen program drew is of no use without what it drew before.
+    cursor = shell->output.full_screen() ? shell->output.end() : shell->output.recent(kReplay);
+  }
+  if (cursor > shell->output.end())
+    co_return fail(Errc::kInvalid, "the cursor is beyond what was printed");
+  const Reader reader(&shell->readers);
+  bool gone = false;
+  io::TaskScope scope(ex_);
+  scope.spawn(take_keys(shell, client, request.input, &gone));
+  const auto shown = co_await show(shell, cursor, client, &gone);
+  static_cast<void>(co_await scope.close());
+  if (!shown && !gone) co_return std::unexpected(shown.error());
+  co_return proto::ShellRead{
+      .cursor = shell->output.begin(), .end = shell->output.end(), .running = shell->running};
+}
+
+io::Task<void> Shells::write(proto::WriteShell request) {
+  PYRO_CO_CHECK(proto::in_range("length of the input",
+                                static_cast<std::int64_t>(request.input.value.size()),
+                                proto::kShellInputRange));
+  PYRO_CO_TRY(const ShellPtr shell, find_running(request.shell));
+  PYRO_CO_TRY(const auto turn, co_await shell->input_turns.take());
+  co_return co_await shell->stream->send(wire::kStdin, std::move(request.input.value));
+}
+
+Result<void> Shells::signal(const proto::SignalShell& request) {
+  if (request.signo < 1 || request.signo > kLastSignal)
+    return fail(Errc::kInvalid, fmt::format("{} is no signal", request.signo));
+  PYRO_TRY(const ShellPtr shell, find_running(request.shell));
+  return shell->stream->send_event(proto::Signal::kName,
+                                   proto::encode(proto::Signal{.signo = request.signo}));
+}
+
+Result<void> Shells::resize(const proto::ResizeShell& request) {
+  PYRO_CHECK(proto::in_range("cols", request.size.cols, proto::kTerminalRange));
+  PYRO_CHECK(proto::in_range("rows", request.size.rows, proto::kTerminalRange));
+  PYRO_TRY(const ShellPtr shell, find_running(request.shell));
+  PYRO_CHECK(shell->stream->send_event(proto::Terminal::kName, proto::encode(request.size)));
+  return deps_.store.resize_shell(request.shell, request.size.cols, request.size.rows);
+}
+
+io::Task<void> Shells::close_one(std::int64_t id) {
+  const auto found = find(id);
+  if (!found) {
+    // Closed before, if there ever was one.
+    PYRO_CO_CHECK(deps_.store.shell(id));
+    co_return Result<void>{};
+  }
+  const ShellPtr shell = *found;
+  if (shell->running) {
+    shell->closed = true;
+    shell->stream->cancel();
+    const auto until = std::chrono::steady_clock::now() + kCloseLimit;
+    while (shell->running) {
+      const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+      if (left.count() <= 0) {
+        co_return fail(Errc::kDeadline, fmt::format("the guest does not end shell-{}", id));
+      }
+      const auto woken = co_await shell->changed.after(shell->changed.count(), left);
+      if (!woken && woken.error().code != Errc::kDeadline) co_return std::unexpected(woken.error());
+    }
+  }
+  shells_.erase(id);
+  co_return Result<void>{};
+}
+
+asio::awaitable<void> Shells::close() {
+  closing_ = true;
+  for (const auto& [id, shell] : shells_) shell->stream->cancel();
+  static_cast<void>(co_await scope_.close());
+}
+
+}  // namespace pyro::core

@@ -1,0 +1,67 @@
+// The shells of one machine: programs on terminals in the guest, which outlive the calls that
+// opened them, and what they printed.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/guest.h"
+#include "core/rest.h"
+#include "core/shell_output.h"
+#include "core/workspace_secrets.h"
+#include "io/turn.h"
+#include "proto/shell_requests.h"
+#include "rpc/stream.h"
+#include "store/workspace_record.h"
+
+namespace pyro::core {
+
+// Borrowed by shells and services; outlive them.
+struct SessionDeps {
+  store::WorkspaceStore& store;
+  const Secrets& secrets;
+  Guest& guest;
+  Rest& rest;
+};
+
+// Owner: Workspace, as long as its machine is started; a call under way holds it too. One loop.
+// close() must have been awaited before it is destroyed.
+class Shells {
+ public:
+  using StreamPtr = std::shared_ptr<rpc::Stream>;
+  Shells(SessionDeps deps, io::asio::any_io_executor ex) : deps_(deps), ex_(ex), scope_(ex) {}
+
+  // `exec` runs on a terminal of that size; an empty argv: bash, or sh where there is none. kLimit:
+  // proto::kMostShells run already.
+  io::Task<std::int64_t> open(proto::Exec exec, std::string cwd, proto::Terminal size);
+  // Of these, kNotFound: no output is left of it, or there was never such a shell.
+  io::Task<proto::ShellRead> read(proto::ReadShell request, StreamPtr client);
+  io::Task<proto::ShellRead> attach(proto::AttachShell request, StreamPtr client);
+  io::Task<void> write(proto::WriteShell request);
+  Result<void> signal(const proto::SignalShell& request);
+  Result<void> resize(const proto::ResizeShell& request);
+  io::Task<void> close_one(std::int64_t id);
+
+  // No more of them: the machine goes. Calls under way end; the record is the caller's to change.
+  io::asio::awaitable<void> close();
+
+ private:
+  struct Shell;
+  using ShellPtr = std::shared_ptr<Shell>;
+  io::Task<StreamPtr> start(proto::Exec exec);
+  Result<ShellPtr> find(std::int64_t id);
+  Result<ShellPtr> find_running(std::int64_t id);
+  io::asio::awaitable<void> pump(ShellPtr shell);
+  io::asio::awaitable<void> take_keys(ShellPtr shell, StreamPtr client, bool input, bool* gone);
+  io::Task<void> show(ShellPtr shell, std::int64_t cursor, StreamPtr client, const bool* gone);
+  void forget_oldest();
+
+  SessionDeps deps_;
+  io::asio::any_io_executor ex_;
+  std::map<std::int64_t, ShellPtr> shells_;
+  bool closing_ = false;
+  io::TaskScope scope_;
+};
+
+}  // namespace pyro::core
