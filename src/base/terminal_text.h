@@ -13,17 +13,30 @@ namespace pyro {
 std::size_t whole_characters(std::string_view bytes, std::size_t max_chars);
 
 // The length of the longest beginning of `bytes` that does not end within a control sequence
-// (ECMA-48: ESC, CSI, OSC, DCS and their kin). A sequence longer than kMostSequence is none.
-inline constexpr std::size_t kMostSequence = 4096;  // bytes
+// (ECMA-48: ESC, CSI, OSC, DCS and their kin, also when introduced by a C1 control in UTF-8). A
+// sequence longer than kMostSequence is none: what follows its introducer is text.
+inline constexpr std::size_t kMostSequence = 8192;  // bytes
 std::size_t whole_sequences(std::string_view bytes);
 
-// The lines that a terminal of any width would show: carriage return, backspace, tab, the erasing
-// of a line and cursor moves within it are done, colours, titles, queries and modes are left out.
-// What moves the cursor to other lines starts a new one where it goes down, and is left out
-// otherwise: text that was printed stays. UTF-8, with U+FFFD for what is not. A line has at most
-// kMostColumns columns: moves beyond that stop there. Takes time and memory in proportion to
-// `bytes`, whatever is in them.
+// The lines that a terminal would show of `bytes`, as UTF-8 with U+FFFD for what is not; of control
+// characters only the newline is in it.
+//
+// Done: carriage return, backspace, tab (as blanks), what erases, inserts, deletes or repeats
+// within the line, and cursor moves there. Left out: colours, titles, queries, modes, charsets. A
+// line feed goes to the first column, as the terminal of a shell has it. What moves to another line
+// starts a new one unless the line is empty, whatever the direction, and so does clearing the
+// screen: text that was printed stays. Blanks at the end of a line are left out, but for those of
+// the last line, which may go on. Every character takes one column, also a wide one, but for
+// combining ones: those stay with the character before, as far as they fit into 15 bytes.
+//
+// `columns` is the width of the terminal, 0 for any: with it a line that wraps is still one line of
+// the text, but the cursor moves in its rows as the program meant it.
+//
+// Moves stop at kMostColumns or the end of the line, whichever is farther. Takes time and memory in
+// proportion to `bytes`, whatever is in them: of blanks and repeated characters nobody wrote there
+// are at most kMostColumns + kFillPerByte for each byte, and moves beyond that are cut short.
 inline constexpr std::size_t kMostColumns = 4096;
-std::string plain_text(std::string_view bytes);
+inline constexpr std::size_t kFillPerByte = 8;
+std::string plain_text(std::string_view bytes, std::size_t columns = 0);
 
 }  // namespace pyro

@@ -34,15 +34,10 @@ std::string shell_join(const std::vector<std::string>& words) {
   return out;
 }
 
-namespace {
-
-// Length of the well-formed sequence at the start of `s`, or 0; `bad` is then the length of the
-// maximal ill-formed part (at least 1).
-std::size_t utf8_sequence(std::string_view s, std::size_t& bad) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(s[i]); };
-  bad = 1;
+Utf8Part utf8_part(std::string_view bytes) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
   const std::uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
+  if (lead < 0x80) return {.size = 1, .valid = true};
   std::size_t need = 0;
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xBF;
@@ -57,33 +52,29 @@ std::size_t utf8_sequence(std::string_view s, std::size_t& bad) {
     if (lead == 0xF0) low = 0x90;
     if (lead == 0xF4) high = 0x8F;
   } else {
-    return 0;
+    return {};
   }
   for (std::size_t i = 1; i <= need; ++i) {
-    if (i >= s.size() || byte(i) < low || byte(i) > high) return 0;
-    bad = i + 1;
+    if (i >= bytes.size()) return {.size = i, .unfinished = true};
+    if (byte(i) < low || byte(i) > high) return {.size = i};
     low = 0x80;
     high = 0xBF;
   }
-  return need + 1;
+  return {.size = need + 1, .valid = true};
 }
-
-}  // namespace
 
 std::string to_utf8(std::string_view bytes, bool* lossy) {
   std::string out;
   out.reserve(bytes.size());
   while (!bytes.empty()) {
-    std::size_t bad = 1;
-    const std::size_t good = utf8_sequence(bytes, bad);
-    if (good != 0) {
-      out += bytes.substr(0, good);
-      bytes.remove_prefix(good);
+    const Utf8Part part = utf8_part(bytes);
+    if (part.valid) {
+      out += bytes.substr(0, part.size);
     } else {
       if (lossy != nullptr) *lossy = true;
       out += "\xEF\xBF\xBD";
-      bytes.remove_prefix(std::min(bad, bytes.size()));
     }
+    bytes.remove_prefix(part.size);
   }
   return out;
 }

@@ -1,6 +1,7 @@
 // Text helpers shared by messages for people and for machines.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,15 @@ std::string shell_join(const std::vector<std::string>& words);
 // `bytes` as UTF-8 with U+FFFD for each maximal invalid part (Unicode 15, 3.9, "substitution of
 // maximal subparts"). `lossy` is set when anything was replaced.
 std::string to_utf8(std::string_view bytes, bool* lossy = nullptr);
+
+// What stands at the beginning of `bytes`, which are not empty: a character, or the maximal invalid
+// part that to_utf8() replaces.
+struct Utf8Part {
+  std::size_t size = 1;
+  bool valid = false;
+  bool unfinished = false;  // invalid, but more bytes could make it a character
+};
+Utf8Part utf8_part(std::string_view bytes);
 
 // Text from a guest, for a terminal: valid UTF-8 without control characters. Newlines and tabs
 // stay, carriage returns and terminal control sequences (ECMA-48) go, anything else becomes U+FFFD.
