@@ -5,6 +5,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -126,6 +127,70 @@ TEST(Event, WaitForReportsTheDeadline) {
   loop.run();
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, Errc::kDeadline);
+}
+
+asio::awaitable<void> count_changes(Changes& changes, int& woken, int most) {
+  std::uint64_t seen = changes.count();
+  while (woken < most) {
+    const auto change = co_await changes.after(seen, -1ms);
+    if (!change) co_return;
+    seen = changes.count();
+    ++woken;
+  }
+}
+asio::awaitable<void> change_twice(Changes& changes) {
+  changes.notify();
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  changes.notify();
+}
+
+TEST(Changes, WakeEveryWaiterEveryTime) {
+  asio::io_context loop(1);
+  Changes changes(loop.get_executor());
+  int a = 0;
+  int b = 0;
+  asio::co_spawn(loop, count_changes(changes, a, 2), rethrow);
+  asio::co_spawn(loop, count_changes(changes, b, 2), rethrow);
+  loop.poll();
+  loop.restart();
+  asio::co_spawn(loop, change_twice(changes), rethrow);
+  loop.run();
+  EXPECT_EQ(a, 2);
+  EXPECT_EQ(b, 2);
+  EXPECT_EQ(changes.count(), 2U);
+}
+
+asio::awaitable<void> wait_for_change(Changes& changes, std::uint64_t seen,
+                                      std::chrono::milliseconds limit, Result<void>& out) {
+  out = co_await changes.after(seen, limit);
+}
+
+TEST(Changes, WhatHappenedBeforeIsNotWaitedFor) {
+  asio::io_context loop(1);
+  Changes changes(loop.get_executor());
+  changes.notify();
+  Result<void> before = fail(Errc::kInternal, "");
+  Result<void> late;
+  asio::co_spawn(loop, wait_for_change(changes, 0, -1ms, before), rethrow);
+  asio::co_spawn(loop, wait_for_change(changes, 1, 1ms, late), rethrow);
+  loop.run();
+  EXPECT_TRUE(before);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Errc::kDeadline);
+}
+
+TEST(Changes, ACancelledWaitFails) {
+  asio::io_context loop(1);
+  Changes changes(loop.get_executor());
+  TaskScope scope(loop.get_executor());
+  Result<void> out;
+  scope.spawn(wait_for_change(changes, 0, -1ms, out));
+  loop.poll();
+  loop.restart();
+  scope.cancel();
+  loop.run();
+  ASSERT_FALSE(out);
+  EXPECT_EQ(out.error().code, Errc::kUnavailable);
 }
 
 TEST(WaitReadable, DoesNotCloseTheDescriptor) {
