@@ -1,11 +1,9 @@
 """What pyro adds to starting a program in a guest that is up."""
 
 import json
-import pathlib
-import shutil
 
 import program
-from report import BenchError, Figure, median, spread
+from report import Figure, median, spread
 
 NAME = "exec-in-live-guest"
 ABOUT = "a second exec of `true` in a live guest against the guest's own fork, exec and wait"
@@ -25,18 +23,13 @@ LABELS = {
 
 def run(options):
     program.make_ready()
-    pyro = shutil.which("pyro")
-    if pyro is None:
-        raise BenchError("pyro is not in PATH")
-    libexec = pathlib.Path(pyro).resolve().parent.parent / "libexec" / "pyro"
     words = [
         program.bench_program("pyro_bench_exec_latency"),
         *("--spawn-program", program.bench_program("pyro_bench_guest_spawn")),
         *("--environment", program.ENVIRONMENT),
         *("--rounds", str(options.count(200, quick=40))),
     ]
-    env = {"PYRO_LIBEXEC": str(libexec)} if libexec.is_dir() else {}
-    done = program.run(words, limit=300, env=env).checked("pyro_bench_exec_latency")
+    done = program.run(words, limit=300, env=program.library_env()).checked("pyro_bench_exec_latency")
     samples = json.loads(done.out)
     added = samples["added"]
     figures = [Figure("added by pyro", median(added), "ms", BOUND_MS, "exec minus fork, by round: " + spread(added, 2), added)]

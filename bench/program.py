@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -70,6 +71,15 @@ def make_ready():
     """Pulls the environment and builds the template, so that no sample pays for them."""
     run(["pyro", "env", "pull", ENVIRONMENT], limit=900).checked("pyro env pull")
     pyro_run("true", limit=300).checked("the first pyro run")
+
+
+def library_env():
+    """What a program with pyro's library in it needs to find the helpers of the pyro in PATH."""
+    pyro = shutil.which("pyro")
+    if pyro is None:
+        raise BenchError("pyro is not in PATH")
+    libexec = pathlib.Path(pyro).resolve().parent.parent / "libexec" / "pyro"
+    return {"PYRO_LIBEXEC": str(libexec)} if libexec.is_dir() else {}
 
 
 def bench_program(name):

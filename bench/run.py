@@ -20,6 +20,8 @@ import hundred_runs
 import machine
 import report
 import seed_folder
+import service_flood
+import shell_echo
 import sixteen_guests
 import version_latency
 import warm_vs_cold
@@ -42,6 +44,8 @@ BENCHMARKS = [
     workspace_diff,
     workspace_export,
     workspace_idle,
+    shell_echo,
+    service_flood,
     frame_codec,
 ]
 
