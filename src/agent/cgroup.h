@@ -22,7 +22,15 @@ class Cgroup {
   // Some kernels (seen: 6.18) kill whatever is born with CLONE_INTO_CGROUP in a group that was
   // killed before, so such a group is not used again.
   [[nodiscard]] bool killed() const { return killed_; }
+  // A signal to every process in it and in groups made below it. What is forked meanwhile gets it,
+  // too, unless it forks faster than we look.
+  void signal(int signo);
+  // Whether anything in it or below it lives. What has ended and was not reaped does not.
   [[nodiscard]] bool populated() const;
+  // For populated_now(). Its poll reports an exceptional condition once that has changed since the
+  // last look (kernel, Documentation/admin-guide/cgroup-v2.rst, "[Un]populated Notification").
+  [[nodiscard]] Result<sys::UniqueFd> open_events() const;
+  static bool populated_now(int events_fd);
 
  private:
   sys::UniqueFd dir_;

@@ -6,6 +6,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/exec_io.h"
+#include "agent/exec_run.h"
 #include "agent/reaper.h"
 #include "proto/agent_messages.h"
 #include "rpc/stream.h"
@@ -31,10 +32,8 @@ class ExecService {
   }
 
  private:
-  struct Run;
-  boost::asio::awaitable<void> supervise(Run* run);
-  Result<void> start(Run& run);
-  Result<std::unique_ptr<ExecIo>> make_io(const Run& run);
+  Result<void> start(ExecRun& run);
+  Result<std::unique_ptr<ExecIo>> make_io(const ExecRun& run);
 
   Reaper& reaper_;
   std::unique_ptr<CgroupPool> groups_;

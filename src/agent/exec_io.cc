@@ -133,7 +133,7 @@ asio::awaitable<void> ExecIo::write_stdin() {
     }
     if (queued_.empty()) {
       if (in_ended_) {
-        if (terminal_) {
+        if (terminal_ && to.is_open()) {
           (void)!::write(to.native_handle(), &kEndOfFile, 1);
         } else if (to.is_open()) {
           to.close();
@@ -162,6 +162,17 @@ void ExecIo::resize(proto::Terminal size) {
   if (!terminal_) return;
   const winsize ws{.ws_row = size.rows, .ws_col = size.cols, .ws_xpixel = 0, .ws_ypixel = 0};
   (void)::ioctl(out_.native_handle(), TIOCSWINSZ, &ws);
+}
+
+void ExecIo::hang_up() {
+  boost::system::error_code ignored;
+  if (terminal_) out_.close(ignored);
+}
+
+pid_t ExecIo::foreground() {
+  pid_t group = 0;
+  if (!terminal_ || ::ioctl(out_.native_handle(), TIOCGPGRP, &group) != 0) return 0;
+  return group;
 }
 
 }  // namespace pyro::agent

@@ -1,6 +1,8 @@
 // The byte streams between one running program and its rpc stream.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <memory>
@@ -34,6 +36,12 @@ class ExecIo {
   boost::asio::awaitable<void> write_stdin();
   void feed(rpc::Data data);
   void resize(proto::Terminal size);
+  // Takes the terminal away: the kernel sends SIGHUP and SIGCONT to the program and to what is in
+  // the foreground, and whoever reads or writes is told. A signal alone is lost on a shell that is
+  // about to read (bash 5.2). No output comes after it.
+  void hang_up();
+  // The process group in the foreground of the terminal; 0: none, or no terminal.
+  [[nodiscard]] pid_t foreground();
 
  private:
   ExecIo(const boost::asio::any_io_executor& ex, bool terminal);

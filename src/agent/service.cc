@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "agent/probe.h"
+
 namespace pyro::agent {
 namespace {
 
@@ -69,6 +71,10 @@ Result<boost::json::object> Service::answer(const rpc::Stream& stream) {
 asio::awaitable<void> Service::handle(std::shared_ptr<rpc::Stream> stream) {
   if (stream->method() == proto::Exec::kName) {
     co_await exec_.handle(stream);
+    co_return;
+  }
+  if (stream->method() == proto::Probe::kName) {
+    co_await handle_probe(stream);
     co_return;
   }
   if (WorkspaceService::serves(stream->method())) {
