@@ -25,14 +25,14 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 Result<proto::ProbeResult> ask(proto::Probe request) {
   asio::io_context loop(1);
-  std::optional<Result<proto::ProbeResult>> out;
+  Result<proto::ProbeResult> out = fail(Errc::kInternal, "did not run");
   asio::co_spawn(loop, probe(std::move(request)),
                  [&](std::exception_ptr e, Result<proto::ProbeResult> r) {
                    rethrow(e);
                    out = std::move(r);
                  });
   loop.run();
-  return *std::move(out);
+  return out;
 }
 
 class FileProbe : public testing::Test {
@@ -108,7 +108,7 @@ class NetProbe : public testing::Test {
     request.port = acceptor.local_endpoint().port();
     port_ = request.port;
     if (request.host.empty()) request.host = address;
-    std::optional<Result<proto::ProbeResult>> out;
+    Result<proto::ProbeResult> out = fail(Errc::kInternal, "did not run");
     asio::co_spawn(loop, serve(&acceptor, std::move(answer), request.kind == "http", &request_),
                    rethrow);
     asio::co_spawn(loop, probe(std::move(request)),
@@ -118,7 +118,7 @@ class NetProbe : public testing::Test {
                      acceptor.close();
                    });
     loop.run();
-    return *std::move(out);
+    return out;
   }
   static proto::Probe http(std::int64_t timeout_ms = 60000) {
     return {.kind = "http", .path = {"/health?x=1"}, .host = {}, .timeout_ms = timeout_ms};
