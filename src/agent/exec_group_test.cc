@@ -67,6 +67,7 @@ awaitable<void> expect_daemon(rpc::Session& host, std::string script) {
   co_await end_of(o.started.value_or(-1));
   co_await type(stream, "hello\n");
   const Output rest = co_await finish(stream);
+  if (!rest.result) co_return ADD_FAILURE() << "no answer";
   EXPECT_EQ(rest.out, "got hello\n");
   EXPECT_EQ(rest.result->exit_code, 0);
   EXPECT_FALSE(rest.result->killed);
@@ -319,6 +320,7 @@ awaitable<void> expect_hang_up(rpc::Session& host, std::string typed, std::strin
   co_await wait_for(stream, until, o);
   stream->cancel();
   const Output rest = co_await finish(stream);
+  if (!rest.result) co_return ADD_FAILURE() << "no answer";
   EXPECT_TRUE(rest.result->killed);
   EXPECT_NE(rest.result->signal, SIGKILL);
   EXPECT_LT(rest.result->duration_us, kPatience * 1000);

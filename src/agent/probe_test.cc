@@ -25,14 +25,14 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 Result<proto::ProbeResult> ask(proto::Probe request) {
   asio::io_context loop(1);
-  std::optional<Result<proto::ProbeResult>> out;
+  Result<proto::ProbeResult> out = fail(Errc::kInternal, "did not run");
   asio::co_spawn(loop, probe(std::move(request)),
                  [&](std::exception_ptr e, Result<proto::ProbeResult> r) {
                    rethrow(e);
                    out = std::move(r);
                  });
   loop.run();
-  return *std::move(out);
+  return out;
 }
 
 class FileProbe : public testing::Test {
@@ -108,7 +108,7 @@ class NetProbe : public testing::Test {
     request.port = acceptor.local_endpoint().port();
     port_ = request.port;
     if (request.host.empty()) request.host = address;
-    std::optional<Result<proto::ProbeResult>> out;
+    Result<proto::ProbeResult> out = fail(Errc::kInternal, "did not run");
     asio::co_spawn(loop, serve(&acceptor, std::move(answer), request.kind == "http", &request_),
                    rethrow);
     asio::co_spawn(loop, probe(std::move(request)),
@@ -118,7 +118,7 @@ class NetProbe : public testing::Test {
                      acceptor.close();
                    });
     loop.run();
-    return *std::move(out);
+    return out;
   }
   static proto::Probe http(std::int64_t timeout_ms = 60000) {
     return {.kind = "http", .path = {"/health?x=1"}, .host = {}, .timeout_ms = timeout_ms};
@@ -126,7 +126,7 @@ class NetProbe : public testing::Test {
   static proto::Probe tcp_probe(std::int64_t timeout_ms = 60000) {
     return {.kind = "tcp", .path = {}, .host = {}, .timeout_ms = timeout_ms};
   }
-  void expect(Answer answer, bool ready, const std::string& detail) {
+  void expect_answer(Answer answer, bool ready, const std::string& detail) {
     const auto result = probe_server(http(), std::move(answer));
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->ready, ready);
@@ -185,43 +185,45 @@ TEST_F(NetProbe, LocalhostIsBothFamilies) {
 }
 
 TEST_F(NetProbe, TheRequest) {
-  expect({.first = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", .close = true}, true,
-         "HTTP status 200");
+  expect_answer({.first = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", .close = true}, true,
+                "HTTP status 200");
   EXPECT_EQ(request_, "GET /health?x=1 HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_) +
                           "\r\nUser-Agent: pyro\r\nAccept: */*\r\nConnection: close\r\n\r\n");
 }
 
 TEST_F(NetProbe, TheStatusDecides) {
-  expect({.first = "HTTP/1.1 302 Found\r\nLocation: /health?x=1\r\n\r\n"}, true, "HTTP status 302");
-  expect({.first = "HTTP/1.1 399 \r\n\r\n"}, true, "HTTP status 399");
-  expect({.first = "HTTP/1.1 400 Bad\r\n\r\n"}, false, "HTTP status 400");
-  expect({.first = "HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\n"}, false, "HTTP status 503");
-  expect({.first = "HTTP/1.1 199 Odd\r\n\r\n"}, false, "HTTP status 199");
+  expect_answer({.first = "HTTP/1.1 302 Found\r\nLocation: /health?x=1\r\n\r\n"}, true,
+                "HTTP status 302");
+  expect_answer({.first = "HTTP/1.1 399 \r\n\r\n"}, true, "HTTP status 399");
+  expect_answer({.first = "HTTP/1.1 400 Bad\r\n\r\n"}, false, "HTTP status 400");
+  expect_answer({.first = "HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\n"}, false,
+                "HTTP status 503");
+  expect_answer({.first = "HTTP/1.1 199 Odd\r\n\r\n"}, false, "HTTP status 199");
 }
 
 TEST_F(NetProbe, BodiesAreNotRead) {
-  expect({.first = "HTTP/1.1 200 OK\r\n\r\n", .forever = std::string(1 << 20, 'x')}, true,
-         "HTTP status 200");
-  expect(
+  expect_answer({.first = "HTTP/1.1 200 OK\r\n\r\n", .forever = std::string(1 << 20, 'x')}, true,
+                "HTTP status 200");
+  expect_answer(
       {.first = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", .forever = "1\r\nx\r\n"},
       true, "HTTP status 200");
-  expect({.first = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n"}, true,
-         "HTTP status 200");
+  expect_answer({.first = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n"}, true,
+                "HTTP status 200");
 }
 
 TEST_F(NetProbe, WhatIsNotHttp) {
-  expect({.first = "SSH-2.0-OpenSSH_9.2\r\n"}, false, "the answer is not HTTP");
-  expect({.first = "HTTP/1.1 2000 OK\r\n\r\n"}, false, "the answer is not HTTP");
-  expect({.first = "HTTP/2.0 200 OK\r\n\r\n"}, false, "the answer is not HTTP");
-  expect({.first = "HTTP/1.1 200 O", .close = true}, false, "the answer is not HTTP");
-  expect({.first = "", .close = true}, false, "the connection was closed without an answer");
+  expect_answer({.first = "SSH-2.0-OpenSSH_9.2\r\n"}, false, "the answer is not HTTP");
+  expect_answer({.first = "HTTP/1.1 2000 OK\r\n\r\n"}, false, "the answer is not HTTP");
+  expect_answer({.first = "HTTP/2.0 200 OK\r\n\r\n"}, false, "the answer is not HTTP");
+  expect_answer({.first = "HTTP/1.1 200 O", .close = true}, false, "the answer is not HTTP");
+  expect_answer({.first = "", .close = true}, false, "the connection was closed without an answer");
 }
 
 TEST_F(NetProbe, HeadsAreBounded) {
   const std::string too_long = "the head of the answer is longer than 16 KiB";
-  expect({.first = "HTTP/1.1 200 OK\r\n", .forever = "Name: value\r\n"}, false, too_long);
-  expect({.first = "HTTP/1.1 200 OK\r\nName: ", .forever = "x"}, false, too_long);
-  expect({.first = "HTTP/1.1 200 ", .forever = "OK"}, false, too_long);
+  expect_answer({.first = "HTTP/1.1 200 OK\r\n", .forever = "Name: value\r\n"}, false, too_long);
+  expect_answer({.first = "HTTP/1.1 200 OK\r\nName: ", .forever = "x"}, false, too_long);
+  expect_answer({.first = "HTTP/1.1 200 ", .forever = "OK"}, false, too_long);
 }
 
 TEST_F(NetProbe, SilenceEndsWithTheTime) {
