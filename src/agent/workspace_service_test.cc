@@ -68,6 +68,7 @@ class ServiceTest : public WorkspaceTest {
     asio::co_spawn(loop, host(std::move(control->ours), std::move(data->ours), body), rethrow);
     loop.run();
     service_.reset();
+    abandoned_.reset();  // it must not outlive the loop
   }
   awaitable<void> serve(sys::UniqueFd control, sys::UniqueFd data) {
     const auto ex = co_await asio::this_coro::executor;

@@ -41,8 +41,10 @@ class Peer {
   Result<boost::json::object> call(std::string method, boost::json::object params = {}) {
     return driver_.run(session_->call(std::move(method), std::move(params), 30s));
   }
-  std::shared_ptr<rpc::Stream> open(std::string method, boost::json::object params = {}) {
-    return *session_->open(std::move(method), std::move(params));
+  // Lives as long as this: no stream may outlive its loop.
+  rpc::Stream& open(std::string method, boost::json::object params = {}) {
+    streams_.push_back(*session_->open(std::move(method), std::move(params)));
+    return *streams_.back();
   }
   // The next of its items that is a T.
   template <class T>
@@ -56,6 +58,7 @@ class Peer {
  private:
   Driver driver_;
   std::unique_ptr<rpc::Session> session_;
+  std::vector<std::shared_ptr<rpc::Stream>> streams_;
 };
 
 class WorkspaceSupervisor : public ::testing::Test {
@@ -199,8 +202,8 @@ TEST_F(WorkspaceSupervisor, OfAFirstStartThatFailsNothingIsLeft) {
 TEST_F(WorkspaceSupervisor, ACreatorThatVanishesLeavesNothing) {
   tell_guest("hang-mount");
   auto peer = fork_supervisor();
-  const auto stream = peer->open(proto::CreateWorkspace::kName, proto::encode(request()));
-  ASSERT_TRUE(peer->next<rpc::Event>(*stream));  // a phase: it is at it
+  rpc::Stream& stream = peer->open(proto::CreateWorkspace::kName, proto::encode(request()));
+  ASSERT_TRUE(peer->next<rpc::Event>(stream));  // a phase: it is at it
   peer.reset();
   expect_ended();
   expect_no_trace();
@@ -356,8 +359,8 @@ TEST_F(WorkspaceSupervisor, AKilledOneIsFoundOutByWhoeverComesNext) {
 
 TEST_F(WorkspaceSupervisor, TwoClientsStopAndDeleteAtOnce) {
   const auto creator = create(request());
-  const auto stop = creator->open(proto::StopWorkspace::kName);
-  const auto remove = creator->open(proto::DeleteWorkspace::kName);
+  rpc::Stream& stop = creator->open(proto::StopWorkspace::kName);
+  rpc::Stream& remove = creator->open(proto::DeleteWorkspace::kName);
   const auto removed = library().workspaces().remove(kId);
   EXPECT_TRUE(removed || removed.error().code == Errc::kNotFound) << removed.error().message;
   expect_ended();

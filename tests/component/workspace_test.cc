@@ -372,13 +372,13 @@ TEST_F(WorkspaceTest, AReleaseThatFailsCostsTheSnapshotItsName) {
 }
 
 TEST_F(WorkspaceTest, AMachineWhoseNewLayerIsInNoRecordIsStopped) {
-  Workspace& w = started();
+  static_cast<void>(started());
   const std::string layer = folder() + "/layers/1.qcow2";
   vmm_.on_layer = [layer] { ::unlink(layer.c_str()); };  // it cannot be closed then
   close();
   ASSERT_TRUE(open());
   ASSERT_TRUE(start());
-  w.changed().clear();
+  workspace_->changed().clear();
   const auto lost = driver_.run(workspace_->take_snapshot("s"));
   ASSERT_FALSE(lost);
   EXPECT_NE(lost.error().message.find("its record could not be written"), std::string::npos)
