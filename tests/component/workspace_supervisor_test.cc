@@ -359,8 +359,8 @@ TEST_F(WorkspaceSupervisor, AKilledOneIsFoundOutByWhoeverComesNext) {
 
 TEST_F(WorkspaceSupervisor, TwoClientsStopAndDeleteAtOnce) {
   const auto creator = create(request());
-  rpc::Stream& stop = creator->open(proto::StopWorkspace::kName);
-  rpc::Stream& remove = creator->open(proto::DeleteWorkspace::kName);
+  creator->open(proto::StopWorkspace::kName);
+  creator->open(proto::DeleteWorkspace::kName);
   const auto removed = library().workspaces().remove(kId);
   EXPECT_TRUE(removed || removed.error().code == Errc::kNotFound) << removed.error().message;
   expect_ended();
