@@ -42,6 +42,10 @@ struct Library {
   std::function<std::vector<std::string>()> environment_names;  // of the catalogue; touches no file
   // Names and ids of the workspaces there are, for completion: what cannot be read is left out.
   std::function<std::vector<std::string>(const sys::Environment&)> workspace_names;
+  // The same for the shells and the services of a workspace.
+  using NamesOf = std::function<std::vector<std::string>(const sys::Environment&,
+                                                         const std::string& workspace)>;
+  NamesOf shell_ids, service_names;
 };
 
 // The real library.

@@ -61,6 +61,26 @@ std::vector<std::string> workspace_names(const sys::Environment& env) {
   return names;
 }
 
+std::vector<std::string> shell_ids(const sys::Environment& env, const std::string& workspace) {
+  Result<client::Pyro> pyro = client::Pyro::open(env);
+  if (!pyro) return {};
+  const auto list = pyro->workspaces().shells().list(workspace);
+  if (!list) return {};
+  std::vector<std::string> ids;
+  for (const client::ShellInfo& info : list->shells) ids.push_back(info.shell_id);
+  return ids;
+}
+
+std::vector<std::string> service_names(const sys::Environment& env, const std::string& workspace) {
+  Result<client::Pyro> pyro = client::Pyro::open(env);
+  if (!pyro) return {};
+  const auto list = pyro->workspaces().services().list(workspace);
+  if (!list) return {};
+  std::vector<std::string> names;
+  for (const client::ServiceInfo& info : list->services) names.push_back(info.service_name);
+  return names;
+}
+
 }  // namespace
 
 Library client_library() {
@@ -75,7 +95,9 @@ Library client_library() {
                   names.push_back(entry.name);
                 return names;
               },
-          .workspace_names = workspace_names};
+          .workspace_names = workspace_names,
+          .shell_ids = shell_ids,
+          .service_names = service_names};
 }
 
 }  // namespace pyro::cli

@@ -136,6 +136,10 @@ TEST(Json, EveryCommandPrintsExactlyTheFieldsOfTheTable) {
       call.backend.kept.workspaces = {call.backend.kept.info};
       call.backend.kept.chunks = {bytes};
       call.backend.kept.stderr_bytes = bytes;
+      call.backend.kept.kept_shells.info = call.backend.kept.kept_shells.ended();
+      call.backend.kept.kept_shells.output = bytes;
+      call.backend.kept.kept_services.info = testing::FakeServices::full();
+      for (auto& entry : call.backend.kept.kept_services.entries) entry.text = bytes;
       call.stdin_fd = empty.get();
       const Words words = smallest_call(op);
       ASSERT_EQ(call.run(words), 0) << op.name;
@@ -146,7 +150,7 @@ TEST(Json, EveryCommandPrintsExactlyTheFieldsOfTheTable) {
       ++checked;
     }
   }
-  EXPECT_EQ(checked, 62);
+  EXPECT_EQ(checked, 88);
 }
 
 // Text and JSON of every command but run, as they stand in the contract.

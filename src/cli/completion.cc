@@ -79,6 +79,12 @@ std::string option_words(const Operation& op) {
 constexpr const char* kEnvironments = "pyro help --environments 2>/dev/null";
 constexpr const char* kWorkspaces = "pyro help --workspaces 2>/dev/null";
 
+// What a workspace has of that kind; `workspace` is how the shell writes its name.
+std::string names_of_workspace(const Param& p, const char* workspace) {
+  return std::string("pyro help --") + (p.type == ParamType::kShell ? "shells " : "services ") +
+         workspace + " 2>/dev/null";
+}
+
 // What to do for a word that `p` stands for.
 std::string bash_offer(const Param& p) {
   switch (p.type) {
@@ -86,6 +92,9 @@ std::string bash_offer(const Param& p) {
       return std::string("_pyro_offer \"$(") + kEnvironments + ")\"";
     case ParamType::kWorkspace:
       return std::string("_pyro_offer \"$(") + kWorkspaces + ")\"";
+    case ParamType::kShell:
+    case ParamType::kService:
+      return "_pyro_offer \"$(" + names_of_workspace(p, "\"$first\"") + ")\"";
     case ParamType::kHostPath:
       return "_pyro_files";
     default:
@@ -105,7 +114,7 @@ std::string bash_positionals(const Operation& op) {
   return out + "esac";
 }
 
-// Options with a value, by name: all commands agree on the kind of value that a name has.
+// Options with a value, by name: in no other command that name is a flag.
 std::vector<const Param*> valued_options() {
   std::vector<const Param*> out;
   for (const Operation* op : commands()) {
@@ -117,10 +126,20 @@ std::vector<const Param*> valued_options() {
   return out;
 }
 
+// What to do for the value of an option, which for a few depends on the command.
 std::string bash_values() {
   std::string out;
   for (const Param* p : valued_options()) {
-    out += "  " + option_name(p->name) + ") " + bash_offer(*p) + "; return ;;\n";
+    std::string by_path;
+    bool agree = true;
+    for (const Operation* op : commands()) {
+      const Param* own = proto::find_param(*op, p->name);
+      if (own == nullptr) continue;
+      agree = agree && bash_offer(*own) == bash_offer(*p);
+      by_path += " \"" + path(*op) + "\") " + bash_offer(*own) + " ;;";
+    }
+    out += "  " + option_name(p->name) + ") " +
+           (agree ? bash_offer(*p) : "case $path in" + by_path + " esac") + "; return ;;\n";
   }
   return out;
 }
@@ -164,7 +183,7 @@ _pyro() {
   read -r -a words <<<"$line"
   if [[ $line == *[[:space:]] ]]; then words+=(""); fi
   local last=$((${#words[@]} - 1))
-  local cur=${words[last]} prev= path= n=0 value= i
+  local cur=${words[last]} prev= path= first= n=0 value= i
   COMPREPLY=()
   if ((last > 0)); then prev=${words[last - 1]}; fi
   for ((i = 1; i < last; i++)); do
@@ -181,7 +200,7 @@ _pyro() {
       case $path in
       )" + group_pattern() +
                     R"() path=${path:+$path }${words[i]} ;;
-      *) n=$((n + 1)) ;;
+      *) n=$((n + 1)); first=${first:-${words[i]}} ;;
       esac ;;
     esac
   done
@@ -224,6 +243,10 @@ std::string zsh_value(const Param& p) {
       return "_pyro_environments";
     case ParamType::kWorkspace:
       return "_pyro_workspaces";
+    case ParamType::kShell:
+      return "_pyro_shells";
+    case ParamType::kService:
+      return "_pyro_services";
     case ParamType::kHostPath:
       return "_files";
     case ParamType::kChoice:
@@ -282,9 +305,22 @@ std::string zsh_function(Path group) {
   return out + "  esac\n}\n";
 }
 
-std::string zsh_names(const std::string& function, const char* command) {
-  return function + "() {\n  local -a names\n  names=(${(f)\"$(" + command +
+std::string zsh_names(const std::string& function, const std::string& command,
+                      const std::string& before = "") {
+  return function + "() {\n" + before + "  local -a names\n  names=(${(f)\"$(" + command +
          ")\"})\n  compadd -a names\n}\n";
+}
+
+// Of the workspace that is the first word of the command.
+std::string zsh_names_of_workspace(const std::string& function, ParamType type) {
+  return zsh_names(function, names_of_workspace({.type = type}, "\"$first\""),
+                   "  local word first= value=\n"
+                   "  for word in $words[2,CURRENT-1]; do\n"
+                   "    if [[ -n $value ]]; then value=; continue; fi\n"
+                   "    case $word in\n    " +
+                       valued_pattern() +
+                       ") value=1 ;;\n    -*) ;;\n    *) first=$word; break ;;\n    esac\n"
+                       "  done\n");
 }
 
 }  // namespace
@@ -292,6 +328,8 @@ std::string zsh_names(const std::string& function, const char* command) {
 std::string zsh_completion() {
   std::string out = "#compdef pyro\n" + zsh_names("_pyro_environments", kEnvironments) +
                     zsh_names("_pyro_workspaces", kWorkspaces) +
+                    zsh_names_of_workspace("_pyro_shells", ParamType::kShell) +
+                    zsh_names_of_workspace("_pyro_services", ParamType::kService) +
                     // The words after "--" are completed as a command of their own.
                     "_pyro_command() {\n  local at=${words[(i)--]}\n  ((at < CURRENT)) || return\n"
                     "  words=(\"${(@)words[at+1,-1]}\")\n  ((CURRENT -= at))\n  _normal\n}\n";
@@ -334,6 +372,7 @@ std::string fish_at() {
         set -a path $word
       case '*'
         set count (math $count + 1)
+        test $count -eq 1; and set -g __pyro_first $word
       end
     end
   end
@@ -363,6 +402,9 @@ std::string fish_offer(const Param& p) {
       return std::string(" -a '(") + kEnvironments + ")'";
     case ParamType::kWorkspace:
       return std::string(" -a '(") + kWorkspaces + ")'";
+    case ParamType::kShell:
+    case ParamType::kService:
+      return " -a '(" + names_of_workspace(p, "$__pyro_first") + ")'";
     case ParamType::kHostPath:
       return " -F";
     case ParamType::kChoice:

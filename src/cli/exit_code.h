@@ -2,9 +2,11 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string_view>
 
 #include "base/result.h"
+#include "proto/operations.h"
 
 namespace pyro::cli {
 
@@ -16,7 +18,7 @@ enum Exit : int {
   kExitUnavailable = 4,
   kExitDeadline = 5,
   kExitTimeout = 124,     // run, workspace exec: --timeout-seconds ended the command
-  kExitPyro = 125,        // the same: pyro itself failed, also for wrong usage
+  kExitPyro = 125,        // the same and shell attach: pyro itself failed, also for wrong usage
   kExitBrokenPipe = 141,  // 128 + SIGPIPE: nobody reads standard output any more
 };
 
@@ -40,9 +42,25 @@ inline constexpr std::array<ExitMeaning, 6> kRunExitMeanings{{
     {"127", "the command was not found"},
     {"128+n", "signal n ended the command"},
 }};
+inline constexpr std::array<ExitMeaning, 4> kAttachExitMeanings{{
+    {"0", "detached"},
+    {"N", "the exit code of the shell, which has ended"},
+    {"125", "pyro itself failed, or wrong usage"},
+    {"128+n", "signal n ended the shell, or the attachment"},
+}};
+constexpr std::span<const ExitMeaning> exit_meanings(proto::ExitCodes codes) {
+  switch (codes) {
+    case proto::ExitCodes::kCommand:
+      return kRunExitMeanings;
+    case proto::ExitCodes::kShell:
+      return kAttachExitMeanings;
+    default:
+      return kExitMeanings;
+  }
+}
 
-// Of every command but those with an exit code of the guest (run, workspace exec), whose own errors
-// are all kExitPyro.
+// Of every command but those with an exit code of the guest (run, workspace exec, shell attach),
+// whose own errors are all kExitPyro.
 constexpr int exit_code_for(Errc code) {
   switch (code) {
     case Errc::kInvalid:

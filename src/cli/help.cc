@@ -60,13 +60,8 @@ const Row kHelpRow{.left = "-h, --help", .right = "Show this help"};
 
 std::vector<Row> exit_rows(const Operation& op) {
   std::vector<Row> rows;
-  if (proto::find_command(op) != nullptr) {
-    for (const ExitMeaning& m : kRunExitMeanings)
-      rows.emplace_back(std::string(m.codes), std::string(m.meaning));
-  } else {
-    for (const ExitMeaning& m : kExitMeanings)
-      rows.emplace_back(std::string(m.codes), std::string(m.meaning));
-  }
+  for (const ExitMeaning& m : exit_meanings(op.exit_codes))
+    rows.emplace_back(std::string(m.codes), std::string(m.meaning));
   return rows;
 }
 

@@ -182,27 +182,28 @@ TEST(Completion, FishOffersWhatFits) {
       fish_completion() +
       "function pyro\n  switch $argv[2]\n    case --environments\n"
       "      printf 'debian:12\\ndebian:12-base\\n'\n    case --workspaces\n"
-      "      printf 'ws-1\\nfix\\n'\n  end\nend\n"
+      "      printf 'ws-1\\nfix\\n'\n    case --shells\n      echo shell-of-$argv[3]\n"
+      "  end\nend\n"
       "for line in 'pyro d' 'pyro env p' 'pyro env pull debian:' 'pyro run --ne' 'pyro workspace "
       "s' "
       "'pyro workspace snapshot ' 'pyro workspace snapshot delete f' 'pyro workspace delete fix w' "
       "'pyro workspace snapshot delete fix w' 'pyro workspace create --name x deb' "
-      "'pyro workspace exec fix -- w'\n"
+      "'pyro workspace exec fix -- w' 'pyro workspace shell read --cursor 9 fix s'\n"
       "  complete -C $line | string replace -r '\\t.*' ''\nend\n";
   const auto checked = check_with({"/usr/bin/fish", "--no-config"}, script);
   if (!checked) GTEST_SKIP() << "fish is not installed";
   EXPECT_EQ(checked->output,
             "demo\ndoctor\nprune\npull\ndebian:12\ndebian:12-base\n--network\n"
-            "snapshot\nstart\nstatus\nstop\nsummary\nsync\n"
-            "create\ndelete\nlist\nfix\nws-1\ndebian:12\ndebian:12-base\n");
+            "service\nshell\nsnapshot\nstart\nstatus\nstop\nsummary\nsync\n"
+            "create\ndelete\nlist\nfix\nws-1\ndebian:12\ndebian:12-base\nshell-of-fix\n");
 }
 
 // What bash offers at the end of `line`, one word after the other.
 std::string bash_offers(const std::string& line) {
   const std::string script =
       bash_completion() +
-      "pyro() { if [[ $2 == --workspaces ]]; then printf 'ws-1\\nfix\\n'; else "
-      "printf 'debian:12\\ndebian:12-base\\n'; fi; }\n"
+      "pyro() { case $2 in --workspaces) printf 'ws-1\\nfix\\n' ;; --environments) "
+      "printf 'debian:12\\ndebian:12-base\\n' ;; *) printf '%s-of-%s\\n' \"$2\" \"$3\" ;; esac; }\n"
       "compopt() { COMPREPLY=(\"$*\"); }\n"
       "COMP_LINE='" +
       line + "'\nCOMP_POINT=${#COMP_LINE}\n_pyro\nprintf '%s ' \"${COMPREPLY[@]}\"\n";
@@ -229,6 +230,16 @@ TEST(Completion, BashOffersWhatFits) {
   EXPECT_EQ(bash_offers("pyro workspace create --name x --secret A=b deb"),
             "debian:12 debian:12-base ");
   EXPECT_EQ(bash_offers("pyro workspace update fix --remove"), "--remove-label ");
+  EXPECT_EQ(bash_offers("pyro workspace shell read "), "ws-1 fix ");
+  EXPECT_EQ(bash_offers("pyro workspace shell read --cursor 9 fix "), "--shells-of-fix ");
+  EXPECT_EQ(bash_offers("pyro workspace service stop fix "), "--services-of-fix ");
+  EXPECT_EQ(bash_offers("pyro workspace shell signal fix shell-1 --signal "),
+            "HUP INT TERM KILL QUIT TSTP CONT ");
+  EXPECT_EQ(bash_offers("pyro workspace service start fix web --restart on"), "on-failure ");
+  EXPECT_EQ(bash_offers("pyro workspace service start fix "), " ");
+  // The same name, another kind of value.
+  EXPECT_EQ(bash_offers("pyro workspace file write fix a --input "), "-o default ");
+  EXPECT_EQ(bash_offers("pyro workspace shell write fix shell-1 --input "), " ");
 }
 
 TEST(Completion, EnvironmentNamesComeFromTheCatalogue) {
@@ -236,6 +247,17 @@ TEST(Completion, EnvironmentNamesComeFromTheCatalogue) {
   EXPECT_EQ(call.run({"help", "--environments"}), 0);
   EXPECT_EQ(call.out.text, "debian:12\ndebian:12-base\n");
   EXPECT_EQ(call.opened, 0);
+}
+
+TEST(Completion, ShellsAndServicesAreThoseOfTheWorkspace) {
+  Call shells;
+  EXPECT_EQ(shells.run({"help", "--shells", "fix"}), 0);
+  EXPECT_EQ(shells.out.text, "shell-1\nshell-of-fix\n");
+  Call services;
+  EXPECT_EQ(services.run({"help", "--services", "fix"}), 0);
+  EXPECT_EQ(services.out.text, "web\nservice-of-fix\n");
+  Call alone;
+  EXPECT_EQ(alone.run({"help", "--shells"}), 2);
 }
 
 }  // namespace

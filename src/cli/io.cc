@@ -45,6 +45,8 @@ ProcessIo::ProcessIo() {
 Io ProcessIo::io() {
   std::optional<int> input;
   if (::isatty(0) == 0) input = 0;
+  std::optional<TerminalFds> terminal;
+  if (!input && ::isatty(1) != 0) terminal = TerminalFds{.input = 0, .output = 1};
   sys::Environment env = sys::process_environment();
   const bool dumb = env("TERM").value_or("dumb") == "dumb";
   return {.out = out,
@@ -56,6 +58,7 @@ Io ProcessIo::io() {
                 return ::ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
               },
           .stdin_fd = input,
+          .terminal = terminal,
           .env = std::move(env),
           .now = [] { return std::chrono::steady_clock::now(); },
           .watch_interrupts = [] { return watch_interrupts(); }};

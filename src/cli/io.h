@@ -51,12 +51,18 @@ class StringSink final : public Sink {
   }
 };
 
+// Descriptors of a terminal that is read from and written to, borrowed.
+struct TerminalFds {
+  int input = -1, output = -1;
+};
+
 struct Io {
   Sink& out;
   Sink& err;
   bool err_tty = false;
-  std::function<int()> err_columns;  // width of that terminal
-  std::optional<int> stdin_fd;       // set when it is not a terminal
+  std::function<int()> err_columns;     // width of that terminal
+  std::optional<int> stdin_fd;          // set when it is not a terminal
+  std::optional<TerminalFds> terminal;  // set when standard input and output both are terminals
   sys::Environment env;
   std::function<std::chrono::steady_clock::time_point()> now;
   std::function<Result<std::unique_ptr<Interrupts>>()> watch_interrupts;

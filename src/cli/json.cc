@@ -11,8 +11,13 @@ namespace {
 
 namespace json = boost::json;
 
-void write(const json::value& value, std::size_t depth, std::string& out) {
-  const auto line = [&](std::size_t d) { out += "\n" + std::string(2 * d, ' '); };
+// Whether every value has a line of its own.
+enum class Lines { kMany, kOne };
+
+void write(const json::value& value, std::size_t depth, Lines lines, std::string& out) {
+  const auto line = [&](std::size_t d) {
+    if (lines == Lines::kMany) out += "\n" + std::string(2 * d, ' ');
+  };
   if (const json::object* object = value.if_object(); object != nullptr && !object->empty()) {
     std::vector<const json::key_value_pair*> pairs;
     for (const json::key_value_pair& pair : *object) pairs.push_back(&pair);
@@ -21,8 +26,8 @@ void write(const json::value& value, std::size_t depth, std::string& out) {
     for (const json::key_value_pair* pair : pairs) {
       if (pair != pairs.front()) out += ',';
       line(depth + 1);
-      out += json::serialize(pair->key()) + ": ";
-      write(pair->value(), depth + 1, out);
+      out += json::serialize(pair->key()) + (lines == Lines::kMany ? ": " : ":");
+      write(pair->value(), depth + 1, lines, out);
     }
     line(depth);
     out += '}';
@@ -31,7 +36,7 @@ void write(const json::value& value, std::size_t depth, std::string& out) {
     for (const json::value& item : *array) {
       if (&item != &array->front()) out += ',';
       line(depth + 1);
-      write(item, depth + 1, out);
+      write(item, depth + 1, lines, out);
     }
     line(depth);
     out += ']';
@@ -44,7 +49,13 @@ void write(const json::value& value, std::size_t depth, std::string& out) {
 
 std::string pretty(const json::value& value) {
   std::string out;
-  write(value, 0, out);
+  write(value, 0, Lines::kMany, out);
+  return out + "\n";
+}
+
+std::string json_line(const json::value& value) {
+  std::string out;
+  write(value, 0, Lines::kOne, out);
   return out + "\n";
 }
 

@@ -14,6 +14,8 @@ namespace pyro::cli {
 
 // Indented by two, keys sorted, ends with a newline.
 std::string pretty(const boost::json::value& value);
+// The same on one line, without blanks.
+std::string json_line(const boost::json::value& value);
 
 // For any bytes: UTF-8, U+FFFD for what is not.
 boost::json::value json_text(std::string_view bytes);

@@ -10,6 +10,9 @@
 #include "cli/json.h"
 #include "cli/parse.h"
 #include "cli/render.h"
+#include "cli/service_commands.h"
+#include "cli/shell_attach.h"
+#include "cli/shell_commands.h"
 #include "cli/workspace_commands.h"
 
 namespace pyro::cli {
@@ -54,6 +57,20 @@ Command command_for(std::string_view operation) {
       {"workspace.disk.list", disk_list},
       {"workspace.disk.read", disk_read},
       {"workspace.summary", workspace_summary},
+      {"workspace.shell.open", shell_open},
+      {"workspace.shell.read", shell_read},
+      {"workspace.shell.write", shell_write},
+      {"workspace.shell.signal", shell_signal},
+      {"workspace.shell.resize", shell_resize},
+      {"workspace.shell.list", shell_list},
+      {"workspace.shell.close", shell_close},
+      {"workspace.shell.attach", shell_attach},
+      {"workspace.service.start", service_start},
+      {"workspace.service.list", service_list},
+      {"workspace.service.status", service_status},
+      {"workspace.service.logs", service_logs},
+      {"workspace.service.stop", service_stop},
+      {"workspace.service.restart", service_restart},
   };
   for (const Row& row : kCommands) {
     if (row.name == operation) return row.command;
@@ -64,6 +81,12 @@ Command command_for(std::string_view operation) {
 std::string completion(const std::string& shell) {
   if (shell == "zsh") return zsh_completion();
   return shell == "fish" ? fish_completion() : bash_completion();
+}
+
+std::string lines(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += name + "\n";
+  return out;
 }
 
 Result<int> call(const Invocation& invocation, Io& io, const Library& library) {
@@ -84,10 +107,16 @@ Result<int> call(const Invocation& invocation, Io& io, const Library& library) {
       text = reference_page();
       break;
     case Invocation::Kind::kEnvironments:
-      for (const std::string& name : library.environment_names()) text += name + "\n";
+      text = lines(library.environment_names());
       break;
     case Invocation::Kind::kWorkspaces:
-      for (const std::string& name : library.workspace_names(io.env)) text += name + "\n";
+      text = lines(library.workspace_names(io.env));
+      break;
+    case Invocation::Kind::kShells:
+      text = lines(library.shell_ids(io.env, invocation.path.front()));
+      break;
+    case Invocation::Kind::kServices:
+      text = lines(library.service_names(io.env, invocation.path.front()));
       break;
   }
   if (invocation.kind == Invocation::Kind::kCommand) {
@@ -109,9 +138,9 @@ void show(const Error& error, bool json, Io& io) {
   }
 }
 
-// Whose exit codes are those of a command in the guest, so that pyro's own failures need one apart.
-bool runs_command(const proto::Operation* operation) {
-  return operation != nullptr && proto::find_command(*operation) != nullptr;
+// Whose exit codes are those of a program in the guest, so that pyro's own failures need one apart.
+bool has_guest_code(const proto::Operation* operation) {
+  return operation != nullptr && operation->exit_codes != proto::ExitCodes::kPyro;
 }
 
 }  // namespace
@@ -124,9 +153,9 @@ int main_with(std::span<const std::string> words, Io& io, const Library& library
   const auto parsed = parse(words);
   if (!parsed) {
     show(parsed.error().error, parsed.error().json, io);
-    return runs_command(parsed.error().operation) ? kExitPyro : kExitUsage;
+    return has_guest_code(parsed.error().operation) ? kExitPyro : kExitUsage;
   }
-  const bool guest_code = runs_command(parsed->operation);
+  const bool guest_code = has_guest_code(parsed->operation);
   const Result<int> code = call(*parsed, io, library);
   if (const auto& broken = io.out.error()) {
     // The reader has what it wanted (`pyro ... | head`): no reason to complain.

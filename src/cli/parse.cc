@@ -103,6 +103,15 @@ class Parser {
       if (only == "--environments") return Invocation{.kind = Invocation::Kind::kEnvironments};
       if (only == "--workspaces") return Invocation{.kind = Invocation::Kind::kWorkspaces};
     }
+    if (path.empty() && from + 2 == words_.size()) {
+      const std::vector<std::string> workspace{words_[from + 1]};
+      if (words_[from] == "--shells") {
+        return Invocation{.kind = Invocation::Kind::kShells, .path = workspace};
+      }
+      if (words_[from] == "--services") {
+        return Invocation{.kind = Invocation::Kind::kServices, .path = workspace};
+      }
+    }
     for (std::size_t i = from; i < words_.size(); ++i) {
       const std::string& word = words_[i];
       if (word == "--help" || word == "-h") continue;
@@ -238,8 +247,7 @@ class Parser {
         return fail_hint(Errc::kInvalid,
                          separator_ ? "there is no command after \"--\""
                                     : "a command is missing: it must follow \"--\"",
-                         "for example: " + command_name(*operation_) + " " +
-                             shell_quote(out.text(operation_->positionals[0].name)) +
+                         "for example: " + command_name(*operation_) + given_positionals(out) +
                              " -- git --version");
       }
     }
@@ -251,10 +259,21 @@ class Parser {
     return {};
   }
 
+  [[nodiscard]] std::string given_positionals(const Invocation& out) const {
+    std::string words;
+    for (const Param& param : operation_->positionals) {
+      if (param.type != ParamType::kCommand) words += " " + shell_quote(out.text(param.name));
+    }
+    return words;
+  }
+
   // The next step of somebody who gave no name, or a wrong one.
   [[nodiscard]] std::string where_names_are(const Param& param) const {
     if (param.type == ParamType::kEnvironment) return "pyro env list shows the environments";
     if (param.type == ParamType::kWorkspace) return "pyro workspace list shows the workspaces";
+    if (param.type == ParamType::kShell) return "pyro workspace shell list WORKSPACE shows them";
+    if (param.type == ParamType::kService)
+      return "pyro workspace service list WORKSPACE shows them";
     return see_help();
   }
 
@@ -333,6 +352,9 @@ class Parser {
     if (param.type == ParamType::kWorkspace && value.empty()) {
       return fail_hint(Errc::kInvalid, "the name of the workspace is empty",
                        where_names_are(param));
+    }
+    if ((param.type == ParamType::kShell || param.type == ParamType::kService) && value.empty()) {
+      return fail_hint(Errc::kInvalid, shown + " is empty", where_names_are(param));
     }
     if (param.type == ParamType::kHostPath && value.empty()) {
       return fail_hint(Errc::kInvalid, "the path for " + shown + " is empty", see_help());

@@ -35,6 +35,8 @@ struct Invocation {
     kReference,     // pyro help --markdown (the same)
     kEnvironments,  // pyro help --environments: one name a line (for completion scripts)
     kWorkspaces,    // pyro help --workspaces: the same
+    kShells,        // pyro help --shells WORKSPACE: the same; path holds the workspace
+    kServices,      // pyro help --services WORKSPACE: the same
   };
   Kind kind = Kind::kCommand;
   const proto::Operation* operation = nullptr;  // kCommand

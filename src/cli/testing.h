@@ -192,6 +192,7 @@ struct Call {
   std::chrono::milliseconds tick{0};  // how far the clock moves between two looks at it
   int opened = 0;
   std::optional<int> stdin_fd;
+  std::optional<TerminalFds> terminal;
 
   int run(std::vector<std::string> words) { return run_with(std::move(words), out); }
 
@@ -211,6 +212,7 @@ struct Call {
           .err_tty = tty,
           .err_columns = [this] { return columns; },
           .stdin_fd = stdin_fd,
+          .terminal = terminal,
           .env = [](const std::string&) { return std::nullopt; },
           .now = [this, time]() mutable { return time += tick; },
           .watch_interrupts = [this]() -> Result<std::unique_ptr<Interrupts>> {
@@ -229,7 +231,15 @@ struct Call {
         },
         .environment_names = [] { return std::vector<std::string>{"debian:12", "debian:12-base"}; },
         .workspace_names =
-            [](const sys::Environment&) { return std::vector<std::string>{"fix", "ws-1"}; }};
+            [](const sys::Environment&) { return std::vector<std::string>{"fix", "ws-1"}; },
+        .shell_ids =
+            [](const sys::Environment&, const std::string& workspace) {
+              return std::vector<std::string>{"shell-1", "shell-of-" + workspace};
+            },
+        .service_names =
+            [](const sys::Environment&, const std::string& workspace) {
+              return std::vector<std::string>{"web", "service-of-" + workspace};
+            }};
   }
 };
 

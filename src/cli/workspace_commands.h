@@ -40,11 +40,16 @@ Result<int> disk_read(const Invocation& call, Io& io, Backend& backend);
 
 // ---- for these commands alone
 
-// With --json the object of the result, else `text`.
+// With --json the object, else `text`.
+inline Result<int> print_object(const Invocation& call, Io& io, const boost::json::object& object,
+                                const std::string& text) {
+  PYRO_CHECK(io.out.write(call.flag("json") ? pretty(object) : text));
+  return kExitOk;
+}
+// The same for the result of a call of a workspace.
 template <class T>
 Result<int> print(const Invocation& call, Io& io, const T& result, const std::string& text) {
-  PYRO_CHECK(io.out.write(call.flag("json") ? pretty(to_json(result)) : text));
-  return kExitOk;
+  return print_object(call, io, to_json(result), text);
 }
 
 // Which phases of a call are worth a line: all, or those in which it waits for something else.

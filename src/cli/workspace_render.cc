@@ -12,19 +12,6 @@
 namespace pyro::cli {
 namespace {
 
-// "KEY: VALUE", nothing when there is no value.
-std::string line(const std::string& key, const std::string& value) {
-  return value.empty() ? "" : key + ": " + one_line(value) + "\n";
-}
-
-std::string utc(double seconds) {
-  const auto whole = static_cast<std::time_t>(seconds);
-  std::tm parts{};
-  if (::gmtime_r(&whole, &parts) == nullptr) return "?";
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
 std::string pairs(const std::map<std::string, std::string>& map) {
   std::string out;
   for (const auto& [name, value] : map) {
@@ -90,6 +77,18 @@ std::string counts(std::int64_t entry_count, std::int64_t bytes_written) {
 }
 
 }  // namespace
+
+std::string line(const std::string& key, const std::string& value) {
+  return value.empty() ? "" : key + ": " + one_line(value) + "\n";
+}
+
+std::string utc(double seconds) {
+  const auto whole = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  if (::gmtime_r(&whole, &parts) == nullptr) return "?";
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
 
 std::string line_value(std::string_view value) {
   return one_line(shell_quote(value));

@@ -31,6 +31,10 @@ std::string render_file(const std::string& tag, const std::string& workspace_id,
                         const std::string& path, const char* count_name, std::int64_t count);
 std::string render_summary(const client::WorkspaceSummary& summary);
 
+// "KEY: VALUE" and a newline; nothing when there is no value.
+std::string line(const std::string& key, const std::string& value);
+// "2026-01-01 00:00:00 UTC".
+std::string utc(double seconds);
 // A value of a "name=value" line: in quotes when it has blanks.
 std::string line_value(std::string_view value);
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/session_testing.h"
 #include "client/workspaces.h"
 
 namespace pyro::cli::testing {
@@ -106,6 +107,9 @@ class FakeWorkspaces final : public client::Workspaces {
   std::vector<client::SummaryEvent> events{
       {.at = kDay, .kind = "sync", .detail = R"({"entry_count":3})"},
       {.at = kDay + 1, .kind = "patch", .detail = "not JSON"}};
+
+  FakeShells kept_shells;
+  FakeServices kept_services;
 
   // ---- what was asked for
   std::vector<std::string> calls;  // "exec ws-1", ...
@@ -310,6 +314,8 @@ class FakeWorkspaces final : public client::Workspaces {
                                     .events = events,
                                     .diff = difference};
   }
+  client::Shells& shells() override { return kept_shells; }
+  client::Services& services() override { return kept_services; }
 
  private:
   Result<void> enter(const std::string& call, const client::WorkspaceObserver* observer = nullptr) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "proto/operations_params.h"
+#include "proto/operations_session.h"
 #include "proto/operations_workspace.h"
 
 namespace pyro::proto {
@@ -309,7 +310,8 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .options = kRunOptions,
      .result = kExecFields,
      .errors = kRunErrors,
-     .examples = kRunExamples},
+     .examples = kRunExamples,
+     .exit_codes = ExitCodes::kCommand},
     {.name = "env.list",
      .method = "list_environments",
      .tool = "vm_list_environments",
@@ -445,9 +447,9 @@ constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::arra
 }
 
 // All of it in the order in which help lists it.
-constexpr auto kOperations =
-    joined(joined(kMainOperations, kWorkspaceOperations), kOtherOperations);
-constexpr auto kGroups = joined(kEnvGroups, kWorkspaceGroups);
+constexpr auto kOperations = joined(joined(kMainOperations, kWorkspaceOperations),
+                                    joined(kSessionOperations, kOtherOperations));
+constexpr auto kGroups = joined(kEnvGroups, joined(kWorkspaceGroups, kSessionGroups));
 
 }  // namespace
 

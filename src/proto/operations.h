@@ -20,6 +20,8 @@ enum class ParamType : std::uint8_t {
   kChoice,       // one of choices
   kEnvironment,  // the name of a catalogue entry
   kWorkspace,    // the id or the name of a workspace
+  kShell,        // the id of a shell of the workspace
+  kService,      // the name of a service of the workspace
   kHostPath,     // a file or folder of the host
   kPair,         // NAME=VALUE on the command line, repeatable; elsewhere a map
   kCommand,      // words after "--" on the command line; elsewhere a list of words, or a string
@@ -70,6 +72,13 @@ struct Example {
   std::string_view doc;
 };
 
+// What the exit code of a command line means (cli/exit_code.h).
+enum class ExitCodes : std::uint8_t {
+  kPyro,     // how it went
+  kCommand,  // that of a command in the guest
+  kShell,    // that of a shell, or 0 when it goes on
+};
+
 struct Operation {
   std::string_view name;                          // dotted, unique
   std::string_view method;                        // in a library: list_environments; may be empty
@@ -82,6 +91,7 @@ struct Operation {
   std::span<const Field> result;  // the JSON object; empty: the command has no --json
   std::span<const Errc> errors;
   std::span<const Example> examples;
+  ExitCodes exit_codes = ExitCodes::kPyro;
 };
 
 // A place of the command line that only holds other commands.

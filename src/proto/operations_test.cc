@@ -197,5 +197,57 @@ TEST(Operations, TheStableInterfaceOfWorkspacesIsThere) {
   EXPECT_EQ(find_param(*find_operation("workspace.reset"), "snapshot")->default_text, "baseline");
 }
 
+TEST(Operations, TheStableInterfaceOfShellsAndServicesIsThere) {
+  struct Row {
+    const char *name, *method, *tool;
+    std::vector<const char*> params;
+  };
+  const std::vector<Row> rows{
+      {"workspace.shell.open",
+       "open_shell",
+       "shell_open",
+       {"workspace_id", "cwd", "cols", "rows", "secret_env"}},
+      {"workspace.shell.read",
+       "read_shell",
+       "shell_read",
+       {"workspace_id", "shell_id", "cursor", "max_chars"}},
+      {"workspace.shell.write",
+       "write_shell",
+       "shell_write",
+       {"workspace_id", "shell_id", "input"}},
+      {"workspace.shell.signal", "signal_shell", "shell_signal", {"shell_id", "signal"}},
+      {"workspace.shell.close", "close_shell", "shell_close", {"shell_id"}},
+      {"workspace.service.start",
+       "start_service",
+       "service_start",
+       {"workspace_id", "service_name", "command", "cwd", "ready_timeout_seconds",
+        "ready_interval_ms", "secret_env", "publish"}},
+      {"workspace.service.list", "list_services", "service_list", {"workspace_id"}},
+      {"workspace.service.status", "status_service", "service_status", {"service_name"}},
+      {"workspace.service.logs", "logs_service", "service_logs", {"tail_lines", "all"}},
+      {"workspace.service.stop", "stop_service", "service_stop", {"service_name"}},
+  };
+  for (const Row& row : rows) {
+    const Operation* op = find_operation(row.name);
+    ASSERT_NE(op, nullptr) << row.name;
+    EXPECT_EQ(op->method, row.method);
+    EXPECT_EQ(op->tool, row.tool);
+    for (const char* param : row.params) {
+      EXPECT_NE(find_param(*op, param), nullptr) << row.name << " " << param;
+    }
+  }
+  const Operation& open = *find_operation("workspace.shell.open");
+  EXPECT_EQ(find_param(open, "cols")->default_text, "120");
+  EXPECT_EQ(find_param(open, "rows")->default_text, "30");
+  const Operation& start = *find_operation("workspace.service.start");
+  EXPECT_EQ(find_param(start, "ready_timeout_seconds")->default_text, "30");
+  EXPECT_EQ(find_param(start, "ready_interval_ms")->default_text, "500");
+  // A service's exit code is not that of the call which starts it.
+  EXPECT_EQ(start.exit_codes, ExitCodes::kPyro);
+  EXPECT_EQ(find_operation("run")->exit_codes, ExitCodes::kCommand);
+  EXPECT_EQ(find_operation("workspace.exec")->exit_codes, ExitCodes::kCommand);
+  EXPECT_EQ(find_operation("workspace.shell.attach")->exit_codes, ExitCodes::kShell);
+}
+
 }  // namespace
 }  // namespace pyro::proto

@@ -69,6 +69,25 @@ inline constexpr Param kMaxBytes{.name = "max_bytes",
                                  .max = kReadBytesRange.high};
 inline constexpr Param kSnapshotName{
     .name = "snapshot_name", .value_name = "NAME", .help = "Name of the snapshot"};
+inline constexpr Param kSecretEnv{
+    .name = "secret_env",
+    .type = ParamType::kPair,
+    .value_name = "NAME[=VARIABLE]",
+    .help = "Give the command a secret of the workspace in a variable, by default of the same name",
+    .repeatable = true,
+    .identifier = true,
+    .value_optional = true,
+    .secret = true};
+inline constexpr Param kCwd{.name = "cwd",
+                            .value_name = "PATH",
+                            .default_text = "/workspace",
+                            .help = "Folder to run in, absolute or below /workspace"};
+inline constexpr Param kCommandEnv{.name = "env",
+                                   .type = ParamType::kPair,
+                                   .value_name = "NAME=VALUE",
+                                   .help = "Set a variable for this command",
+                                   .repeatable = true,
+                                   .identifier = true};
 
 inline constexpr std::array kWorkspaceOnly{kWorkspaceParam};
 inline constexpr std::array kWorkspaceAndPath{kWorkspaceParam, kPathParam};
@@ -273,29 +292,7 @@ inline constexpr std::array<Example, 3> kExecExamples{
      {"pyro workspace exec fix --cwd src --timeout-seconds 600 --json -- ./build.sh",
       "In a folder, with more time, as JSON"}}};
 inline constexpr std::array kExecPositionals{kWorkspaceParam, kCommandParam};
-inline constexpr std::array kExecOptions{
-    kTimeoutSeconds,
-    Param{
-        .name = "secret_env",
-        .type = ParamType::kPair,
-        .value_name = "NAME[=VARIABLE]",
-        .help =
-            "Give the command a secret of the workspace in a variable, by default of the same name",
-        .repeatable = true,
-        .identifier = true,
-        .value_optional = true,
-        .secret = true},
-    Param{.name = "cwd",
-          .value_name = "PATH",
-          .default_text = "/workspace",
-          .help = "Folder to run in, absolute or below /workspace"},
-    Param{.name = "env",
-          .type = ParamType::kPair,
-          .value_name = "NAME=VALUE",
-          .help = "Set a variable for this command",
-          .repeatable = true,
-          .identifier = true},
-    kJson};
+inline constexpr std::array kExecOptions{kTimeoutSeconds, kSecretEnv, kCwd, kCommandEnv, kJson};
 
 // ---- workspace sync push
 

@@ -21,7 +21,7 @@ _pyro() {
   read -r -a words <<<"$line"
   if [[ $line == *[[:space:]] ]]; then words+=(""); fi
   local last=$((${#words[@]} - 1))
-  local cur=${words[last]} prev= path= n=0 value= i
+  local cur=${words[last]} prev= path= first= n=0 value= i
   COMPREPLY=()
   if ((last > 0)); then prev=${words[last - 1]}; fi
   for ((i = 1; i < last; i++)); do
@@ -31,12 +31,12 @@ _pyro() {
     fi
     case ${words[i]} in
     --) _pyro_files; return ;;
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --boot | --ttl-action | --network-policy | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --boot | --ttl-action | --network-policy | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
     -*) ;;
     *)
       case $path in
-      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace disk") path=${path:+$path }${words[i]} ;;
-      *) n=$((n + 1)) ;;
+      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace disk" | "workspace shell" | "workspace service") path=${path:+$path }${words[i]} ;;
+      *) n=$((n + 1)); first=${first:-${words[i]}} ;;
       esac ;;
     esac
   done
@@ -61,18 +61,36 @@ _pyro() {
   --output) _pyro_files; return ;;
   --snapshot) _pyro_offer ""; return ;;
   --max-bytes) _pyro_offer ""; return ;;
-  --input) _pyro_files; return ;;
+  --input) case $path in "workspace file write") _pyro_files ;; "workspace shell write") _pyro_offer "" ;; esac; return ;;
   --mode) _pyro_offer ""; return ;;
+  --cols) _pyro_offer ""; return ;;
+  --rows) _pyro_offer ""; return ;;
+  --cursor) _pyro_offer ""; return ;;
+  --max-chars) _pyro_offer ""; return ;;
+  --wait-for-idle-ms) _pyro_offer ""; return ;;
+  --wait-timeout-ms) _pyro_offer ""; return ;;
+  --signal) _pyro_offer "HUP INT TERM KILL QUIT TSTP CONT"; return ;;
+  --ready-file) _pyro_offer ""; return ;;
+  --ready-tcp) _pyro_offer ""; return ;;
+  --ready-http) _pyro_offer ""; return ;;
+  --ready-command) _pyro_offer ""; return ;;
+  --ready-timeout-seconds) _pyro_offer ""; return ;;
+  --ready-interval-ms) _pyro_offer ""; return ;;
+  --restart) _pyro_offer "no on-failure always"; return ;;
+  --publish) _pyro_offer ""; return ;;
+  --tail-lines) _pyro_offer ""; return ;;
   esac
   case $path in
   "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env workspace run doctor demo completion help"; fi ;;
   "env") _pyro_offer "list pull inspect prune --help" ;;
-  "workspace") _pyro_offer "sync snapshot file patch disk create list status update delete stop start logs exec export diff reset summary --help" ;;
+  "workspace") _pyro_offer "sync snapshot file patch disk shell service create list status update delete stop start logs exec export diff reset summary --help" ;;
   "workspace sync") _pyro_offer "push --help" ;;
   "workspace snapshot") _pyro_offer "create list delete --help" ;;
   "workspace file") _pyro_offer "list read write --help" ;;
   "workspace patch") _pyro_offer "apply --help" ;;
   "workspace disk") _pyro_offer "export list read --help" ;;
+  "workspace shell") _pyro_offer "open read write signal resize list close attach --help" ;;
+  "workspace service") _pyro_offer "start list status logs stop restart --help" ;;
   "run") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network --allow-host-compat --boot --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "env list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else _pyro_offer ""; fi ;;
   "env pull") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
@@ -102,6 +120,20 @@ _pyro() {
   "workspace disk list") if [[ $cur == -* ]]; then _pyro_offer "--recursive --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace disk read") if [[ $cur == -* ]]; then _pyro_offer "--max-bytes --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace summary") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell open") if [[ $cur == -* ]]; then _pyro_offer "--cwd --cols --rows --secret-env --id-only --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell read") if [[ $cur == -* ]]; then _pyro_offer "--cursor --max-chars --plain --wait-for-idle-ms --wait-timeout-ms --follow --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell write") if [[ $cur == -* ]]; then _pyro_offer "--input --no-newline --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell signal") if [[ $cur == -* ]]; then _pyro_offer "--signal --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell resize") if [[ $cur == -* ]]; then _pyro_offer "--cols --rows --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell close") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell attach") if [[ $cur == -* ]]; then _pyro_offer "--cwd --secret-env --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace service start") if [[ $cur == -* ]]; then _pyro_offer "--cwd --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --secret-env --env --restart --publish --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
+  "workspace service list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "workspace service status") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace service logs") if [[ $cur == -* ]]; then _pyro_offer "--tail-lines --all --follow --timestamps --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace service stop") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace service restart") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
   "doctor") if [[ $cur == -* ]]; then _pyro_offer "--fresh --json --help"; else _pyro_offer ""; fi ;;
   "demo") if [[ $cur == -* ]]; then _pyro_offer "--network --json --help"; else _pyro_offer ""; fi ;;
   "completion") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "bash zsh fish" ;; esac; fi ;;

@@ -11,15 +11,16 @@ function __pyro_at
     switch $word
     case --
       return 1
-    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --boot --ttl-action --network-policy --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --boot --ttl-action --network-policy --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines
       set value yes
     case '-*'
     case '*'
       switch "$path"
-      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace disk'
+      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace disk' 'workspace shell' 'workspace service'
         set -a path $word
       case '*'
         set count (math $count + 1)
+        test $count -eq 1; and set -g __pyro_first $word
       end
     end
   end
@@ -45,6 +46,8 @@ complete -c pyro -n "__pyro_at 'workspace'" -a snapshot -d 'Keep states of a wor
 complete -c pyro -n "__pyro_at 'workspace'" -a file -d 'Work with files of a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a patch -d 'Apply patches to a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a disk -d 'Read a stopped workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a shell -d 'Work in shells of a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a service -d 'Run services in a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a create -d 'Create a workspace and start it'
 complete -c pyro -n "__pyro_at 'workspace'" -a list -d 'List all workspaces'
 complete -c pyro -n "__pyro_at 'workspace'" -a status -d 'Show one workspace'
@@ -69,6 +72,20 @@ complete -c pyro -n "__pyro_at 'workspace patch'" -a apply -d 'Apply a patch to 
 complete -c pyro -n "__pyro_at 'workspace disk'" -a export -d 'Copy a file or a folder out of a stopped workspace'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a list -d 'List files of a stopped workspace'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a read -d 'Print a file of a stopped workspace'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a open -d 'Open a shell in a workspace'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a read -d 'Show what a shell printed'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a write -d 'Type into a shell'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a signal -d 'Send a signal to what runs in a shell'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a resize -d 'Change the size of the terminal of a shell'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a list -d 'List the shells of a workspace'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a close -d 'End a shell'
+complete -c pyro -n "__pyro_at 'workspace shell'" -a attach -d 'Work in a shell with this terminal'
+complete -c pyro -n "__pyro_at 'workspace service'" -a start -d 'Run a service in a workspace'
+complete -c pyro -n "__pyro_at 'workspace service'" -a list -d 'List the services of a workspace'
+complete -c pyro -n "__pyro_at 'workspace service'" -a status -d 'Show one service'
+complete -c pyro -n "__pyro_at 'workspace service'" -a logs -d 'Show what a service printed'
+complete -c pyro -n "__pyro_at 'workspace service'" -a stop -d 'End a service'
+complete -c pyro -n "__pyro_at 'workspace service'" -a restart -d 'End a service and start it again'
 complete -c pyro -n "__pyro_at 'run'" -l vcpu-count -d 'Virtual CPUs of the guest' -x
 complete -c pyro -n "__pyro_at 'run'" -l mem-mib -d 'Memory of the guest in MiB' -x
 complete -c pyro -n "__pyro_at 'run'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
@@ -170,6 +187,78 @@ complete -c pyro -n "__pyro_at 'workspace disk read'" -l json -d 'Print one JSON
 complete -c pyro -n "__pyro_at 'workspace disk read' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace summary'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace summary' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell open'" -l cwd -d 'Folder to run in, absolute or below /workspace' -x
+complete -c pyro -n "__pyro_at 'workspace shell open'" -l cols -d 'Columns of its terminal' -x
+complete -c pyro -n "__pyro_at 'workspace shell open'" -l rows -d 'Rows of its terminal' -x
+complete -c pyro -n "__pyro_at 'workspace shell open'" -l secret-env -d 'Give the command a secret of the workspace in a variable, by default of the same name' -x
+complete -c pyro -n "__pyro_at 'workspace shell open'" -l id-only -d 'Print nothing but the id of the new shell'
+complete -c pyro -n "__pyro_at 'workspace shell open'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace shell open' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell read'" -l cursor -d 'Where to begin: 0, or what an earlier read gave as next_cursor' -x
+complete -c pyro -n "__pyro_at 'workspace shell read'" -l max-chars -d 'Read so many characters at most' -x
+complete -c pyro -n "__pyro_at 'workspace shell read'" -l plain -d 'Give lines as a terminal would show them, without control sequences'
+complete -c pyro -n "__pyro_at 'workspace shell read'" -l wait-for-idle-ms -d 'Wait first until nothing was printed for so many milliseconds' -x
+complete -c pyro -n "__pyro_at 'workspace shell read'" -l wait-timeout-ms -d 'But not longer than this' -x
+complete -c pyro -n "__pyro_at 'workspace shell read'" -l follow -d 'Go on with what is printed until the shell ends'
+complete -c pyro -n "__pyro_at 'workspace shell read'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace shell read' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell read' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell write'" -l input -d 'What to type' -x
+complete -c pyro -n "__pyro_at 'workspace shell write'" -l no-newline -d 'Type no newline after it'
+complete -c pyro -n "__pyro_at 'workspace shell write'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace shell write' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell write' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell signal'" -l signal -d 'Which one' -x -a 'HUP INT TERM KILL QUIT TSTP CONT'
+complete -c pyro -n "__pyro_at 'workspace shell signal'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace shell signal' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell signal' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell resize'" -l cols -d 'Columns of its terminal' -x
+complete -c pyro -n "__pyro_at 'workspace shell resize'" -l rows -d 'Rows of its terminal' -x
+complete -c pyro -n "__pyro_at 'workspace shell resize'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace shell resize' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell resize' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell list'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace shell list' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell close'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace shell close' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell close' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell attach'" -l cwd -d 'Folder to run in, absolute or below /workspace' -x
+complete -c pyro -n "__pyro_at 'workspace shell attach'" -l secret-env -d 'Give the command a secret of the workspace in a variable, by default of the same name' -x
+complete -c pyro -n "__pyro_at 'workspace shell attach' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace shell attach' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service start'" -l cwd -d 'Folder to run in, absolute or below /workspace' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-file -d 'It is ready when this file is there; a relative one lies below --cwd' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-tcp -d 'It is ready when PORT or HOST:PORT in the guest takes connections' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-http -d 'It is ready when http://HOST[:PORT][/PATH] in the guest answers with 200 to 399' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-command -d 'It is ready when /bin/sh -c COMMAND exits with 0' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-timeout-seconds -d 'How long it may take to get ready' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-interval-ms -d 'Time between two tries' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l secret-env -d 'Give the command a secret of the workspace in a variable, by default of the same name' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l env -d 'Set a variable for this command' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l restart -d 'Run it again when it ends' -x -a 'no on-failure always'
+complete -c pyro -n "__pyro_at 'workspace service start'" -l publish -d 'Publish a port of the guest on 127.0.0.1 of the host: GUEST or HOST:GUEST' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace service start' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service list'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace service list' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service status'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace service status' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service status' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service logs'" -l tail-lines -d 'Begin so many lines before the end' -x
+complete -c pyro -n "__pyro_at 'workspace service logs'" -l all -d 'Give all that is kept'
+complete -c pyro -n "__pyro_at 'workspace service logs'" -l follow -d 'Go on with what is printed until the service ends'
+complete -c pyro -n "__pyro_at 'workspace service logs'" -l timestamps -d 'Begin each line with its time (UTC)'
+complete -c pyro -n "__pyro_at 'workspace service logs'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace service logs' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service logs' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service stop'" -l timeout-seconds -d 'How long it may take to end after SIGTERM; then comes SIGKILL' -x
+complete -c pyro -n "__pyro_at 'workspace service stop'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace service stop' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service stop' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service restart'" -l timeout-seconds -d 'How long it may take to end after SIGTERM; then comes SIGKILL' -x
+complete -c pyro -n "__pyro_at 'workspace service restart'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace service restart' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace service restart' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'doctor'" -l fresh -d 'Measure again what is otherwise remembered until the host reboots'
 complete -c pyro -n "__pyro_at 'doctor'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'demo'" -l network -d 'Give the guest a network (not in this version: refused)'

@@ -9,6 +9,34 @@ _pyro_workspaces() {
   names=(${(f)"$(pyro help --workspaces 2>/dev/null)"})
   compadd -a names
 }
+_pyro_shells() {
+  local word first= value=
+  for word in $words[2,CURRENT-1]; do
+    if [[ -n $value ]]; then value=; continue; fi
+    case $word in
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --boot | --ttl-action | --network-policy | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    -*) ;;
+    *) first=$word; break ;;
+    esac
+  done
+  local -a names
+  names=(${(f)"$(pyro help --shells "$first" 2>/dev/null)"})
+  compadd -a names
+}
+_pyro_services() {
+  local word first= value=
+  for word in $words[2,CURRENT-1]; do
+    if [[ -n $value ]]; then value=; continue; fi
+    case $word in
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --boot | --ttl-action | --network-policy | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    -*) ;;
+    *) first=$word; break ;;
+    esac
+  done
+  local -a names
+  names=(${(f)"$(pyro help --services "$first" 2>/dev/null)"})
+  compadd -a names
+}
 _pyro_command() {
   local at=${words[(i)--]}
   ((at < CURRENT)) || return
@@ -53,7 +81,7 @@ _pyro_env() {
 }
 _pyro_workspace() {
   local -a commands
-  commands=('sync:Copy into a workspace' 'snapshot:Keep states of a workspace' 'file:Work with files of a workspace' 'patch:Apply patches to a workspace' 'disk:Read a stopped workspace' 'create:Create a workspace and start it' 'list:List all workspaces' 'status:Show one workspace' 'update:Change name, labels or TTL of a workspace' 'delete:Delete workspaces and all they hold' 'stop:Stop a workspace and keep what it holds' 'start:Start a stopped workspace' 'logs:Show the commands that ran in a workspace and their output' 'exec:Run one command in a workspace' 'export:Copy a file or a folder out of a workspace' 'diff:Show what changed since the workspace was created' 'reset:Go back to the baseline or to a snapshot' 'summary:Show what happened in a workspace since its last reset')
+  commands=('sync:Copy into a workspace' 'snapshot:Keep states of a workspace' 'file:Work with files of a workspace' 'patch:Apply patches to a workspace' 'disk:Read a stopped workspace' 'shell:Work in shells of a workspace' 'service:Run services in a workspace' 'create:Create a workspace and start it' 'list:List all workspaces' 'status:Show one workspace' 'update:Change name, labels or TTL of a workspace' 'delete:Delete workspaces and all they hold' 'stop:Stop a workspace and keep what it holds' 'start:Start a stopped workspace' 'logs:Show the commands that ran in a workspace and their output' 'exec:Run one command in a workspace' 'export:Copy a file or a folder out of a workspace' 'diff:Show what changed since the workspace was created' 'reset:Go back to the baseline or to a snapshot' 'summary:Show what happened in a workspace since its last reset')
   if ((CURRENT == 2)); then
     _describe command commands
     return
@@ -67,6 +95,8 @@ _pyro_workspace() {
   file) _pyro_workspace_file ;;
   patch) _pyro_workspace_patch ;;
   disk) _pyro_workspace_disk ;;
+  shell) _pyro_workspace_shell ;;
+  service) _pyro_workspace_service ;;
   create)
     _arguments -S \
       '--vcpu-count[Virtual CPUs of the guest]:N: ' \
@@ -323,6 +353,162 @@ _pyro_workspace_disk() {
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:WORKSPACE:_pyro_workspaces' \
       '2:PATH: '
+    ;;
+  esac
+}
+_pyro_workspace_shell() {
+  local -a commands
+  commands=('open:Open a shell in a workspace' 'read:Show what a shell printed' 'write:Type into a shell' 'signal:Send a signal to what runs in a shell' 'resize:Change the size of the terminal of a shell' 'list:List the shells of a workspace' 'close:End a shell' 'attach:Work in a shell with this terminal')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  open)
+    _arguments -S \
+      '--cwd[Folder to run in, absolute or below /workspace]:PATH: ' \
+      '--cols[Columns of its terminal]:N: ' \
+      '--rows[Rows of its terminal]:N: ' \
+      '*--secret-env[Give the command a secret of the workspace in a variable, by default of the same name]:NAME[=VARIABLE]: ' \
+      '--id-only[Print nothing but the id of the new shell]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  read)
+    _arguments -S \
+      '--cursor[Where to begin\: 0, or what an earlier read gave as next_cursor]:N: ' \
+      '--max-chars[Read so many characters at most]:N: ' \
+      '--plain[Give lines as a terminal would show them, without control sequences]' \
+      '--wait-for-idle-ms[Wait first until nothing was printed for so many milliseconds]:N: ' \
+      '--wait-timeout-ms[But not longer than this]:N: ' \
+      '--follow[Go on with what is printed until the shell ends]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:SHELL_ID:_pyro_shells'
+    ;;
+  write)
+    _arguments -S \
+      '--input[What to type]:TEXT: ' \
+      '--no-newline[Type no newline after it]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:SHELL_ID:_pyro_shells'
+    ;;
+  signal)
+    _arguments -S \
+      '--signal[Which one]:SIGNAL:(HUP INT TERM KILL QUIT TSTP CONT)' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:SHELL_ID:_pyro_shells'
+    ;;
+  resize)
+    _arguments -S \
+      '--cols[Columns of its terminal]:N: ' \
+      '--rows[Rows of its terminal]:N: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:SHELL_ID:_pyro_shells'
+    ;;
+  list)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  close)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:SHELL_ID:_pyro_shells'
+    ;;
+  attach)
+    _arguments -S \
+      '--cwd[Folder to run in, absolute or below /workspace]:PATH: ' \
+      '*--secret-env[Give the command a secret of the workspace in a variable, by default of the same name]:NAME[=VARIABLE]: ' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2::SHELL_ID:_pyro_shells'
+    ;;
+  esac
+}
+_pyro_workspace_service() {
+  local -a commands
+  commands=('start:Run a service in a workspace' 'list:List the services of a workspace' 'status:Show one service' 'logs:Show what a service printed' 'stop:End a service' 'restart:End a service and start it again')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  start)
+    _arguments -S \
+      '--cwd[Folder to run in, absolute or below /workspace]:PATH: ' \
+      '--ready-file[It is ready when this file is there; a relative one lies below --cwd]:PATH: ' \
+      '--ready-tcp[It is ready when PORT or HOST\:PORT in the guest takes connections]:ADDRESS: ' \
+      '--ready-http[It is ready when http\://HOST\[\:PORT\]\[/PATH\] in the guest answers with 200 to 399]:URL: ' \
+      '--ready-command[It is ready when /bin/sh -c COMMAND exits with 0]:COMMAND: ' \
+      '--ready-timeout-seconds[How long it may take to get ready]:N: ' \
+      '--ready-interval-ms[Time between two tries]:N: ' \
+      '*--secret-env[Give the command a secret of the workspace in a variable, by default of the same name]:NAME[=VARIABLE]: ' \
+      '*--env[Set a variable for this command]:NAME=VALUE: ' \
+      '--restart[Run it again when it ends]:WHEN:(no on-failure always)' \
+      '*--publish[Publish a port of the guest on 127.0.0.1 of the host\: GUEST or HOST\:GUEST]:PORTS: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:NAME: ' \
+      '*:command:_pyro_command'
+    ;;
+  list)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  status)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:NAME:_pyro_services'
+    ;;
+  logs)
+    _arguments -S \
+      '--tail-lines[Begin so many lines before the end]:N: ' \
+      '--all[Give all that is kept]' \
+      '--follow[Go on with what is printed until the service ends]' \
+      '--timestamps[Begin each line with its time (UTC)]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:NAME:_pyro_services'
+    ;;
+  stop)
+    _arguments -S \
+      '--timeout-seconds[How long it may take to end after SIGTERM; then comes SIGKILL]:N: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:NAME:_pyro_services'
+    ;;
+  restart)
+    _arguments -S \
+      '--timeout-seconds[How long it may take to end after SIGTERM; then comes SIGKILL]:N: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces' \
+      '2:NAME:_pyro_services'
     ;;
   esac
 }

@@ -1,0 +1,106 @@
+#include "cli/shell_attach.h"
+
+#include "cli/exit_code.h"
+#include "cli/guest_variables.h"
+#include "cli/raw_terminal.h"
+#include "cli/screen_state.h"
+#include "cli/workspace_render.h"
+
+namespace pyro::cli {
+namespace {
+
+using client::ShellAttachResult;
+
+std::string workspace(const Invocation& call) {
+  return call.text("workspace_id");
+}
+
+// The shell that was named, or a new one of the size of the terminal.
+Result<std::string> shell_for(const Invocation& call, TerminalFds fds, Backend& backend) {
+  if (call.flag("shell_id")) {
+    for (const char* option : {"cwd", "secret_env"}) {
+      if (!call.flag(option)) continue;
+      return refuse(call, option_name(option) +
+                              " is for a new shell: it cannot be given together with a SHELL_ID");
+    }
+    return call.text("shell_id");
+  }
+  PYRO_TRY(GuestVariables variables, guest_variables(call));
+  const auto [cols, rows] = terminal_size(fds.output);
+  PYRO_TRY(
+      const client::ShellInfo info,
+      backend.workspaces().shells().open(workspace(call), {.cwd = call.text("cwd"),
+                                                           .cols = cols,
+                                                           .rows = rows,
+                                                           .secret_env = variables.secret_env}));
+  return info.shell_id;
+}
+
+struct Attached {
+  Result<ShellAttachResult> result;
+  int stopped_by = 0;  // a signal, or 0
+};
+
+// While this runs the terminal is raw; when it returns it is as it was.
+Result<Attached> attached(const Invocation& call, Io& io, TerminalFds fds, Backend& backend,
+                          const std::string& shell_id) {
+  ScreenState screen;
+  const client::ShellSink sink{.on_output = [&](std::string_view bytes) -> Result<void> {
+                                 screen.take(bytes);
+                                 return io.out.write(bytes);
+                               },
+                               .on_position =
+                                   [&](std::int64_t, std::int64_t missed, bool full_screen) {
+                                     // One that has the whole screen draws it again; elsewhere a
+                                     // gap is to be seen.
+                                     if (missed > 0 && !full_screen) {
+                                       (void)io.err.write("\r\n[pyro] " + std::to_string(missed) +
+                                                          " bytes were missed here\r\n");
+                                     }
+                                     (void)io.out.write(screen.enter(full_screen));
+                                   }};
+  PYRO_TRY(std::unique_ptr<RawTerminal> raw, RawTerminal::open(fds));
+  const client::ShellKeys keys{.input_fd = fds.input,
+                               .resized_fd = raw->resized_fd(),
+                               .stop_fd = raw->stop_fd(),
+                               .size = [fds] { return terminal_size(fds.output); }};
+  Attached out{
+      .result = backend.workspaces().shells().attach(workspace(call), shell_id, sink, keys),
+      .stopped_by = raw->stopped_by()};
+  raw.reset();
+  (void)io.out.write(screen.leave());
+  return out;
+}
+
+std::string last_line(const Invocation& call, const std::string& shell_id,
+                      const ShellAttachResult& result) {
+  if (result.detached) {
+    return "[detached from " + shell_id + "; attach again with: pyro workspace shell attach " +
+           line_value(workspace(call)) + " " + shell_id + "]";
+  }
+  if (result.shell.exit_code) {
+    return "[" + shell_id + " has ended with exit code " + std::to_string(*result.shell.exit_code) +
+           "]";
+  }
+  return "[" + shell_id + " has ended: " + result.shell.end_reason + "]";
+}
+
+}  // namespace
+
+Result<int> shell_attach(const Invocation& call, Io& io, Backend& backend) {
+  if (!io.terminal) {
+    return fail_hint(Errc::kInvalid,
+                     "shell attach needs a terminal as standard input and standard output",
+                     "pyro workspace shell read and pyro workspace shell write do without one");
+  }
+  PYRO_TRY(const std::string shell_id, shell_for(call, *io.terminal, backend));
+  PYRO_CHECK(io.err.write("[attached to " + one_line(shell_id) + "; detach with Ctrl-]]\n"));
+  PYRO_TRY(const Attached end, attached(call, io, *io.terminal, backend, shell_id));
+  if (!end.result && end.stopped_by == 0) return std::unexpected(end.result.error());
+  if (end.result) (void)io.err.write(one_line(last_line(call, shell_id, *end.result)) + "\n");
+  if (end.stopped_by != 0) return 128 + end.stopped_by;
+  if (end.result->detached) return kExitOk;
+  return end.result->shell.exit_code.value_or(kExitPyro);
+}
+
+}  // namespace pyro::cli
