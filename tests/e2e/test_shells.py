@@ -85,6 +85,14 @@ class opened:  # noqa: N801
         self.workspace.pyro("shell close", self.shell.id)
 
 
+def processes(workspace):
+    return workspace.sh("for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done").decode()
+
+
+def wait_for_process(workspace, command):
+    harness.wait_until(lambda: f"\n{command} \n" in processes(workspace), what=command)
+
+
 # ---- open, write, read
 
 
@@ -113,7 +121,7 @@ def test_open_says_what_it_opened(shared):
 def test_id_only(shared):
     done = ok(shared.pyro("shell open", "--id-only"))
     assert re.fullmatch(rb"shell-\d+\n", done.out)
-    ok(shared.pyro("shell close", done.text.strip()))
+    ok(shared.pyro("shell close", done.out.decode().strip()))
 
 
 def test_text_output(shell):
@@ -226,8 +234,7 @@ def test_follow(shell):
         shell.write("echo fol-'lowed'")
         assert b"fol-lowed" in read_until(follower.stdout, b"fol-lowed\r\n")
         shell.write("exit 3")
-        _, _, code = finish(follower)
-        assert code == 0
+        assert finish(follower).code == 0
     assert shell.wait_stopped()["exit_code"] == 3
 
 
@@ -235,12 +242,13 @@ def test_follow(shell):
 
 
 def test_signals_reach_what_is_in_the_foreground(shell):
-    shell.write("sleep 1000; echo ended-with-$?")
-    harness.wait_until(lambda: "sleep 1000" in shell.workspace.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '").decode().replace("sleep 1000; echo", ""), what="sleep")
+    shell.write("sleep 1000")
+    wait_for_process(shell.workspace, "sleep 1000")
     assert shell.json("signal", "--signal", "INT")["signal"] == "INT"
-    shell.read_until("ended-with-130")
-    shell.write("sleep 1001; echo ended-with-$?")
-    harness.wait_until(lambda: b"sleep 1001" in shell.workspace.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '"), what="sleep")
+    shell.write("echo ended-with-$?")
+    shell.read_until("ended-with-130\n")
+    shell.write("sleep 1001")
+    wait_for_process(shell.workspace, "sleep 1001")
     ok(shell.pyro("signal", "--signal", "TSTP"))
     shell.read_until("Stopped")
     assert shell.state()["state"] == "running"
@@ -262,12 +270,12 @@ def test_a_program_that_exits_while_it_is_read(shell):
 def test_close_ends_everything_in_it_and_can_be_done_twice(shared):
     with opened(shared) as it:
         it.write("sleep 2001 & sleep 2002")
-        harness.wait_until(lambda: b"sleep 2002" in shared.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '"), what="sleep")
+        wait_for_process(shared, "sleep 2002")
         closed = it.json("close")
         assert closed["closed"] is True
         assert closed["state"] == "stopped"
         assert closed["end_reason"] == "closed"
-        harness.wait_until(lambda: b"sleep 200" not in shared.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '"), what="their end")
+        harness.wait_until(lambda: "sleep 200" not in processes(shared), what="their end")
         assert it.json("close")["state"] == "stopped"
         gone = it.pyro("read")
         assert gone.code == 1
