@@ -17,7 +17,7 @@
 
 namespace {
 
-constexpr int kQuietMs = 300;     // the program has said all that it says by itself
+constexpr int kQuietMs = 300;      // the program has said all that it says by itself
 constexpr int kPatienceMs = 5000;  // for an echo
 
 long long now_ns() {

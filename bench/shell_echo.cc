@@ -61,7 +61,8 @@ class Heard {
   std::string text_;
 };
 
-Result<void> write(client::Shells& shells, const client::ShellInfo& shell, const std::string& text) {
+Result<void> write(client::Shells& shells, const client::ShellInfo& shell,
+                   const std::string& text) {
   PYRO_CHECK(shells.write(shell.workspace_id, shell.shell_id, text, /*append_newline=*/false));
   return {};
 }
@@ -173,8 +174,8 @@ Result<json::object> measured(int argc, char** argv) {
   };
   PYRO_TRY(const auto bash, echo(env, options.workspace, "PS1=; echo re-'ady'", options.rounds));
   add("bash", bash);
-  PYRO_TRY(const auto guest_bash, echo_in_guest(pyro.workspaces(), options.workspace,
-                                                {"bash", "--norc"}, options.rounds));
+  PYRO_TRY(const auto guest_bash,
+           echo_in_guest(pyro.workspaces(), options.workspace, {"bash", "--norc"}, options.rounds));
   add("guest_bash", guest_bash);
   PYRO_TRY(const auto cat,
            echo(env, options.workspace, "exec sh -c 'echo re-\"ady\"; exec cat'", options.rounds));

@@ -97,6 +97,7 @@ class Reader {
   [[nodiscard]] bool is(std::string_view prefix) const {
     return more() && line().starts_with(prefix);
   }
+  // After a prefix that is().
   [[nodiscard]] std::string_view rest(std::string_view prefix) const {
     return line().substr(prefix.size());
   }
@@ -197,9 +198,14 @@ class Reader {
     return {};
   }
 
+  static std::unexpected<Error> hunk_refused() {
+    return fail(Errc::kInvalid, "the hunk's \"@@\" line is not understood");
+  }
+
   // "@@ -START[,COUNT] +START[,COUNT] @@"
   Result<void> hunk(FilePatch& file) {
     std::array<std::size_t, 4> n{0, 1, 0, 1};
+    if (!is("@@ -")) return hunk_refused();
     std::string_view text = rest("@@ -");
     const auto number = [&text](std::size_t& out) {
       const auto read = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -215,9 +221,9 @@ class Reader {
     const auto range = [&](std::size_t& start, std::size_t& count) {
       return number(start) && (!take(',') || number(count));
     };
-    const bool fine = is("@@ -") && range(n[0], n[1]) && take(' ') && take('+') &&
-                      range(n[2], n[3]) && text.starts_with(" @@");
-    if (!fine) return fail(Errc::kInvalid, "the hunk's \"@@\" line is not understood");
+    const bool fine = range(n[0], n[1]) && take(' ') && take('+') && range(n[2], n[3]) &&
+                      text.starts_with(" @@");
+    if (!fine) return hunk_refused();
     ++at_;
     Hunk hunk{.old_start = n[0], .before = {}, .after = {}};
     PYRO_CHECK(body(hunk, n[1], n[3]));

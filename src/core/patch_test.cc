@@ -103,6 +103,7 @@ TEST(Patch, RefusalsNameTheLine) {
            Case{"--- a/f\n+++ b/f\n@@ -1,2 +1 @@\n-a\n", "ends within"},
            Case{"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n*b\n", "begins with none"},
            Case{"--- a/f\n+++ b/f\n@@ -x +1 @@\n-a\n+b\n", "not understood"},
+           Case{"--- a/f\n+++ b/f\n@@ \n-a\n+b\n", "not understood"},
            Case{"--- a/f\n+++ b/f\n@@ -1 +1,2 @@\n+a\n-b\n-c\n", "more lines"},
            Case{"--- f\n+++ f\n@@ -1 +1 @@\n-a\n+b\n", "first component"},
            Case{"diff --git a/l b/l\nnew file mode 120000\n", "plain files"},

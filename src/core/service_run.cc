@@ -196,7 +196,8 @@ io::Task<void> ServiceRun::launch(std::int64_t* since_ns) {
     co_return fail(Errc::kUnavailable, "the guest does not start the service");
   }
   const auto started = proto::decode<proto::Started>(event->params);
-  if (started) record_.pid = started->pid;
+  // The guest may say anything; pid_max is 2^22 at most (proc(5)).
+  if (started && started->pid > 0 && started->pid <= 1 << 22) record_.pid = started->pid;
   co_return Result<void>{};
 }
 

@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   std::string text;
   for (std::size_t i = 1; i < size; ++i) text += static_cast<char>(data[i]);
-  switch (data[0] % 9) {
+  switch (data[0] % 12) {
     case 0:
       round_trip<Hello>(text);
       break;
@@ -49,6 +49,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 7:
       round_trip<ExecResult>(text);
+      break;
+    case 8:
+      round_trip<Started>(text);
+      break;
+    case 9:
+      round_trip<Probe>(text);
+      break;
+    case 10:
+      round_trip<ProbeResult>(text);
       break;
     default:
       round_trip<Signal>(text);

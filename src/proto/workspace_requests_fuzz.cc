@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "proto/service_requests.h"
+#include "proto/shell_requests.h"
 #include "proto/workspace_messages.h"
 
 namespace {
@@ -38,6 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
        JournaledCommand, ExecWorkspaceResult, SignalWorkspace, ForwardWorkspace, NoteWorkspace,
        SnapshotWorkspace, SnapshotTaken, DropSnapshot, ResetWorkspace, WorkspaceMount,
        WorkspaceMountResult, TreeCounts, WorkspaceSync, WorkspaceExport, WorkspaceDiff,
-       WorkspaceHold, WorkspaceUsage, WorkspaceSecrets>(data[0], text);
+       WorkspaceHold, WorkspaceUsage, WorkspaceSecrets, OpenShell, ShellOpened, ReadShell,
+       ShellRead, AttachShell, ShellAt, WriteShell, SignalShell, ResizeShell, CloseShell,
+       ServiceDefinition, StartService, StopService, RestartService, FollowService>(data[0], text);
   return 0;
 }

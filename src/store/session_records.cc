@@ -152,7 +152,7 @@ Result<void> WorkspaceStore::end_sessions(const SessionsEnd& end) {
                                     " WHERE ended_at IS NULL"));
   PYRO_CHECK(shells.bind(1, end.at).bind(2, end.reason).step());
   PYRO_TRY(auto services,
-           db_.prepare("UPDATE service SET state = 'stopped', ended_at = ?, stop_reason = ?"
+           db_.prepare("UPDATE service SET state = 'stopped', ended_at = ?, stop_reason = ?, pid = NULL"
                        " WHERE state IN ('starting', 'running')"));
   PYRO_CHECK(services.bind(1, end.at).bind(2, end.reason).step());
   return {};

@@ -329,6 +329,7 @@ TEST_F(Workspace, WhatRunsEndsWithTheMachine) {
   EXPECT_EQ(store.shell(2)->ended_at, 9);
   EXPECT_EQ(store.service("web")->state, ServiceState::kStopped);
   EXPECT_EQ(store.service("web")->stop_reason, "machine_lost");
+  EXPECT_FALSE(store.service("web")->pid);
   EXPECT_EQ(store.service("over")->state, ServiceState::kExited);
 }
 

@@ -17,6 +17,7 @@ SECRET = "s3cr3t-value-of-the-test"
 # Answers each connection to a port of the guest by running a shell command: perl is in the environment.
 SERVER = """
 use IO::Socket::INET;
+$SIG{PIPE} = "IGNORE";
 my $listen = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 5, ReuseAddr => 1) or die "listen: $!";
 while (my $client = $listen->accept()) {
   my $line = <$client>;
@@ -240,7 +241,7 @@ def test_restart_by_hand(space):
     second = space.json("service restart", "web")
     assert second["state"] == "running"
     assert second["pid"] != first["pid"]
-    assert space.json("service logs", "web")["stdout"].count("run-c-o\n") == 2
+    harness.wait_until(lambda: space.json("service logs", "web")["stdout"].count("run-c-o\n") == 2, what="output of both runs")
 
 
 # ---- logs
@@ -377,7 +378,7 @@ def test_services_end_with_their_workspace(host):
         harness.wait_gone([supervisor])
         it = status(space, "db")
         assert (it["state"], it["stop_reason"]) == ("stopped", "supervisor_lost")
-        assert "supervisor" in space.pyro("service logs", "db").text or it["pid"] is None
+        assert it["pid"] is None
         space.json("start")
         started(space, "db", "exec sleep 100000")
         space.json("reset")
