@@ -236,6 +236,20 @@ TEST(ServiceLogs, TimestampsBeginLinesAndNotParts) {
             "1970-01-01T00:00:00.001Z two\n1970-01-01T00:00:02.000Z three\n");
 }
 
+TEST(ServiceLogs, SaysThatThereWasMore) {
+  for (const bool all : {false, true}) {
+    Call call;
+    fake(call).truncated = true;
+    Words words = service({"logs", "fix", "web"});
+    if (all) words.emplace_back("--all");
+    EXPECT_EQ(call.run(words), 0);
+    EXPECT_NE(call.err.text.find(all ? "[pyro] older output is not kept any more\n"
+                                     : "[pyro] there is older output: --all shows"),
+              std::string::npos)
+        << call.err.text;
+  }
+}
+
 TEST(ServiceLogs, FollowEndsWithTheServiceOrByCtrlC) {
   Call call;
   EXPECT_EQ(call.run(service({"logs", "fix", "web", "--follow", "--tail-lines", "3"})), 0);
