@@ -137,9 +137,9 @@ TEST(ServiceStart, EveryOptionReachesTheLibrary) {
   EXPECT_EQ(o.cwd, "src");
   EXPECT_EQ(o.env, (std::map<std::string, std::string>{{"A", "1"}}));
   EXPECT_EQ(o.secret_env, (std::map<std::string, std::string>{{"TOKEN", "VAR"}}));
-  ASSERT_TRUE(o.readiness.has_value());
-  EXPECT_EQ(o.readiness->type, "http");
-  EXPECT_EQ(o.readiness->url, "http://localhost:8080/health");
+  const client::ServiceReadiness readiness = o.readiness.value_or(client::ServiceReadiness{});
+  EXPECT_EQ(readiness.type, "http");
+  EXPECT_EQ(readiness.url, "http://localhost:8080/health");
   EXPECT_EQ(o.ready_timeout_seconds, 7);
   EXPECT_EQ(o.ready_interval_ms, 50);
   EXPECT_EQ(o.restart, "on-failure");
