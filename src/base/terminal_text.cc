@@ -30,7 +30,7 @@ struct Token {
   Kind kind = Kind::kNothing;
   std::size_t size = 1;
   char final_byte = 0;
-  std::string_view body = {};
+  std::string_view body;
 };
 
 bool between(char c, unsigned char low, unsigned char high) {
@@ -166,10 +166,9 @@ class Allowance {
 struct Numbers {
   static constexpr std::size_t kLargest = 1'000'000;
   std::vector<std::optional<std::size_t>> list;
-  bool dec_private = false;
+  bool dec_private;
 
-  explicit Numbers(std::string_view body) {
-    dec_private = body.starts_with('?');
+  explicit Numbers(std::string_view body) : dec_private(body.starts_with('?')) {
     list.emplace_back();
     for (const char c : body.substr(dec_private ? 1 : 0)) {
       if (c == ';') {

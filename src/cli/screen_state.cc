@@ -1,5 +1,6 @@
 #include "cli/screen_state.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace pyro::cli {
@@ -40,8 +41,8 @@ void ScreenState::set_modes(bool on) {
     int mode = 0;
     at = std::from_chars(at, end, mode).ptr;
     if (is_screen(mode)) alternate_ = on ? mode : 0;
-    while (at < end && *at++ != ';') {
-    }
+    at = std::find(at, end, ';');
+    if (at < end) ++at;
   }
 }
 

@@ -193,6 +193,11 @@ Result<int> service_logs(const Invocation& call, Io& io, Backend& backend) {
            backend.workspaces().services().logs(workspace(call), service(call), options));
   if (call.flag("json")) return print_object(call, io, to_json(logs), "");
   PYRO_CHECK(io.err.write(render_log_head(logs.service)));
+  if (logs.truncated) {
+    PYRO_CHECK(io.err.write(options.all
+                                ? "[pyro] older output is not kept any more\n"
+                                : "[pyro] there is older output: --all shows what is kept\n"));
+  }
   LogText text(io, call.flag("timestamps"));
   for (const LogEntry& entry : logs.entries) PYRO_CHECK(text.take(entry));
   PYRO_CHECK(text.end());

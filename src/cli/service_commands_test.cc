@@ -137,9 +137,9 @@ TEST(ServiceStart, EveryOptionReachesTheLibrary) {
   EXPECT_EQ(o.cwd, "src");
   EXPECT_EQ(o.env, (std::map<std::string, std::string>{{"A", "1"}}));
   EXPECT_EQ(o.secret_env, (std::map<std::string, std::string>{{"TOKEN", "VAR"}}));
-  ASSERT_TRUE(o.readiness.has_value());
-  EXPECT_EQ(o.readiness->type, "http");
-  EXPECT_EQ(o.readiness->url, "http://localhost:8080/health");
+  const client::ServiceReadiness readiness = o.readiness.value_or(client::ServiceReadiness{});
+  EXPECT_EQ(readiness.type, "http");
+  EXPECT_EQ(readiness.url, "http://localhost:8080/health");
   EXPECT_EQ(o.ready_timeout_seconds, 7);
   EXPECT_EQ(o.ready_interval_ms, 50);
   EXPECT_EQ(o.restart, "on-failure");
@@ -234,6 +234,20 @@ TEST(ServiceLogs, TimestampsBeginLinesAndNotParts) {
   EXPECT_EQ(call.out.text,
             "1970-01-01T00:00:00.001Z one\n1970-01-01T00:00:00.001Z \n"
             "1970-01-01T00:00:00.001Z two\n1970-01-01T00:00:02.000Z three\n");
+}
+
+TEST(ServiceLogs, SaysThatThereWasMore) {
+  for (const bool all : {false, true}) {
+    Call call;
+    fake(call).truncated = true;
+    Words words = service({"logs", "fix", "web"});
+    if (all) words.emplace_back("--all");
+    EXPECT_EQ(call.run(words), 0);
+    EXPECT_NE(call.err.text.find(all ? "[pyro] older output is not kept any more\n"
+                                     : "[pyro] there is older output: --all shows"),
+              std::string::npos)
+        << call.err.text;
+  }
 }
 
 TEST(ServiceLogs, FollowEndsWithTheServiceOrByCtrlC) {

@@ -312,8 +312,9 @@ Result<ShellReadResult> LocalShells::read(const std::string& workspace, const st
                          .truncated = used.by_limit || read_to < read.end,
                          .idle = read.idle};
   bytes.resize(used.size);
-  result.output = o.plain ? plain_text(bytes) : std::move(bytes);
   PYRO_TRY(result.shell, info(place));
+  const auto columns = static_cast<std::size_t>(result.shell.cols);
+  result.output = o.plain ? plain_text(bytes, columns) : std::move(bytes);
   return result;
 }
 

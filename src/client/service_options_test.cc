@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 namespace pyro::client {
 namespace {
 
@@ -244,7 +246,8 @@ TEST(ServiceDefinition, RefusesEachWrongValue) {
     return !made && made.error().code == Errc::kInvalid;
   };
   EXPECT_TRUE(refused([](ServiceOptions& o) { o.argv.clear(); }));
-  EXPECT_TRUE(refused([](ServiceOptions& o) { o.command = "both"; }));
+  EXPECT_TRUE(refused([](ServiceOptions& o) { o.argv = {""}; }));
+  EXPECT_TRUE(refused([](ServiceOptions& o) { o.argv = {std::string("a\0b", 3)}; }));
   EXPECT_TRUE(refused([](ServiceOptions& o) { o.ready_timeout_seconds = 0; }));
   EXPECT_TRUE(refused([](ServiceOptions& o) { o.ready_timeout_seconds = 3601; }));
   EXPECT_TRUE(refused([](ServiceOptions& o) { o.ready_interval_ms = 9; }));
