@@ -221,8 +221,8 @@ class Reader {
     const auto range = [&](std::size_t& start, std::size_t& count) {
       return number(start) && (!take(',') || number(count));
     };
-    const bool fine = range(n[0], n[1]) && take(' ') && take('+') && range(n[2], n[3]) &&
-                      text.starts_with(" @@");
+    const bool fine =
+        range(n[0], n[1]) && take(' ') && take('+') && range(n[2], n[3]) && text.starts_with(" @@");
     if (!fine) return hunk_refused();
     ++at_;
     Hunk hunk{.old_start = n[0], .before = {}, .after = {}};

@@ -151,9 +151,10 @@ Result<void> WorkspaceStore::end_sessions(const SessionsEnd& end) {
   PYRO_TRY(auto shells, db_.prepare("UPDATE shell SET ended_at = ?, end_reason = ?"
                                     " WHERE ended_at IS NULL"));
   PYRO_CHECK(shells.bind(1, end.at).bind(2, end.reason).step());
-  PYRO_TRY(auto services,
-           db_.prepare("UPDATE service SET state = 'stopped', ended_at = ?, stop_reason = ?, pid = NULL"
-                       " WHERE state IN ('starting', 'running')"));
+  PYRO_TRY(
+      auto services,
+      db_.prepare("UPDATE service SET state = 'stopped', ended_at = ?, stop_reason = ?, pid = NULL"
+                  " WHERE state IN ('starting', 'running')"));
   PYRO_CHECK(services.bind(1, end.at).bind(2, end.reason).step());
   return {};
 }
