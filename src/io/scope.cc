@@ -1,5 +1,7 @@
 #include "io/scope.h"
 
+#include <sys/epoll.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -7,6 +9,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <memory>
+
+#include "sys/fd.h"
 
 namespace pyro::io {
 
@@ -175,7 +179,14 @@ asio::awaitable<bool> is_cancelled() {
 Task<void> wait_readable(int fd) {
   const bool cancelled = co_await is_cancelled();
   if (cancelled) co_return fail(Errc::kUnavailable, "cancelled");
-  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, fd);
+  // asio makes what it waits for non-blocking, for everybody who shares it (ioctl(2), FIONBIO): so
+  // it waits for an epoll that waits for `fd`.
+  const sys::UniqueFd watched(::epoll_create1(EPOLL_CLOEXEC));
+  if (!watched) co_return sys::fail_errno("epoll_create1", errno);
+  epoll_event event{.events = EPOLLIN, .data = {}};
+  if (::epoll_ctl(watched.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+    co_return sys::fail_errno("epoll_ctl", errno);
+  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, watched.get());
   const auto woken =
       co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, kTuple);
   const auto& [ec] = woken;

@@ -105,7 +105,8 @@ Task<T> to_the_end(Task<T> task) {
 // These two fail with Errc::kUnavailable in a task that is cancelled or was before.
 //
 // Returns once `fd` (borrowed: it must outlive the wait) is readable. A pidfd is readable when its
-// process has ended.
+// process has ended. Its flags stay as they are. What cannot be waited for (a regular file) is an
+// error.
 Task<void> wait_readable(int fd);
 
 Task<void> sleep_for(std::chrono::milliseconds time);

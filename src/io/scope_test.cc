@@ -1,5 +1,6 @@
 #include "io/scope.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -208,6 +209,25 @@ TEST(WaitReadable, DoesNotCloseTheDescriptor) {
   EXPECT_TRUE(r);
   char c = 0;
   EXPECT_EQ(::read(pipe->read.get(), &c, 1), 1);
+}
+
+TEST(WaitReadable, LeavesTheFlagsAsTheyAre) {
+  asio::io_context loop(1);
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const sys::UniqueFd read(ends[0]);
+  const sys::UniqueFd write(ends[1]);
+  Result<void> r = fail(Errc::kInternal, "not run");
+  TaskScope scope(loop.get_executor());
+  scope.spawn([](int fd, Result<void>& out) -> asio::awaitable<void> {
+    out = co_await wait_readable(fd);
+  }(read.get(), r));
+  loop.poll();
+  EXPECT_EQ(::fcntl(read.get(), F_GETFL) & O_NONBLOCK, 0);
+  ASSERT_EQ(::write(write.get(), "x", 1), 1);
+  loop.run();
+  EXPECT_TRUE(r);
+  EXPECT_EQ(::fcntl(read.get(), F_GETFL) & O_NONBLOCK, 0);
 }
 
 }  // namespace

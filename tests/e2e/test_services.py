@@ -238,6 +238,7 @@ def test_restart_policies_end_with_stop_and_success(space):
 
 def test_restart_by_hand(space):
     first = started(space, "web", "echo run-$FROM_CREATE-$OWN; exec sleep 1008", "--env", "OWN=o")
+    harness.wait_until(lambda: "run-c-o" in space.json("service logs", "web")["stdout"], what="its output")
     second = space.json("service restart", "web")
     assert second["state"] == "running"
     assert second["pid"] != first["pid"]
