@@ -14,7 +14,6 @@
 namespace pyro::client {
 
 namespace json = boost::json;
-using store::WorkspaceStore;
 
 namespace {
 
@@ -188,7 +187,7 @@ Result<ServiceInfo> LocalServices::follow(
 Result<ServiceInfo> LocalServices::stop(const std::string& workspace, const std::string& name,
                                         int timeout_seconds) {
   PYRO_CHECK(proto::in_range("timeout_seconds", timeout_seconds, proto::kStopTimeoutRange));
-  PYRO_TRY(const ServiceInfo before, status(workspace, name));
+  PYRO_TRY(ServiceInfo before, status(workspace, name));
   if (before.state != "starting" && before.state != "running") return before;
   const std::string& id = before.workspace_id;
   PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));

@@ -17,7 +17,6 @@ namespace pyro::client {
 
 namespace json = boost::json;
 using io::asio::awaitable;
-using store::WorkspaceStore;
 
 namespace {
 

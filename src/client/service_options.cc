@@ -22,9 +22,9 @@ constexpr std::uint16_t kHttpPort = 80;
 // Digits alone, without a sign or a leading zero; nullopt when they are no port.
 std::optional<int> port_of(std::string_view text) {
   int port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [last, error] = std::from_chars(text.data(), end, port);
-  if (error != std::errc() || last != end || text.starts_with('0')) return std::nullopt;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size() || text.starts_with('0'))
+    return std::nullopt;
   if (port < proto::kPortRange.low || port > proto::kPortRange.high) return std::nullopt;
   return port;
 }

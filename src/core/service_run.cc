@@ -164,7 +164,8 @@ asio::awaitable<void> ServiceRun::run_once() {
   io::TaskScope scope(ex_);
   scope.spawn(pump(&run));
   std::string not_ready;
-  if (spec_.definition.readiness) not_ready = co_await wait_ready(&run, since_ns);
+  if (spec_.definition.readiness)
+    not_ready = co_await wait_ready(&run, *spec_.definition.readiness, since_ns);
   if (!not_ready.empty()) {
     co_await end_run(&run, kFailedGrace);
   } else if (!run.ended && !stop_grace_) {
@@ -205,7 +206,8 @@ io::Task<void> ServiceRun::launch(std::int64_t* since_ns) {
 asio::awaitable<void> ServiceRun::pump(Run* run) {
   for (;;) {
     const bool holds = std::ranges::any_of(redactors_, &Redactor::holds);
-    auto item = co_await stream_->next_within(holds ? kHold : kLongTime);
+    const milliseconds patience = holds ? kHold : kLongTime;
+    auto item = co_await stream_->next_within(patience);
     if (!item) break;
     if (!*item) {
       flush_logs();
@@ -242,7 +244,8 @@ void ServiceRun::flush_logs() {
   changed_.notify();
 }
 
-asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, std::int64_t since_ns) {
+asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, proto::Readiness readiness,
+                                                    std::int64_t since_ns) {
   const proto::ServiceDefinition& d = spec_.definition;
   const auto until = Clock::now() + milliseconds(d.ready_timeout_ms);
   std::string last = "it was not looked at in time";
@@ -253,7 +256,7 @@ asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, std::int64_t since
     if (stop_grace_ || closing_) co_return "it was stopped before it was ready";
     milliseconds left = left_until(until);
     if (left.count() <= 0) break;
-    auto seen = co_await probe(deps_.guest, *d.readiness, since_ns, exec, left);
+    auto seen = co_await probe(deps_.guest, readiness, since_ns, exec, left);
     if (!seen) {
       last = seen.error().message;
     } else if (seen->ready && !run->ended) {

@@ -76,7 +76,8 @@ class ServiceRun {
   io::Task<void> pump_data(rpc::Data data);
   void flush_logs();
   // Empty: it is ready. Else why it is not; `run` may have ended.
-  io::asio::awaitable<std::string> wait_ready(Run* run, std::int64_t since_ns);
+  io::asio::awaitable<std::string> wait_ready(Run* run, proto::Readiness readiness,
+                                              std::int64_t since_ns);
   io::asio::awaitable<void> wait_for_end(Run* run, std::chrono::milliseconds limit);
   io::asio::awaitable<void> end_run(Run* run, std::chrono::milliseconds grace);
   io::asio::awaitable<void> pause_before_restart();

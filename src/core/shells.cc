@@ -119,8 +119,9 @@ asio::awaitable<void> Shells::pump(ShellPtr shell) {
   std::optional<std::int64_t> exit_code;
   std::string reason;
   while (reason.empty()) {
-    const milliseconds patience = shell->readers > 0 ? kHoldForReaders : kHold;
-    auto item = co_await shell->stream->next_within(shell->output.holds() ? patience : kLongTime);
+    milliseconds patience = kLongTime;
+    if (shell->output.holds()) patience = shell->readers > 0 ? kHoldForReaders : kHold;
+    auto item = co_await shell->stream->next_within(patience);
     if (!item) {
       reason = "machine_lost";
     } else if (!*item) {
@@ -283,13 +284,13 @@ Result<void> Shells::resize(const proto::ResizeShell& request) {
 }
 
 io::Task<void> Shells::close_one(std::int64_t id) {
-  const auto found = find(id);
+  auto found = find(id);
   if (!found) {
     // Closed before, if there ever was one.
     PYRO_CO_CHECK(deps_.store.shell(id));
     co_return Result<void>{};
   }
-  const ShellPtr shell = *found;
+  const ShellPtr shell = *std::move(found);
   if (shell->running) {
     shell->closed = true;
     shell->stream->cancel();

@@ -141,7 +141,8 @@ asio::awaitable<void> count_changes(Changes& changes, int& woken, int most) {
 }
 asio::awaitable<void> change_twice(Changes& changes) {
   changes.notify();
-  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  const auto ex = co_await asio::this_coro::executor;
+  co_await asio::post(ex, asio::use_awaitable);
   changes.notify();
 }
 
