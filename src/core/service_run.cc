@@ -124,7 +124,7 @@ asio::awaitable<void> ServiceRun::live() {
 }
 
 bool ServiceRun::wants_restart() const {
-  if (closing_ || stop_grace_ || !first_ || !*first_) return false;
+  if (closing_ || lost_ || stop_grace_ || !first_ || !*first_) return false;
   const std::string& policy = spec_.definition.restart;
   if (policy == "always") return true;
   return policy == "on-failure" &&
@@ -317,9 +317,10 @@ void ServiceRun::settle(const Run& run, const std::string& not_ready) {
     return;
   }
   const bool stopped = stop_grace_.has_value();
-  if (!run.result) {
-    record_.state = ServiceState::kFailed;
+  if (!run.result) {  // nobody knows what became of it: it went with its machine
+    record_.state = ServiceState::kStopped;
     record_.stop_reason = "machine_lost";
+    lost_ = true;
   } else if (!not_ready.empty() && !stopped) {
     record_.state = ServiceState::kFailed;
     record_.stop_reason = ended_by_.empty() ? "exited_before_ready" : "readiness_timeout";
@@ -366,7 +367,8 @@ std::string ServiceRun::last_lines() const {
 // ---- calls
 
 io::Task<void> ServiceRun::first_ready() {
-  while (!first_) PYRO_CO_CHECK(co_await changed_.after(changed_.count(), kForever));
+  while (!first_ && !over_) PYRO_CO_CHECK(co_await changed_.after(changed_.count(), kForever));
+  if (!first_) co_return fail(Errc::kUnavailable, "the workspace was stopped meanwhile");
   co_return *first_;
 }
 

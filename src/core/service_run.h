@@ -101,6 +101,7 @@ class ServiceRun {
   std::optional<std::chrono::milliseconds> stop_grace_;  // it is to end
   std::string ended_by_;                                 // a signal of ours: sigterm, sigkill
   std::chrono::milliseconds backoff_;
+  bool lost_ = false;  // with its machine
   bool over_ = false;
   bool closing_ = false;
   io::TaskScope scope_;

@@ -312,6 +312,11 @@ asio::awaitable<void> Shells::close() {
   closing_ = true;
   for (const auto& [id, shell] : shells_) shell->stream->cancel();
   static_cast<void>(co_await scope_.close());
+  // Also of one whose pump() had not begun.
+  for (const auto& [id, shell] : shells_) {
+    shell->running = false;
+    shell->changed.notify();
+  }
 }
 
 }  // namespace pyro::core
