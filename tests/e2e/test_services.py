@@ -188,9 +188,10 @@ def test_a_start_that_is_given_up_leaves_nothing(space):
 
 
 def test_forks_and_exits(space):
-    it = started(space, "daemon", "(setsid sh -c 'echo from the daemon; sleep 1005' &) ; exit 0", "--ready-command", "grep -qz 1005 /proc/[0-9]*/cmdline")
-    assert it["state"] == "running"
-    assert "from the daemon" in space.json("service logs", "daemon")["stdout"]
+    it = started(space, "daemon", "(setsid sh -c 'echo from the daemon; sleep 1005' &) ; exit 0")
+    harness.wait_until(lambda: "from the daemon" in space.json("service logs", "daemon")["stdout"], what="its output")
+    harness.wait_until(lambda: space.sh(f"test -d /proc/{it['pid']} || echo gone") == b"gone\n", what="the end of its parent")
+    assert status(space, "daemon")["state"] == "running"
     ok(space.pyro("service stop", "daemon"))
     wait_no_process(space, "sleep 1005")
 
