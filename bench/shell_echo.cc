@@ -17,6 +17,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "client/client.h"
@@ -135,7 +136,7 @@ Result<std::vector<double>> echo_in_guest(client::Workspaces& workspaces,
     samples.push_back(ns / 1e6);
     at = end + 1;
   }
-  if (samples.size() != static_cast<std::size_t>(rounds + kWarmUp))
+  if (std::cmp_not_equal(samples.size(), rounds + kWarmUp))
     return fail(Errc::kInternal, "the guest's helper gave another number of samples");
   samples.erase(samples.begin(), samples.begin() + kWarmUp);
   return samples;

@@ -51,7 +51,8 @@ asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, Input* input
         {.code = Errc::kUnavailable, .message = "the guest stopped answering", .hint = {}});
 }
 
-// To the guest. A command that closed its stdin is no error: what comes for it is dropped.
+// To the guest, until it takes no more. For a command that closed its stdin the agent drops what
+// comes.
 asio::awaitable<void> give_input(StreamPtr client, StreamPtr guest, Input* input, bool wanted) {
   for (;;) {
     while (input->waiting.empty()) {
@@ -62,8 +63,10 @@ asio::awaitable<void> give_input(StreamPtr client, StreamPtr guest, Input* input
     rpc::Data data = std::move(input->waiting.front());
     input->waiting.pop_front();
     const std::size_t size = data.bytes.size();
-    if (wanted)
-      static_cast<void>(co_await guest->send(wire::kStdin, std::move(data.bytes), data.end));
+    if (wanted) {
+      const auto sent = co_await guest->send(wire::kStdin, std::move(data.bytes), data.end);
+      if (!sent) co_return;  // it has ended: the client gets no credit, and soon its answer
+    }
     client->consumed(wire::kStdin, size);
   }
 }
