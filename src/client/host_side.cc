@@ -62,6 +62,8 @@ Result<core::Reservation> HostSide::reserve(int mem_mib, int vcpus,
 
 Result<std::vector<std::string>> argv_of(std::vector<std::string> argv,
                                          const std::string& command) {
+  if (!command.empty() && !argv.empty())
+    return fail(Errc::kInvalid, "a command is given as words or as a line, not as both");
   if (!command.empty()) argv = {"/bin/sh", "-c", command};
   if (argv.empty() || argv.front().empty())
     return fail(Errc::kInvalid, "there is no command to run");
@@ -80,6 +82,29 @@ Result<void> check_variables(const std::map<std::string, std::string>& env) {
       return fail(Errc::kInvalid, quoted_name(name) + " is no name for a variable");
     if (value.find('\0') != std::string::npos)
       return fail(Errc::kInvalid, "the value of " + quoted_name(name) + " has a NUL byte in it");
+  }
+  return {};
+}
+
+Result<void> check_secret_variables(const std::map<std::string, std::string>& secret_env,
+                                    const std::map<std::string, std::string>& env) {
+  std::map<std::string, std::string> variables;
+  for (const auto& [secret, variable] : secret_env) {
+    const auto [other, is_new] = variables.emplace(variable, secret);
+    // Messages do not name the variable: it may be the secret itself, given in the wrong place.
+    if (variable.empty() ||
+        variable.find_first_of(std::string_view("=\0", 2)) != std::string::npos) {
+      return fail(Errc::kInvalid,
+                  "the variable for the secret " + quoted_name(secret) + " has no usable name");
+    }
+    if (!is_new) {
+      return fail(Errc::kInvalid, "the secrets " + quoted_name(other->second) + " and " +
+                                      quoted_name(secret) + " are to stand in the same variable");
+    }
+    if (env.contains(variable)) {
+      return fail(Errc::kInvalid,
+                  "the variable for the secret " + quoted_name(secret) + " has a value already");
+    }
   }
   return {};
 }

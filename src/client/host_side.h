@@ -34,11 +34,14 @@ struct HostSide {
                                                   const RunObserver& observer) const;
 };
 
-// The words to run in the guest: `argv`, or `command` for a shell.
+// The words to run in the guest: `argv`, or `command` for a shell; not both.
 Result<std::vector<std::string>> argv_of(std::vector<std::string> argv, const std::string& command);
 
 // That a program can be given these variables: kInvalid.
 Result<void> check_variables(const std::map<std::string, std::string>& env);
+// The same of variables that get the values of secrets (secret -> variable), beside `env`.
+Result<void> check_secret_variables(const std::map<std::string, std::string>& secret_env,
+                                    const std::map<std::string, std::string>& env);
 
 // kUnavailable when the host_compat backend is allowed: there is none yet.
 Result<void> check_host_compat(bool allowed);

@@ -264,6 +264,7 @@ Result<void> LocalShells::ask(const Place& place, const char* method, json::obje
 
 Result<ShellInfo> LocalShells::open(const std::string& workspace, const ShellOptions& o) {
   PYRO_TRY(const proto::Terminal size, size_of(o.cols, o.rows));
+  PYRO_CHECK(check_secret_variables(o.secret_env, {}));
   PYRO_TRY(const std::string id, workspaces_.find(workspace));
   PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
   PYRO_TRY(const json::object answer,

@@ -189,6 +189,7 @@ Result<proto::ServiceDefinition> service_definition(const ServiceOptions& o) {
                      "use no, on-failure or always");
   }
   PYRO_CHECK(check_variables(o.env));
+  PYRO_CHECK(check_secret_variables(o.secret_env, o.env));
   proto::ServiceDefinition definition{
       .argv = {},
       .command = o.command.empty() ? shell_join(argv) : o.command,

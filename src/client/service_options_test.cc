@@ -260,5 +260,26 @@ TEST(ServiceDefinition, RefusesEachWrongValue) {
   }));
 }
 
+TEST(ServiceDefinition, RefusesSecretsThatHaveNoPlaceOfTheirOwn) {
+  const ServiceOptions fine{.argv = {"true"}, .command = {}, .secret_env = {{"A", "X"}}};
+  EXPECT_TRUE(service_definition(fine));
+  for (const auto& wrong : std::vector<std::map<std::string, std::string>>{
+           {{"A", ""}}, {{"A", "X=Y"}}, {{"A", "X"}, {"B", "X"}}, {{"A", "TAKEN"}}}) {
+    ServiceOptions options = fine;
+    options.env = {{"TAKEN", "v"}};
+    options.secret_env = wrong;
+    const auto refused = service_definition(options);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::kInvalid);
+  }
+}
+
+TEST(ServiceDefinition, ACommandIsWordsOrALine) {
+  const ServiceOptions two{.argv = {"true"}, .command = "true"};
+  const auto refused = service_definition(two);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kInvalid);
+}
+
 }  // namespace
 }  // namespace pyro::client

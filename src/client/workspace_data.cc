@@ -79,6 +79,8 @@ Result<WorkspaceExecResult> LocalWorkspaces::exec(const std::string& workspace,
                                                   const WorkspaceObserver& observer) {
   PYRO_CHECK(proto::in_range("timeout_seconds", o.timeout_seconds, proto::kTimeoutSecondsRange));
   PYRO_TRY(auto argv, argv_of(o.argv, o.command));
+  PYRO_CHECK(check_variables(o.env));
+  PYRO_CHECK(check_secret_variables(o.secret_env, o.env));
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(auto connection, connect(id, Need::kStarted, observer.run));
   proto::ExecWorkspace request{.argv = {},
