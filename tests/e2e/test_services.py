@@ -205,6 +205,7 @@ def test_fails_and_leaves_children(space):
 
 def test_ignores_sigterm(space):
     started(space, "deaf", "trap '' TERM; echo deaf; while :; do sleep 0.1; done")
+    harness.wait_until(lambda: space.json("service logs", "deaf")["stdout"] == "deaf\n", what="its trap")
     began = time.monotonic()
     it = space.json("service stop", "deaf", "--timeout-seconds", "1")
     assert time.monotonic() - began >= 1
@@ -300,7 +301,8 @@ def test_secrets_are_mapped_and_never_shown(space):
     assert logs["stdout"] == "[redacted:TOKEN]\n"
     assert logs["stderr"] == "whole [redacted:TOKEN]\n"
     for path in space.folder.rglob("*"):
-        if path.is_file() and path.name != "secrets.json" and "layers" not in path.parts:
+        # Not the disks: 16 GiB with holes, and what the guest writes into its own is its affair.
+        if path.is_file() and path.name not in ("secrets.json", "baseline.erofs") and "layers" not in path.parts:
             assert SECRET.encode() not in path.read_bytes(), path
     error = failed(space, "careless", f"echo {SECRET}; sleep 1")
     assert "--secret-env TOKEN" in error["hint"]
