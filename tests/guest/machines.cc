@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -24,6 +25,7 @@ constexpr const char* kFind =
 }  // namespace
 
 Result<std::unique_ptr<Machines>> Machines::make() {
+  ::signal(SIGPIPE, SIG_IGN);  // as in the supervisor: a machine that has ended is an error
   const sys::Environment env = sys::process_environment();
   PYRO_TRY(const sys::Dirs dirs, sys::resolve_dirs(env));
   PYRO_TRY(const auto facts,
