@@ -74,7 +74,10 @@ asio::awaitable<void> ExecRun::take_input() {
     } else if (const auto* event = std::get_if<rpc::Event>(&*item)) {
       if (event->name == proto::Signal::kName) {
         const auto wanted = proto::decode<proto::Signal>(event->params);
-        if (wanted && wanted->signo > 0 && wanted->signo < NSIG) signal(wanted->signo);
+        if (wanted && wanted->signo > 0 && wanted->signo < NSIG) {
+          asked_to_end_ = asked_to_end_ || wanted->signo == SIGTERM;
+          signal(wanted->signo);
+        }
       } else if (event->name == proto::Terminal::kName) {
         const auto size = proto::decode<proto::Terminal>(event->params);
         if (size) io->resize(*size);
@@ -146,7 +149,8 @@ asio::awaitable<void> ExecRun::supervise() {
   if (watch.status && is_whole() && !emptied_) {
     if (!group->populated()) {  // the usual end; the kernel may tell of it some milliseconds later
       emptied_ = true;
-    } else if (has_failed()) {  // ports and files are free when the host hears of it
+    } else if (has_failed() &&
+               !asked_to_end_) {  // ports and files are free when the host hears of it
       kill_all();
       co_await wait(ended, Clock::now() + kKillLimit);
       co_return;

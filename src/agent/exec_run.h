@@ -57,8 +57,9 @@ struct ExecRun {
 
   boost::asio::posix::stream_descriptor events_;  // of the group; open: it is being watched
   bool emptied_ = false;
-  bool cancelled_ = false;  // the host wants it to end
-  bool lost_ = false;       // the host is gone
+  bool asked_to_end_ = false;  // SIGTERM came: what is left may take its time, until a cancel
+  bool cancelled_ = false;     // the host wants it to end
+  bool lost_ = false;          // the host is gone
 };
 
 }  // namespace pyro::agent

@@ -82,7 +82,7 @@ struct Cut {
 };
 // As much as can be read: whole characters, for plain text whole control sequences as well. Unless
 // more can come, nothing completes what is unfinished at the end.
-Cut cut(std::string_view bytes, const ShellReadOptions& o, bool more_can_come) {
+Cut cut(std::string_view bytes, const ShellReadOptions& o, bool more_can_come, bool more_kept) {
   const std::size_t all = whole_characters(bytes, bytes.size());
   Cut made{.size = whole_characters(bytes, static_cast<std::size_t>(o.max_chars))};
   made.by_limit = made.size < all;
@@ -90,7 +90,7 @@ Cut cut(std::string_view bytes, const ShellReadOptions& o, bool more_can_come) {
   if (!o.plain) return made;
   const std::size_t whole = whole_sequences(bytes.substr(0, made.size));
   // A sequence longer than what was asked for must not keep the reader where it is.
-  if (whole > 0 || !made.by_limit) made.size = whole;
+  if (whole > 0 || (!made.by_limit && !more_kept)) made.size = whole;
   return made;
 }
 
@@ -303,7 +303,7 @@ Result<ShellReadResult> LocalShells::read(const std::string& workspace, const st
   if (!answer) return std::unexpected(explained(place, answer.error()));
   PYRO_TRY(const auto read, proto::decode<proto::ShellRead>(*answer));
   const std::int64_t read_to = read.cursor + static_cast<std::int64_t>(bytes.size());
-  const Cut used = cut(bytes, o, read.running || read_to < read.end);
+  const Cut used = cut(bytes, o, read.running || read_to < read.end, read_to < read.end);
   ShellReadResult result{.shell = {},
                          .cursor = read.cursor,
                          .next_cursor = read.cursor + static_cast<std::int64_t>(used.size),

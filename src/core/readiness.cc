@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
+#include "base/redact.h"
 #include "base/text.h"
 
 namespace pyro::core {
@@ -32,7 +34,8 @@ std::string outcome_text(const proto::ExecResult& r) {
   return fmt::format("the readiness command exited with {}", r.exit_code.value_or(-1));
 }
 
-io::Task<ProbeOutcome> run_command(Guest& guest, proto::Exec exec, milliseconds limit) {
+io::Task<ProbeOutcome> run_command(Guest& guest, const Secrets& secrets, proto::Exec exec,
+                                   milliseconds limit) {
   exec.timeout_ms = std::clamp(limit, milliseconds(1), kMostCommand).count();
   exec.kill_grace_ms = kCommandGrace.count();
   const milliseconds patience =
@@ -40,18 +43,21 @@ io::Task<ProbeOutcome> run_command(Guest& guest, proto::Exec exec, milliseconds 
   const auto until = std::chrono::steady_clock::now() + patience;
   PYRO_CO_TRY(const auto stream,
               guest.session().open(proto::Exec::kName, proto::encode(std::move(exec))));
+  // Before anything is cut off: of a part of a value nobody can tell what it is.
+  std::array<Redactor, 2> redactors{Redactor(secrets), Redactor(secrets)};
   std::string tail;
   for (;;) {
     const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
     PYRO_CO_TRY(auto item, co_await stream->next_within(std::max(left, milliseconds(0))));
     if (!item) co_return fail(Errc::kUnavailable, "the guest stopped answering");
     if (const auto* data = std::get_if<rpc::Data>(&*item)) {
-      tail += data->bytes;
+      tail += redactors[data->channel == wire::kStdout ? 0 : 1].feed(data->bytes);
       if (tail.size() > 2 * kMostDetail) tail.erase(0, tail.size() - kMostDetail);
     } else if (const auto* response = std::get_if<rpc::Response>(&*item)) {
       PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(response->result));
       if (result.exit_code == 0 && !result.timed_out)
         co_return ProbeOutcome{.ready = true, .detail = {}};
+      tail += redactors[0].flush() + redactors[1].flush();
       const std::string line = last_line(std::move(tail));
       co_return ProbeOutcome{.detail = outcome_text(result) + (line.empty() ? "" : ": " + line)};
     }
@@ -91,11 +97,11 @@ io::Task<std::int64_t> guest_clock(Guest& guest) {
   co_return result.clock_ns;
 }
 
-io::Task<ProbeOutcome> probe(Guest& guest, proto::Readiness r, std::int64_t since_ns,
-                             proto::Exec exec, milliseconds limit) {
+io::Task<ProbeOutcome> probe(Guest& guest, const Secrets& secrets, proto::Readiness r,
+                             std::int64_t since_ns, proto::Exec exec, milliseconds limit) {
   if (r.type == "command") {
     exec.argv = {{"/bin/sh"}, {"-c"}, {r.command}};
-    co_return co_await run_command(guest, std::move(exec), limit);
+    co_return co_await run_command(guest, secrets, std::move(exec), limit);
   }
   proto::Probe request{.kind = r.type,
                        .path = proto::Bytes(r.path),

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/guest.h"
+#include "core/workspace_secrets.h"
 #include "proto/service_requests.h"
 
 namespace pyro::core {
@@ -21,7 +22,9 @@ io::Task<std::int64_t> guest_clock(Guest& guest);
 
 // Once, within `limit`. A file that was changed last before `since_ns` does not count. `exec`: with
 // cwd and variables of the service, for a readiness command. An error: the guest does not answer.
-io::Task<ProbeOutcome> probe(Guest& guest, proto::Readiness readiness, std::int64_t since_ns,
-                             proto::Exec exec, std::chrono::milliseconds limit);
+// What it says has no values of `secrets` in it.
+io::Task<ProbeOutcome> probe(Guest& guest, const Secrets& secrets, proto::Readiness readiness,
+                             std::int64_t since_ns, proto::Exec exec,
+                             std::chrono::milliseconds limit);
 
 }  // namespace pyro::core

@@ -33,6 +33,8 @@ constexpr milliseconds kMostBackoff{30'000};
 // One that ran for so long begins again with the first pause.
 constexpr double kSteady = 10;  // seconds
 constexpr std::size_t kPiece = 64U << 10;
+// What a piece of output costs beside its bytes: a write, and waking whoever follows.
+constexpr std::size_t kFrameCost = 512;
 constexpr std::size_t kShownLines = 10;
 constexpr std::size_t kShownBytes = 2048;
 
@@ -99,7 +101,7 @@ void ServiceRun::announce(Result<void> first) {
 
 asio::awaitable<void> ServiceRun::live() {
   const auto awake = co_await deps_.rest.wake();
-  if (!awake) announce(std::unexpected(awake.error()));
+  if (!awake) settle({.ended = true, .result = {}, .error = awake.error()}, "");
   while (awake && !closing_) {
     co_await run_once();
     if (!wants_restart()) break;
@@ -153,6 +155,7 @@ asio::awaitable<void> ServiceRun::run_once() {
   record_.stop_reason.clear();
   record_.last_error.clear();
   ended_by_.clear();
+  run_begins_ = log_.end();
   auto launched = co_await launch(&since_ns);
   if (!launched) {
     run.ended = true;
@@ -232,7 +235,7 @@ io::Task<void> ServiceRun::pump_data(rpc::Data data) {
   log_.append(which == 0 ? LogStream::kStdout : LogStream::kStderr, shown,
               sys::wall_clock_ns() / 1000);
   changed_.notify();
-  const milliseconds wait = pace_.take(data.bytes.size());
+  const milliseconds wait = pace_.take(data.bytes.size() + kFrameCost);
   if (wait.count() > 0) co_return co_await io::sleep_for(wait);
   co_return Result<void>{};
 }
@@ -241,6 +244,14 @@ void ServiceRun::flush_logs() {
   const std::int64_t now = sys::wall_clock_ns() / 1000;
   log_.append(LogStream::kStdout, redactors_[0].flush(), now);
   log_.append(LogStream::kStderr, redactors_[1].flush(), now);
+  changed_.notify();
+}
+
+asio::awaitable<void> ServiceRun::look(proto::Readiness readiness, std::int64_t since_ns,
+                                       proto::Exec exec, milliseconds limit,
+                                       std::optional<Result<ProbeOutcome>>* seen) {
+  *seen = co_await probe(deps_.guest, deps_.secrets, std::move(readiness), since_ns,
+                         std::move(exec), limit);
   changed_.notify();
 }
 
@@ -256,13 +267,23 @@ asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, proto::Readiness r
     if (stop_grace_ || closing_) co_return "it was stopped before it was ready";
     milliseconds left = left_until(until);
     if (left.count() <= 0) break;
-    auto seen = co_await probe(deps_.guest, readiness, since_ns, exec, left);
-    if (!seen) {
-      last = seen.error().message;
-    } else if (seen->ready && !run->ended) {
+    // In a task of its own: the end of the service, or a stop, need not wait for it.
+    std::optional<Result<ProbeOutcome>> seen;
+    io::TaskScope scope(ex_);
+    scope.spawn(look(readiness, since_ns, exec, left, &seen));
+    while (!seen && !run->ended && !stop_grace_ && !closing_) {
+      const auto woken = co_await changed_.after(changed_.count(), kForever);
+      if (!woken) break;
+    }
+    static_cast<void>(co_await scope.close());
+    if (run->ended || stop_grace_ || closing_) continue;  // the beginning says why
+    if (!seen) co_return "it was given up";
+    if (!*seen) {
+      last = seen->error().message;
+    } else if ((*seen)->ready) {
       co_return "";
     } else {
-      last = seen->detail;
+      last = (*seen)->detail;
     }
     const auto next = std::min(Clock::now() + milliseconds(d.ready_interval_ms), until);
     while (!run->ended && !stop_grace_ && !closing_) {
@@ -293,7 +314,14 @@ asio::awaitable<void> ServiceRun::end_run(Run* run, milliseconds grace) {
     static_cast<void>(
         stream_->send_event(proto::Signal::kName, proto::encode(proto::Signal{.signo = signo})));
   }
-  co_await wait_for_end(run, grace);
+  const auto until = Clock::now() + grace;
+  while (!run->ended) {
+    // Whoever asks for an earlier end gets it.
+    const milliseconds left = left_until(stop_grace_ ? std::min(until, kill_at_) : until);
+    if (left.count() <= 0) break;
+    const auto woken = co_await changed_.after(changed_.count(), left);
+    if (!woken && woken.error().code != Errc::kDeadline) break;
+  }
   if (run->ended) co_return;
   ended_by_ = "sigkill";
   stream_->cancel();
@@ -351,13 +379,17 @@ void ServiceRun::settle(const Run& run, const std::string& not_ready) {
 
 // For the error of a start; secrets are out of it already.
 std::string ServiceRun::last_lines() const {
-  auto content = store::read_log(spec_.log_folder);
-  if (!content) return "";
-  std::erase_if(content->records,
-                [](const store::LogRecord& r) { return r.stream == LogStream::kRemark; });
-  store::keep_last_lines(content->records, kShownLines);
+  const auto bytes = store::read_log_bytes(spec_.log_folder, run_begins_);
+  if (!bytes) return "";
+  store::LogParser parser;
+  parser.feed(bytes->bytes);
+  std::vector<store::LogRecord> records;
+  for (auto record = parser.next(); record && *record; record = parser.next()) {
+    if ((*record)->stream != LogStream::kRemark) records.push_back(**std::move(record));
+  }
+  store::keep_last_lines(records, kShownLines);
   std::string text;
-  for (const store::LogRecord& r : content->records) text += r.text;
+  for (const store::LogRecord& r : records) text += r.text;
   if (text.size() > kShownBytes) text.erase(0, text.size() - kShownBytes);
   while (text.ends_with('\n')) text.pop_back();
   if (text.empty()) return "it printed nothing";
@@ -373,7 +405,9 @@ io::Task<void> ServiceRun::first_ready() {
 }
 
 void ServiceRun::ask_to_stop(milliseconds grace) {
-  if (!stop_grace_) stop_grace_ = grace;
+  const Clock::time_point kill_at = Clock::now() + grace;
+  if (!stop_grace_ || kill_at < kill_at_) kill_at_ = kill_at;
+  stop_grace_ = grace;
   changed_.notify();
 }
 

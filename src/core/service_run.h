@@ -83,6 +83,9 @@ class ServiceRun {
   io::asio::awaitable<void> pause_before_restart();
   void settle(const Run& run, const std::string& not_ready);
   [[nodiscard]] bool wants_restart() const;
+  io::asio::awaitable<void> look(proto::Readiness readiness, std::int64_t since_ns,
+                                 proto::Exec exec, std::chrono::milliseconds limit,
+                                 std::optional<Result<ProbeOutcome>>* seen);
   void announce(Result<void> first);
   void save();
   void remark(const std::string& text);
@@ -99,6 +102,8 @@ class ServiceRun {
   io::Changes changed_;                                  // of log and state
   std::optional<Result<void>> first_;                    // how the first run began
   std::optional<std::chrono::milliseconds> stop_grace_;  // it is to end
+  std::chrono::steady_clock::time_point kill_at_;        // when stop_grace_ is there
+  std::uint64_t run_begins_ = 0;                         // cursor in the log
   std::string ended_by_;                                 // a signal of ours: sigterm, sigkill
   std::chrono::milliseconds backoff_;
   bool lost_ = false;  // with its machine

@@ -91,7 +91,7 @@ io::Task<void> Services::begin(std::string name, proto::ServiceDefinition defini
   PYRO_CO_TRY(proto::Exec exec, make_exec_(definition));
   exec.whole_group = true;
   exec.kill_grace_ms = 0;  // end_run() has waited already
-  if (closing_) co_return fail(Errc::kConflict, "the workspace is being stopped");
+  if (stopping_) co_return fail(Errc::kConflict, "the workspace is being stopped");
   PYRO_CO_TRY(const RunPtr run, ServiceRun::make({.name = name,
                                                   .definition = std::move(definition),
                                                   .exec = std::move(exec),
@@ -166,6 +166,7 @@ io::Task<void> Services::follow(proto::FollowService request, StreamPtr client) 
 }
 
 asio::awaitable<void> Services::stop_all(milliseconds grace) {
+  stopping_ = true;
   io::TaskScope scope(ex_);
   for (const auto& [name, run] : runs_) {
     if (!run->over()) scope.spawn(stop_one(run, grace));
@@ -174,7 +175,7 @@ asio::awaitable<void> Services::stop_all(milliseconds grace) {
 }
 
 asio::awaitable<void> Services::close() {
-  closing_ = true;
+  stopping_ = true;
   for (const auto& [name, run] : runs_) co_await run->close();
 }
 

@@ -47,7 +47,7 @@ class Services {
   io::asio::any_io_executor ex_;
   LogPace pace_;
   std::map<std::string, RunPtr> runs_;
-  bool closing_ = false;
+  bool stopping_ = false;  // no more are started
 };
 
 }  // namespace pyro::core

@@ -45,7 +45,7 @@ struct Shells::Shell {
 };
 
 namespace {
-// Counts somebody who looks at a shell, as long as it lives.
+// Counts something, for as long as it lives: somebody who looks at a shell, a shell being opened.
 class Reader {
  public:
   explicit Reader(int* count) : count_(count) { ++*count_; }
@@ -83,11 +83,12 @@ io::Task<Shells::StreamPtr> Shells::start(proto::Exec exec) {
 io::Task<std::int64_t> Shells::open(proto::Exec exec, std::string cwd, proto::Terminal size) {
   const auto running =
       std::ranges::count_if(shells_, [](const auto& s) { return s.second->running; });
-  if (running >= proto::kMostShells) {
+  if (running + opening_ >= proto::kMostShells) {
     co_return fail_hint(Errc::kLimit,
                         fmt::format("{} shells run in this workspace already", running),
                         "close one: pyro workspace shell close");
   }
+  const Reader opening(&opening_);
   PYRO_CO_TRY(auto awake, co_await deps_.rest.wake());
   exec.tty = size;
   exec.stdin_open = true;

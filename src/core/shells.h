@@ -60,6 +60,7 @@ class Shells {
   SessionDeps deps_;
   io::asio::any_io_executor ex_;
   std::map<std::int64_t, ShellPtr> shells_;
+  int opening_ = 0;
   bool closing_ = false;
   io::TaskScope scope_;
 };

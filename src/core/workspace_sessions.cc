@@ -57,7 +57,8 @@ io::Task<std::int64_t> Workspace::open_shell(proto::OpenShell request) {
       .argv = {}, .command = {}, .cwd = request.cwd, .env = {}, .secret_env = request.secret_env};
   PYRO_CO_TRY(auto exec, guest_command(command));
   const Sandbox::Use use(*sandbox_);  // until the machine is not kept awake for this any more
-  auto opened = co_await shells->open(std::move(exec), request.cwd, request.size);
+  auto opened =
+      co_await shells->open(std::move(exec), redacted(secrets_, request.cwd), request.size);
   if (!opened) co_return std::unexpected(safe(std::move(opened.error()), secrets_));
   co_return opened;
 }

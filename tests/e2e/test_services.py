@@ -220,6 +220,14 @@ def test_sigterm_reaches_all_of_it(space):
     assert sorted(space.sh("cat /tmp/terms").split()) == [b"child", b"parent"]
 
 
+def test_children_have_the_whole_grace(space):
+    child = "trap 'sleep 0.5; echo flushed >> /tmp/flushed; exit 0' TERM; echo up > /tmp/child-up; while :; do sleep 0.1; done"
+    # Its parent dies of SIGTERM at once.
+    started(space, "parent", f'sh -c "{child}" & wait', "--ready-file", "/tmp/child-up", "--ready-interval-ms", "50")
+    assert space.json("service stop", "parent")["stop_reason"] == "sigterm"
+    assert space.sh("cat /tmp/flushed") == b"flushed\n"
+
+
 def test_restart_on_failure(space):
     started(space, "fragile", "echo run >> /tmp/runs; test $(wc -l < /tmp/runs) -ge 3 && exec sleep 1007; exit 1", "--restart", "on-failure")
     harness.wait_until(lambda: space.sh("wc -l < /tmp/runs").strip() == b"3", bound=60, what="the third run")
@@ -310,6 +318,11 @@ def test_secrets_are_mapped_and_never_shown(space):
     error = failed(space, "leaks", "echo $T; exit 1", "--secret-env", "TOKEN=T", "--ready-tcp", "8108")
     assert SECRET not in json.dumps(error)
     assert "[redacted:TOKEN]" in error["hint"]
+    # A value that the end of a long line would cut in two.
+    probe = ["--ready-command", 'printf "%0190d%s\\n" 0 "$T"; false', "--ready-timeout-seconds", "1"]
+    error = failed(space, "probed", "exec sleep 1012", "--secret-env", "TOKEN=T", *probe)
+    assert "exited with 1: 000" in error["message"]
+    assert SECRET[:6] not in json.dumps([error, status(space, "probed")])
 
 
 # ---- names and ports
