@@ -131,9 +131,13 @@ def test_types_and_follows_the_size(terminal):
     terminal.resize(90, 25)
     terminal.type("stty size")
     terminal.wait(r"\n25 90\n")
-    terminal.keys("C-c")  # reaches the guest, and not pyro
-    terminal.type("sleep 1000")
+    # Reaches the guest, and not pyro. What is typed before the prompt is back is lost, as it is on every terminal.
     terminal.keys("C-c")
+    terminal.wait(r"\^C\nroot@attach:/workspace#\s*$")
+    terminal.type("echo sleeps-$((6*7)); sleep 1000")
+    terminal.wait("sleeps-42")
+    terminal.keys("C-c")
+    terminal.wait(r"sleeps-42\n\^C\nroot@attach:/workspace#\s*$")
     terminal.type("echo ended-with-$?")
     terminal.wait("ended-with-130")
     terminal.keys(DETACH)
