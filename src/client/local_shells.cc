@@ -23,6 +23,11 @@ namespace {
 constexpr auto kQuickAnswer = std::chrono::seconds(60);
 constexpr std::string_view kPrefix = "shell-";
 constexpr std::size_t kMostBytesOfACharacter = 4;
+constexpr std::chrono::milliseconds kForever{-1};
+// A paste into a program that reads nothing; beyond it the terminal has to wait.
+constexpr std::size_t kMostWaitingKeys = 4U << 20;
+// How long the keys before the detach key may take to get to the guest.
+constexpr std::chrono::milliseconds kLastKeys{1000};
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;
 
@@ -142,27 +147,57 @@ awaitable<void> follow_size(const ShellKeys* keys, StreamPtr stream) {
   }
 }
 
-awaitable<void> pass_keys_on(const ShellKeys* keys, StreamPtr stream, bool* detached) {
-  constexpr std::size_t kKeys = 4096;
-  for (;;) {
-    const auto ready = co_await io::wait_readable(keys->input_fd);
-    if (!ready) co_return;
-    std::string bytes(kKeys, '\0');
-    const auto n = ::read(keys->input_fd, bytes.data(), bytes.size());
+// Keys that were read and not sent yet.
+struct Keys {
+  explicit Keys(const io::asio::any_io_executor& ex) : changed(ex) {}
+  std::string waiting;
+  bool over = false;  // no more are to come
+  io::Changes changed;
+};
+
+// Reads on while the program in the guest takes nothing: the detach key is behind what it has not
+// taken.
+io::Task<void> read_keys(const ShellKeys& from, Keys* keys) {
+  constexpr std::size_t kPiece = 4096;
+  while (!keys->over) {
+    while (keys->waiting.size() >= kMostWaitingKeys)
+      PYRO_CO_CHECK(co_await keys->changed.after(keys->changed.count(), kForever));
+    PYRO_CO_CHECK(co_await io::wait_readable(from.input_fd));
+    std::array<char, kPiece> piece{};
+    const auto n = ::read(from.input_fd, piece.data(), piece.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    const std::size_t key = bytes.find(keys->detach_key);
-    const bool over = bytes.empty() || key != std::string::npos;
-    if (key != std::string::npos) bytes.resize(key);
-    if (!bytes.empty()) {
-      const auto sent = co_await stream->send(wire::kStdin, std::move(bytes));
-      if (!sent) co_return;
+    const std::string_view bytes(piece.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+    const std::size_t key = bytes.find(from.detach_key);
+    keys->waiting += bytes.substr(0, key);
+    keys->over = bytes.empty() || key != std::string_view::npos;
+    keys->changed.notify();
+  }
+  co_return Result<void>{};
+}
+
+// The attachment ends once the last key was taken, or is not for a while.
+awaitable<void> listen_to_keys(const ShellKeys* from, Keys* keys, StreamPtr stream,
+                               bool* detached) {
+  const auto read = co_await read_keys(*from, keys);
+  if (!read) co_return;
+  *detached = true;
+  const auto slept = co_await io::sleep_for(kLastKeys);
+  if (slept) stream->cancel();
+}
+
+awaitable<void> send_keys(Keys* keys, StreamPtr stream) {
+  constexpr std::size_t kPiece = 16U << 10;
+  for (;;) {
+    while (keys->waiting.empty() && !keys->over) {
+      const auto woken = co_await keys->changed.after(keys->changed.count(), kForever);
+      if (!woken) co_return;
     }
-    if (over) {
-      *detached = true;
-      stream->cancel();
-      co_return;
-    }
+    std::string piece = keys->waiting.substr(0, kPiece);
+    keys->waiting.erase(0, piece.size());
+    keys->changed.notify();
+    const bool end = keys->over && keys->waiting.empty();
+    const auto sent = co_await stream->send(wire::kStdin, std::move(piece), end);
+    if (!sent || end) co_return;
   }
 }
 
@@ -191,7 +226,11 @@ io::Task<json::object> attach_task(rpc::Session* session, proto::AttachShell req
         if (full_screen) send_size(stream, *keys, 1);
         send_size(stream, *keys);
       }};
-  if (keys->input_fd >= 0) scope.spawn(pass_keys_on(keys, stream, detached));
+  Keys waiting(co_await io::asio::this_coro::executor);
+  if (keys->input_fd >= 0) {
+    scope.spawn(listen_to_keys(keys, &waiting, stream, detached));
+    scope.spawn(send_keys(&waiting, stream));
+  }
   if (keys->resized_fd >= 0) scope.spawn(follow_size(keys, stream));
   if (keys->stop_fd >= 0) scope.spawn(cancel_when_readable(keys->stop_fd, stream, detached));
   auto answer = co_await take_output(stream, &own);

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
-#include <deque>
 
 #include "base/text.h"
+#include "core/input_queue.h"
 
 namespace pyro::core {
 
@@ -22,16 +22,9 @@ constexpr auto kForever = std::chrono::hours(24 * 365);
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;
 
-// Stdin that the guest has not taken yet; the client's credit bounds it.
-struct Input {
-  explicit Input(const asio::any_io_executor& ex) : arrived(ex) {}
-  std::deque<rpc::Data> waiting;
-  io::Event arrived;
-};
-
 // From the client: stdin, and its wish to end the command. Never waits for the guest, so that the
 // wish is heard also when the command does not read.
-asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, Input* input,
+asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, InputQueue* input,
                                  std::chrono::milliseconds silence_limit) {
   client->manual_credit();
   for (;;) {
@@ -39,8 +32,7 @@ asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, Input* input
     if (!item || std::holds_alternative<rpc::Cancelled>(*item)) break;
     auto* data = std::get_if<rpc::Data>(&*item);
     if (data == nullptr || data->channel != wire::kStdin) continue;
-    input->waiting.push_back(std::move(*data));
-    input->arrived.set();
+    input->push(std::move(*data));
   }
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none) co_return;  // the command has ended
@@ -53,18 +45,13 @@ asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, Input* input
 
 // To the guest, until it takes no more. For a command that closed its stdin the agent drops what
 // comes.
-asio::awaitable<void> give_input(StreamPtr client, StreamPtr guest, Input* input, bool wanted) {
+asio::awaitable<void> give_input(StreamPtr client, StreamPtr guest, InputQueue* input, bool wanted) {
   for (;;) {
-    while (input->waiting.empty()) {
-      input->arrived.clear();
-      const auto woken = co_await input->arrived.wait();
-      if (!woken) co_return;
-    }
-    rpc::Data data = std::move(input->waiting.front());
-    input->waiting.pop_front();
-    const std::size_t size = data.bytes.size();
+    auto data = co_await input->pop();
+    if (!data) co_return;
+    const std::size_t size = data->bytes.size();
     if (wanted) {
-      const auto sent = co_await guest->send(wire::kStdin, std::move(data.bytes), data.end);
+      const auto sent = co_await guest->send(wire::kStdin, std::move(data->bytes), data->end);
       if (!sent) co_return;  // it has ended: the client gets no credit, and soon its answer
     }
     client->consumed(wire::kStdin, size);
@@ -164,7 +151,7 @@ io::Task<proto::ExecVmResult> relay_exec(Guest& guest, proto::Exec exec, StreamP
   const auto executor = co_await asio::this_coro::executor;
   const auto silence_limit = guest.limits().silence_limit;
   io::TaskScope scope(executor);
-  Input input(executor);
+  InputQueue input(executor);
   scope.spawn(take_input(client, stream, &input, silence_limit));
   scope.spawn(give_input(client, stream, &input, wants_input));
   if (timeout.count() > 0)
@@ -195,7 +182,7 @@ io::Task<json::object> relay_request(Guest& guest, std::string method, json::obj
   PYRO_CO_TRY(const StreamPtr stream, guest.session().open(std::move(method), std::move(params)));
   const auto executor = co_await asio::this_coro::executor;
   io::TaskScope scope(executor);
-  Input input(executor);
+  InputQueue input(executor);
   scope.spawn(take_input(client, stream, &input, guest.limits().silence_limit));
   scope.spawn(give_input(client, stream, &input, /*wanted=*/true));
   auto answer = co_await pump_out(stream, client, nullptr);

@@ -27,8 +27,19 @@ constexpr std::size_t kPiece = 64U << 10;   // bytes sent to a reader at once
 constexpr std::int64_t kReplay = 16 << 10;  // bytes that whoever attaches is shown first
 constexpr std::size_t kMostEnded = 16;      // shells whose output is kept after their end
 constexpr int kLastSignal = 64;
+constexpr milliseconds kSizeSettles{250};
+
+Result<void> check_size(proto::Terminal size) {
+  PYRO_CHECK(proto::in_range("cols", size.cols, proto::kTerminalRange));
+  return proto::in_range("rows", size.rows, proto::kTerminalRange);
+}
 
 }  // namespace
+
+struct Shells::Started {
+  StreamPtr stream;
+  rpc::Incoming first;
+};
 
 struct Shells::Shell {
   Shell(std::int64_t number, StreamPtr s, const Secrets& secrets, asio::any_io_executor ex)
@@ -42,6 +53,8 @@ struct Shells::Shell {
   bool running = true;
   bool closed = false;  // by close_one()
   int readers = 0;
+  proto::Terminal size;  // the last that was asked for
+  bool size_unrecorded = false;
 };
 
 namespace {
@@ -70,12 +83,13 @@ Result<Shells::ShellPtr> Shells::find_running(std::int64_t id) {
   return shell;
 }
 
-// Returns when the program runs.
-io::Task<Shells::StreamPtr> Shells::start(proto::Exec exec) {
+// Returns when the program runs: whatever comes first says so. That need not be the event, which
+// travels on another lane than what the program prints.
+io::Task<Shells::Started> Shells::start(proto::Exec exec) {
   PYRO_CO_TRY(const StreamPtr stream,
               deps_.guest.session().open(proto::Exec::kName, proto::encode(std::move(exec))));
-  PYRO_CO_TRY(const auto item, co_await stream->next_within(kStartLimit));
-  if (item && std::holds_alternative<rpc::Event>(*item)) co_return stream;
+  PYRO_CO_TRY(auto item, co_await stream->next_within(kStartLimit));
+  if (item) co_return Started{.stream = stream, .first = *std::move(item)};
   stream->cancel();
   co_return fail(Errc::kUnavailable, "the guest does not start the shell");
 }
@@ -94,12 +108,12 @@ io::Task<std::int64_t> Shells::open(proto::Exec exec, std::string cwd, proto::Te
   exec.stdin_open = true;
   const bool choose = exec.argv.empty();
   if (choose) exec.argv = {{"/bin/bash"}};
-  auto stream = co_await start(exec);
-  if (!stream && choose && stream.error().code == Errc::kNotFound) {
+  auto started = co_await start(exec);
+  if (!started && choose && started.error().code == Errc::kNotFound) {
     exec.argv = {{"/bin/sh"}};
-    stream = co_await start(exec);
+    started = co_await start(exec);
   }
-  if (!stream) co_return std::unexpected(std::move(stream.error()));
+  if (!started) co_return std::unexpected(std::move(started.error()));
   if (closing_) co_return fail(Errc::kConflict, "the workspace is being stopped");
   PYRO_CO_TRY(const std::int64_t id, deps_.store.add_shell({.cwd = std::move(cwd),
                                                             .cols = size.cols,
@@ -107,22 +121,21 @@ io::Task<std::int64_t> Shells::open(proto::Exec exec, std::string cwd, proto::Te
                                                             .started_at = now_seconds(),
                                                             .ended_at = {},
                                                             .exit_code = {}}));
-  const auto shell = std::make_shared<Shell>(id, *std::move(stream), deps_.secrets, ex_);
+  const auto shell =
+      std::make_shared<Shell>(id, std::move(started->stream), deps_.secrets, ex_);
   shells_[id] = shell;
-  scope_.spawn(pump(shell));
+  scope_.spawn(pump(shell, std::move(started->first)));
   co_return id;
 }
 
 // Until its end.
-asio::awaitable<void> Shells::pump(ShellPtr shell) {
+asio::awaitable<void> Shells::pump(ShellPtr shell, rpc::Incoming first) {
   const auto awake = co_await deps_.rest.wake();
   static_cast<void>(awake);  // it is, or its machine is about to end
   std::optional<std::int64_t> exit_code;
   std::string reason;
-  while (reason.empty()) {
-    milliseconds patience = kLongTime;
-    if (shell->output.holds()) patience = shell->readers > 0 ? kHoldForReaders : kHold;
-    auto item = co_await shell->stream->next_within(patience);
+  Result<std::optional<rpc::Incoming>> item = std::move(first);
+  for (;;) {
     if (!item) {
       reason = "machine_lost";
     } else if (!*item) {
@@ -135,6 +148,10 @@ asio::awaitable<void> Shells::pump(ShellPtr shell) {
       if (result) exit_code = std::clamp(result->shell_code(), 0, 255);
     }
     shell->changed.notify();
+    if (!reason.empty()) break;
+    milliseconds patience = kLongTime;
+    if (shell->output.holds()) patience = shell->readers > 0 ? kHoldForReaders : kHold;
+    item = co_await shell->stream->next_within(patience);
   }
   shell->output.flush();
   shell->running = false;
@@ -186,27 +203,45 @@ io::Task<proto::ShellRead> Shells::read(proto::ReadShell request, StreamPtr clie
   co_return answer;
 }
 
-// From a client that is attached: its keys and its wish to leave.
-asio::awaitable<void> Shells::take_keys(ShellPtr shell, StreamPtr client, bool input, bool* gone) {
+// From a client that is attached: its keys and its wish to leave. Never waits for the guest, so
+// that the wish is heard also when nobody reads the keys. `keys` null: they are not wanted.
+asio::awaitable<void> Shells::take_keys(ShellPtr shell, StreamPtr client, InputQueue* keys,
+                                        bool* gone) {
   client->manual_credit();
   for (;;) {
     auto item = co_await client->next();
     if (!item || std::holds_alternative<rpc::Cancelled>(*item)) break;
     if (auto* data = std::get_if<rpc::Data>(&*item)) {
-      const std::size_t size = data->bytes.size();
-      if (input && !data->bytes.empty()) {
-        const auto turn = co_await shell->input_turns.take();
-        if (turn) {
-          // A program that has ended reads no more; pump() finds out.
-          static_cast<void>(co_await shell->stream->send(wire::kStdin, std::move(data->bytes)));
-        }
+      if (keys != nullptr && data->channel == wire::kStdin) {
+        keys->push(std::move(*data));
+      } else {
+        client->consumed(data->channel, data->bytes.size());
       }
-      client->consumed(data->channel, size);
     } else if (const auto* event = std::get_if<rpc::Event>(&*item);
-               event != nullptr && event->name == proto::Terminal::kName && input) {
+               event != nullptr && event->name == proto::Terminal::kName && keys != nullptr) {
       const auto size = proto::decode<proto::Terminal>(event->params);
-      if (size) static_cast<void>(resize({.shell = shell->id, .size = *size}));
+      if (size) static_cast<void>(follow_size(shell, *size));
     }
+  }
+  *gone = true;
+  shell->changed.notify();
+}
+
+// To the guest, until the client has no more: then it leaves.
+asio::awaitable<void> Shells::give_keys(ShellPtr shell, StreamPtr client, InputQueue* keys,
+                                        bool* gone) {
+  for (;;) {
+    auto data = co_await keys->pop();
+    if (!data) co_return;
+    const std::size_t size = data->bytes.size();
+    if (size > 0) {
+      const auto turn = co_await shell->input_turns.take();
+      if (!turn) co_return;
+      const auto sent = co_await shell->stream->send(wire::kStdin, std::move(data->bytes));
+      if (!sent) co_return;  // a program that has ended reads no more; pump() finds out
+    }
+    if (data->end) break;
+    client->consumed(data->channel, size);
   }
   *gone = true;
   shell->changed.notify();
@@ -251,7 +286,9 @@ io::Task<proto::ShellRead> Shells::attach(proto::AttachShell request, StreamPtr 
   const Reader reader(&shell->readers);
   bool gone = false;
   io::TaskScope scope(ex_);
-  scope.spawn(take_keys(shell, client, request.input, &gone));
+  InputQueue keys(ex_);
+  scope.spawn(take_keys(shell, client, request.input ? &keys : nullptr, &gone));
+  if (request.input) scope.spawn(give_keys(shell, client, &keys, &gone));
   const auto shown = co_await show(shell, cursor, client, &gone);
   static_cast<void>(co_await scope.close());
   if (!shown && !gone) co_return std::unexpected(shown.error());
@@ -277,11 +314,28 @@ Result<void> Shells::signal(const proto::SignalShell& request) {
 }
 
 Result<void> Shells::resize(const proto::ResizeShell& request) {
-  PYRO_CHECK(proto::in_range("cols", request.size.cols, proto::kTerminalRange));
-  PYRO_CHECK(proto::in_range("rows", request.size.rows, proto::kTerminalRange));
+  PYRO_CHECK(check_size(request.size));
   PYRO_TRY(const ShellPtr shell, find_running(request.shell));
   PYRO_CHECK(shell->stream->send_event(proto::Terminal::kName, proto::encode(request.size)));
-  return deps_.store.resize_shell(request.shell, request.size.cols, request.size.rows);
+  shell->size = request.size;
+  return deps_.store.resize_shell(shell->id, shell->size.cols, shell->size.rows);
+}
+
+// Of a terminal whose window somebody drags: many in a second, of which the last is recorded.
+Result<void> Shells::follow_size(const ShellPtr& shell, proto::Terminal size) {
+  PYRO_CHECK(check_size(size));
+  PYRO_CHECK(shell->stream->send_event(proto::Terminal::kName, proto::encode(size)));
+  shell->size = size;
+  if (!std::exchange(shell->size_unrecorded, true)) scope_.spawn(record_size(shell));
+  return {};
+}
+
+asio::awaitable<void> Shells::record_size(ShellPtr shell) {
+  const auto slept = co_await io::sleep_for(kSizeSettles);
+  if (!slept) co_return;
+  shell->size_unrecorded = false;
+  // A size that is not recorded is no reason to end anything.
+  static_cast<void>(deps_.store.resize_shell(shell->id, shell->size.cols, shell->size.rows));
 }
 
 io::Task<void> Shells::close_one(std::int64_t id) {

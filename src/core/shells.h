@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/guest.h"
+#include "core/input_queue.h"
 #include "core/rest.h"
 #include "core/shell_output.h"
 #include "core/workspace_secrets.h"
@@ -49,11 +50,17 @@ class Shells {
  private:
   struct Shell;
   using ShellPtr = std::shared_ptr<Shell>;
-  io::Task<StreamPtr> start(proto::Exec exec);
+  struct Started;
+  io::Task<Started> start(proto::Exec exec);
   Result<ShellPtr> find(std::int64_t id);
   Result<ShellPtr> find_running(std::int64_t id);
-  io::asio::awaitable<void> pump(ShellPtr shell);
-  io::asio::awaitable<void> take_keys(ShellPtr shell, StreamPtr client, bool input, bool* gone);
+  io::asio::awaitable<void> pump(ShellPtr shell, rpc::Incoming first);
+  io::asio::awaitable<void> take_keys(ShellPtr shell, StreamPtr client, InputQueue* keys,
+                                      bool* gone);
+  io::asio::awaitable<void> give_keys(ShellPtr shell, StreamPtr client, InputQueue* keys,
+                                      bool* gone);
+  Result<void> follow_size(const ShellPtr& shell, proto::Terminal size);
+  io::asio::awaitable<void> record_size(ShellPtr shell);
   io::Task<void> show(ShellPtr shell, std::int64_t cursor, StreamPtr client, const bool* gone);
   void forget_oldest();
 

@@ -159,6 +159,26 @@ def test_a_shell_goes_on_without_anybody(space, terminal):
         again.wait(r"\[shell-\d+ has ended with exit code 9\]")
 
 
+def test_detaches_from_a_program_that_reads_nothing(space, terminal):
+    terminal.type("echo busy-$((6*7)); sleep 1000")
+    terminal.wait("busy-42")
+    # More than everything on the way holds: the guest's terminal, the credit, a piece in each process.
+    pasted = terminal.folder / "pasted"
+    pasted.write_text("".join(f"line {n:6}\n" for n in range(25_000)))
+    subprocess.run(terminal.tmux("load-buffer", str(pasted)), check=True)
+    subprocess.run(terminal.tmux("paste-buffer"), check=True)
+    terminal.wait("line    340")  # echoed: the terminal in the guest is full
+    terminal.keys(DETACH)
+    assert terminal.code() == 0
+    ok(space.pyro("shell signal", terminal.shell, "--signal", "INT"))
+
+
+def test_the_last_keys_before_detaching_arrive(space, terminal):
+    subprocess.run(terminal.tmux("send-keys", "echo the-last > last-keys", "Enter", DETACH), check=True)
+    assert terminal.code() == 0
+    harness.wait_until(lambda: space.pyro("file read", "last-keys").out == b"the-last\n", what="what was typed last")
+
+
 def test_two_at_one_shell(space, terminal):
     with Terminal(space.host, space.id, terminal.shell) as other:
         other.wait("attached to")
