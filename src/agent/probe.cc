@@ -1,10 +1,12 @@
 #include "agent/probe.h"
 
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -14,7 +16,11 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "io/scope.h"
@@ -32,6 +38,8 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::int64_t kLongest = 60000;        // ms
 constexpr std::size_t kMostHead = 16U << 10;    // of an answer
 constexpr std::size_t kLongestPath = 8U << 10;  // of a request; servers refuse more than this
+constexpr int kMostLooks = 8;                   // at files, that do not come back
+constexpr const char* kNoAnswer = "the file system of it does not answer";
 constexpr const char* kSilent = "the connection was closed without an answer";
 constexpr const char* kNotHttp = "the answer is not HTTP";
 
@@ -60,6 +68,61 @@ Finding look_for_file(const std::string& path, std::int64_t since_ns) {
     return {.detail = "the file was there before the service was started"};
   }
   return {.ready = true, .detail = {}};
+}
+
+// A file system may never answer (one that a program of the guest serves): the look is taken beside
+// the loop, by a thread that is left behind when it takes too long.
+struct Look {
+  std::string path;
+  std::int64_t since_ns = 0;
+  sys::UniqueFd over;  // an eventfd
+  std::mutex mutex;
+  Finding finding;
+};
+
+std::atomic<int>& looks_under_way() {
+  static std::atomic<int> count = 0;
+  return count;
+}
+
+void take_look(const std::shared_ptr<Look>& look) {
+  Finding finding = look_for_file(look->path, look->since_ns);
+  {
+    const std::lock_guard lock(look->mutex);
+    look->finding = std::move(finding);
+  }
+  --looks_under_way();
+  static_cast<void>(::eventfd_write(look->over.get(), 1));
+}
+
+asio::awaitable<void> set_when_readable(int fd, io::Event* done) {
+  const auto readable = co_await io::wait_readable(fd);
+  if (readable) done->set();
+}
+
+io::Task<Finding> look_within(std::string path, std::int64_t since_ns, milliseconds limit) {
+  if (looks_under_way() >= kMostLooks) co_return Finding{.detail = kNoAnswer};
+  PYRO_CO_TRY(const int over, sys::retrying("eventfd", [] { return ::eventfd(0, EFD_CLOEXEC); }));
+  const auto look = std::make_shared<Look>();
+  look->path = std::move(path);
+  look->since_ns = since_ns;
+  look->over = sys::UniqueFd(over);
+  ++looks_under_way();
+  try {
+    std::thread(take_look, look).detach();
+  } catch (const std::system_error&) {  // no thread is to be had
+    take_look(look);
+  }
+  const auto ex = co_await asio::this_coro::executor;
+  io::Event done(ex);
+  io::TaskScope scope(ex);
+  scope.spawn(set_when_readable(over, &done));
+  const auto woken = co_await done.wait_for(limit);
+  static_cast<void>(co_await scope.close());
+  if (!woken && woken.error().code != Errc::kDeadline) co_return std::unexpected(woken.error());
+  if (!woken) co_return Finding{.detail = kNoAnswer};
+  const std::lock_guard lock(look->mutex);
+  co_return look->finding;
 }
 
 // --- connections --------------------------------------------------------------------------------
@@ -179,10 +242,13 @@ bool is_blank_or_control(char c) {
   return static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
 }
 
+Result<void> check_timeout(const proto::Probe& request) {
+  if (request.timeout_ms >= 1 && request.timeout_ms <= kLongest) return {};
+  return fail(Errc::kInvalid, "probe: the timeout must be 1 to 60000 ms");
+}
+
 Result<Target> target_of(const proto::Probe& request) {
-  if (request.timeout_ms < 1 || request.timeout_ms > kLongest) {
-    return fail(Errc::kInvalid, "probe: the timeout must be 1 to 60000 ms");
-  }
+  PYRO_CHECK(check_timeout(request));
   if (request.port == 0) return fail(Errc::kInvalid, "probe: no port named");
   Target target{.addresses = {}, .port = request.port, .request = {}};
   std::string authority = request.host;
@@ -215,7 +281,8 @@ io::Task<Finding> find_out(proto::Probe request) {
     if (!path.starts_with('/') || path.find('\0') != std::string::npos) {
       co_return fail(Errc::kInvalid, "probe: the path must be absolute");
     }
-    co_return look_for_file(path, request.since_ns);
+    PYRO_CO_CHECK(check_timeout(request));
+    co_return co_await look_within(path, request.since_ns, milliseconds(request.timeout_ms));
   }
   if (request.kind != "tcp" && request.kind != "http") {
     co_return fail(Errc::kInvalid, "probe: no such kind");

@@ -1,7 +1,10 @@
 #include "agent/probe.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -9,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <filesystem>
+#include <thread>
 
 #include "agent/exec_testing.h"
 
@@ -65,6 +69,28 @@ TEST_F(FileProbe, OldFilesDoNotCount) {
   const auto late = look(dir_ + "/ready", before + 3'600'000'000'000);
   EXPECT_FALSE(late.ready);
   EXPECT_EQ(late.detail, "the file was there before the service was started");
+}
+
+// A file system that a program of the guest serves, and never answers.
+TEST_F(FileProbe, DoesNotWaitForAFileSystemThatHangs) {
+  sys::UniqueFd server(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  if (!server) GTEST_SKIP() << "/dev/fuse cannot be opened: " << ::strerror(errno);
+  const std::string options =
+      "fd=" + std::to_string(server.get()) + ",rootmode=40000,user_id=0,group_id=0";
+  if (::mount("fuse", dir_.c_str(), "fuse", 0, options.c_str()) != 0)
+    GTEST_SKIP() << "mounting needs root: " << ::strerror(errno);
+  constexpr int kMore = 12;  // than are looked at a time
+  for (int i = 0; i < kMore; ++i) {
+    const auto seen = ask({.kind = "file", .path = dir_ + "/ready", .host = {}, .timeout_ms = 20});
+    ASSERT_TRUE(seen);
+    EXPECT_FALSE(seen->ready);
+    EXPECT_EQ(seen->detail, "the file system of it does not answer");
+  }
+  ASSERT_EQ(::umount2(dir_.c_str(), MNT_DETACH), 0);
+  server = {};  // its callers get an error, and their threads end
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!look("/").ready && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_TRUE(look("/").ready);
 }
 
 // --- servers ------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ asio::awaitable<void> take_input(StreamPtr client, StreamPtr guest, InputQueue* 
 
 // To the guest, until it takes no more. For a command that closed its stdin the agent drops what
 // comes.
-asio::awaitable<void> give_input(StreamPtr client, StreamPtr guest, InputQueue* input, bool wanted) {
+asio::awaitable<void> give_input(StreamPtr client, StreamPtr guest, InputQueue* input,
+                                 bool wanted) {
   for (;;) {
     auto data = co_await input->pop();
     if (!data) co_return;

@@ -83,7 +83,7 @@ Result<std::shared_ptr<ServiceRun>> ServiceRun::make(ServiceSpec spec, SessionDe
 }
 
 void ServiceRun::save() {
-  if (!closing_) static_cast<void>(deps_.store.put_service(record_));
+  if (!closing_) saved_ = deps_.store.put_service(record_);
   changed_.notify();
 }
 
@@ -163,9 +163,10 @@ asio::awaitable<void> ServiceRun::run_once() {
     settle(run, "");
     co_return;
   }
+  if (const auto* event = std::get_if<rpc::Event>(&*launched)) take_pid(*event);
   save();
   io::TaskScope scope(ex_);
-  scope.spawn(pump(&run));
+  scope.spawn(pump(&run, *std::move(launched)));
   std::string not_ready;
   if (spec_.definition.readiness)
     not_ready = co_await wait_ready(&run, *spec_.definition.readiness, since_ns);
@@ -187,45 +188,50 @@ asio::awaitable<void> ServiceRun::run_once() {
   settle(run, not_ready);
 }
 
-// Returns when the program runs.
-io::Task<void> ServiceRun::launch(std::int64_t* since_ns) {
+// Returns when the program runs: whatever comes first says so. That need not be the event, which
+// travels on another lane than what the program prints.
+io::Task<rpc::Incoming> ServiceRun::launch(std::int64_t* since_ns) {
   if (spec_.definition.readiness && spec_.definition.readiness->type == "file") {
     PYRO_CO_TRY(*since_ns, co_await guest_clock(deps_.guest));
   }
   PYRO_CO_TRY(stream_, deps_.guest.session().open(proto::Exec::kName, proto::encode(spec_.exec)));
-  PYRO_CO_TRY(const auto item, co_await stream_->next_within(kStartLimit));
-  const auto* event = item ? std::get_if<rpc::Event>(&*item) : nullptr;
-  if (event == nullptr) {
-    stream_->cancel();
-    co_return fail(Errc::kUnavailable, "the guest does not start the service");
-  }
-  const auto started = proto::decode<proto::Started>(event->params);
-  // The guest may say anything; pid_max is 2^22 at most (proc(5)).
-  if (started && started->pid > 0 && started->pid <= 1 << 22) record_.pid = started->pid;
-  co_return Result<void>{};
+  PYRO_CO_TRY(auto first, co_await stream_->next_within(kStartLimit));
+  if (first) co_return *std::move(first);
+  stream_->cancel();
+  co_return fail(Errc::kUnavailable, "the guest does not start the service");
 }
 
 // What a run prints, and its end.
-asio::awaitable<void> ServiceRun::pump(Run* run) {
-  for (;;) {
-    const bool holds = std::ranges::any_of(redactors_, &Redactor::holds);
-    const milliseconds patience = holds ? kHold : kLongTime;
-    auto item = co_await stream_->next_within(patience);
-    if (!item) break;
+asio::awaitable<void> ServiceRun::pump(Run* run, rpc::Incoming first) {
+  Result<std::optional<rpc::Incoming>> item = std::move(first);
+  while (item) {
     if (!*item) {
       flush_logs();
     } else if (auto* data = std::get_if<rpc::Data>(&**item)) {
       const auto taken = co_await pump_data(std::move(*data));
       if (!taken) break;
+    } else if (const auto* event = std::get_if<rpc::Event>(&**item)) {
+      if (take_pid(*event)) save();
     } else if (const auto* response = std::get_if<rpc::Response>(&**item)) {
       const auto result = proto::decode<proto::ExecResult>(response->result);
       if (result) run->result = *result;
       break;
     }
+    const bool holds = std::ranges::any_of(redactors_, &Redactor::holds);
+    item = co_await stream_->next_within(holds ? kHold : kLongTime);
   }
   flush_logs();
   run->ended = true;
   changed_.notify();
+}
+
+// The guest may say anything; pid_max is 2^22 at most (proc(5)).
+bool ServiceRun::take_pid(const rpc::Event& event) {
+  const auto started = proto::decode<proto::Started>(event.params);
+  if (event.name != proto::Started::kName || !started || record_.pid) return false;
+  if (started->pid < 1 || started->pid > 1 << 22) return false;
+  record_.pid = started->pid;
+  return true;
 }
 
 // The guest gets credit for it at the next call of next_within(): not before its time.
@@ -411,10 +417,15 @@ void ServiceRun::ask_to_stop(milliseconds grace) {
   changed_.notify();
 }
 
-io::Task<void> ServiceRun::stop(milliseconds grace) {
+io::Task<void> ServiceRun::stop(milliseconds grace, const bool* gone) {
   ask_to_stop(grace);
-  while (!over_) PYRO_CO_CHECK(co_await changed_.after(changed_.count(), kForever));
-  co_return Result<void>{};
+  while (!over_) {
+    if (gone != nullptr && *gone)
+      co_return fail(Errc::kUnavailable, "nobody waits for it any more");
+    PYRO_CO_CHECK(co_await changed_.after(changed_.count(), kForever));
+  }
+  if (!saved_) save();  // the disk was full, perhaps
+  co_return saved_;
 }
 
 io::Task<void> ServiceRun::follow(std::int64_t cursor, std::shared_ptr<rpc::Stream> client,

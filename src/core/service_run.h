@@ -47,8 +47,9 @@ class ServiceRun {
   void start() { scope_.spawn(live()); }
   // Waits until the first run is ready, or has failed.
   io::Task<void> first_ready();
-  // Ends it: SIGTERM to all of it, after `grace` SIGKILL. Returns when it is over.
-  io::Task<void> stop(std::chrono::milliseconds grace);
+  // Ends it: SIGTERM to all of it, after `grace` SIGKILL. Returns when it is over and recorded, or
+  // `*gone` (see nudge()).
+  io::Task<void> stop(std::chrono::milliseconds grace, const bool* gone = nullptr);
   // The same, without waiting for it. A grace that was given before counts.
   void ask_to_stop(std::chrono::milliseconds grace);
   // Its log from `cursor` on, until it is over and all was sent, or `*gone` (see nudge()).
@@ -71,8 +72,9 @@ class ServiceRun {
              io::asio::any_io_executor ex);
   io::asio::awaitable<void> live();
   io::asio::awaitable<void> run_once();
-  io::Task<void> launch(std::int64_t* since_ns);
-  io::asio::awaitable<void> pump(Run* run);
+  io::Task<rpc::Incoming> launch(std::int64_t* since_ns);
+  io::asio::awaitable<void> pump(Run* run, rpc::Incoming first);
+  bool take_pid(const rpc::Event& event);  // true: it was news
   io::Task<void> pump_data(rpc::Data data);
   void flush_logs();
   // Empty: it is ready. Else why it is not; `run` may have ended.
@@ -97,6 +99,7 @@ class ServiceRun {
   io::asio::any_io_executor ex_;
   store::ServiceLog log_;
   store::ServiceRecord record_;
+  Result<void> saved_;  // whether the record is as record_ is
   std::array<Redactor, 2> redactors_;
   std::shared_ptr<rpc::Stream> stream_;                  // the agent's, of the current run
   io::Changes changed_;                                  // of log and state

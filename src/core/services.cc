@@ -26,6 +26,11 @@ Result<void> check_name(const std::string& name) {
   return fail(Errc::kInvalid, quoted_name(name) + " is no name for a service");
 }
 
+Result<void> check_grace(std::int64_t timeout_ms) {
+  return proto::in_range("timeout_ms", timeout_ms,
+                         {.low = 0, .high = proto::kStopTimeoutRange.high * 1000});
+}
+
 asio::awaitable<void> until_client_goes(std::shared_ptr<rpc::Stream> client) {
   for (;;) {
     const auto item = co_await client->next();
@@ -133,7 +138,16 @@ io::Task<void> Services::restart(proto::RestartService request, StreamPtr client
   PYRO_CO_TRY(const auto record, deps_.store.service(request.name));
   PYRO_CO_TRY(const auto parsed, proto::parse_object(record.definition));
   PYRO_CO_TRY(auto definition, proto::decode<proto::ServiceDefinition>(parsed));
-  PYRO_CO_CHECK(co_await stop({.name = request.name, .timeout_ms = request.timeout_ms}));
+  PYRO_CO_CHECK(check_grace(request.timeout_ms));
+  if (const RunPtr old = running(request.name)) {
+    bool gone = false;
+    io::TaskScope scope(ex_);
+    scope.spawn(leave_with(client, old, &gone));
+    const auto stopped = co_await old->stop(milliseconds(request.timeout_ms), &gone);
+    static_cast<void>(co_await scope.close());
+    PYRO_CO_CHECK(stopped);
+    if (client->cancelled()) co_return fail(Errc::kUnavailable, "nobody waits for it any more");
+  }
   if (running(request.name))
     co_return fail(Errc::kConflict, fmt::format("somebody else has started {}", request.name));
   co_return co_await begin(std::move(request.name), std::move(definition), /*fresh_log=*/false,
@@ -142,8 +156,7 @@ io::Task<void> Services::restart(proto::RestartService request, StreamPtr client
 
 io::Task<void> Services::stop(proto::StopService request) {
   PYRO_CO_CHECK(check_name(request.name));
-  PYRO_CO_CHECK(proto::in_range("timeout_ms", request.timeout_ms,
-                                {.low = 0, .high = proto::kStopTimeoutRange.high * 1000}));
+  PYRO_CO_CHECK(check_grace(request.timeout_ms));
   const RunPtr run = running(request.name);
   if (!run) {
     PYRO_CO_CHECK(deps_.store.service(request.name));  // kNotFound

@@ -121,8 +121,7 @@ io::Task<std::int64_t> Shells::open(proto::Exec exec, std::string cwd, proto::Te
                                                             .started_at = now_seconds(),
                                                             .ended_at = {},
                                                             .exit_code = {}}));
-  const auto shell =
-      std::make_shared<Shell>(id, std::move(started->stream), deps_.secrets, ex_);
+  const auto shell = std::make_shared<Shell>(id, std::move(started->stream), deps_.secrets, ex_);
   shells_[id] = shell;
   scope_.spawn(pump(shell, std::move(started->first)));
   co_return id;

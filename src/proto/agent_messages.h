@@ -171,7 +171,7 @@ struct Probe {
   Bytes path;        // file: absolute; http: the target of the request, "/health?x=1"
   std::string host;  // tcp, http: an IPv4 or IPv6 address, or "localhost" (both)
   std::uint16_t port = 0;
-  std::int64_t timeout_ms = 1000;  // 1..60000: tcp, http
+  std::int64_t timeout_ms = 1000;  // 1..60000
   // file: what was last changed before that does not count (a file of an earlier run). 0: any does.
   std::int64_t since_ns = 0;
 
