@@ -28,6 +28,8 @@ constexpr milliseconds kStartLimit{30'000};
 constexpr milliseconds kFailedGrace{5'000};
 // How long a program may take to disappear after SIGKILL, beyond what the agent waits itself.
 constexpr milliseconds kGone{15'000};
+// For the answer of a probe whose time was over with that of the service.
+constexpr milliseconds kLateAnswer{2'000};
 constexpr milliseconds kFirstBackoff{500};
 constexpr milliseconds kMostBackoff{30'000};
 // One that ran for so long begins again with the first pause.
@@ -35,6 +37,7 @@ constexpr double kSteady = 10;  // seconds
 constexpr std::size_t kPiece = 64U << 10;
 // What a piece of output costs beside its bytes: a write, and waking whoever follows.
 constexpr std::size_t kFrameCost = 512;
+constexpr const char* kNotEnded = "not_ended";
 constexpr std::size_t kShownLines = 10;
 constexpr std::size_t kShownBytes = 2048;
 
@@ -204,7 +207,11 @@ io::Task<rpc::Incoming> ServiceRun::launch(std::int64_t* since_ns) {
 // What a run prints, and its end.
 asio::awaitable<void> ServiceRun::pump(Run* run, rpc::Incoming first) {
   Result<std::optional<rpc::Incoming>> item = std::move(first);
-  while (item) {
+  for (;;) {
+    if (!item) {
+      run->lost = true;
+      break;
+    }
     if (!*item) {
       flush_logs();
     } else if (auto* data = std::get_if<rpc::Data>(&**item)) {
@@ -278,12 +285,18 @@ asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, proto::Readiness r
     io::TaskScope scope(ex_);
     scope.spawn(look(readiness, since_ns, exec, left, &seen));
     while (!seen && !run->ended && !stop_grace_ && !closing_) {
-      const auto woken = co_await changed_.after(changed_.count(), kForever);
-      if (!woken) break;
+      left = left_until(until + kLateAnswer);
+      if (left.count() <= 0) break;
+      const auto woken = co_await changed_.after(changed_.count(), left);
+      if (!woken && woken.error().code != Errc::kDeadline) break;
     }
+    const bool answered = seen.has_value();
     static_cast<void>(co_await scope.close());
     if (run->ended || stop_grace_ || closing_) continue;  // the beginning says why
-    if (!seen) co_return "it was given up";
+    if (!answered) {
+      last = "the guest does not answer";
+      break;
+    }
     if (!*seen) {
       last = seen->error().message;
     } else if ((*seen)->ready) {
@@ -332,6 +345,7 @@ asio::awaitable<void> ServiceRun::end_run(Run* run, milliseconds grace) {
   ended_by_ = "sigkill";
   stream_->cancel();
   co_await wait_for_end(run, kGone);
+  run->remains = !run->ended;
 }
 
 // The record of a run that is over.
@@ -351,10 +365,14 @@ void ServiceRun::settle(const Run& run, const std::string& not_ready) {
     return;
   }
   const bool stopped = stop_grace_.has_value();
-  if (!run.result) {  // nobody knows what became of it: it went with its machine
+  lost_ = run.lost || run.remains;
+  if (run.remains) {
+    record_.state = ServiceState::kFailed;
+    record_.stop_reason = kNotEnded;
+    record_.last_error = fmt::format("the guest does not end the service {}", spec_.name);
+  } else if (run.lost) {
     record_.state = ServiceState::kStopped;
     record_.stop_reason = "machine_lost";
-    lost_ = true;
   } else if (!not_ready.empty() && !stopped) {
     record_.state = ServiceState::kFailed;
     record_.stop_reason = ended_by_.empty() ? "exited_before_ready" : "readiness_timeout";
@@ -418,14 +436,16 @@ void ServiceRun::ask_to_stop(milliseconds grace) {
 }
 
 io::Task<void> ServiceRun::stop(milliseconds grace, const bool* gone) {
-  ask_to_stop(grace);
+  if (!over_) ask_to_stop(grace);
   while (!over_) {
     if (gone != nullptr && *gone)
       co_return fail(Errc::kUnavailable, "nobody waits for it any more");
     PYRO_CO_CHECK(co_await changed_.after(changed_.count(), kForever));
   }
   if (!saved_) save();  // the disk was full, perhaps
-  co_return saved_;
+  PYRO_CO_CHECK(saved_);
+  if (record_.stop_reason == kNotEnded) co_return fail(Errc::kDeadline, record_.last_error);
+  co_return Result<void>{};
 }
 
 io::Task<void> ServiceRun::follow(std::int64_t cursor, std::shared_ptr<rpc::Stream> client,

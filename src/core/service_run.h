@@ -65,7 +65,9 @@ class ServiceRun {
   // What became of one run.
   struct Run {
     bool ended = false;
-    std::optional<proto::ExecResult> result;  // none: the machine is gone
+    bool lost = false;                        // with its machine
+    bool remains = false;                     // SIGKILL did not end it
+    std::optional<proto::ExecResult> result;  // none: the guest did not say
     std::optional<Error> error;               // why it could not be started
   };
   ServiceRun(ServiceSpec spec, SessionDeps deps, LogPace& pace, store::ServiceLog log,

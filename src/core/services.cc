@@ -157,11 +157,12 @@ io::Task<void> Services::restart(proto::RestartService request, StreamPtr client
 io::Task<void> Services::stop(proto::StopService request) {
   PYRO_CO_CHECK(check_name(request.name));
   PYRO_CO_CHECK(check_grace(request.timeout_ms));
-  const RunPtr run = running(request.name);
-  if (!run) {
+  const auto found = runs_.find(request.name);
+  if (found == runs_.end()) {
     PYRO_CO_CHECK(deps_.store.service(request.name));  // kNotFound
     co_return Result<void>{};
   }
+  const RunPtr run = found->second;
   co_return co_await run->stop(milliseconds(request.timeout_ms));
 }
 

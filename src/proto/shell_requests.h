@@ -67,8 +67,8 @@ struct ShellRead {
 
 // Follows a shell: everything from `cursor` on (-1: a recent place) as data on stdout, preceded by
 // an event ShellAt whenever it does not go on where the last one ended. Towards the shell, when
-// `input`: data on stdin and events Terminal. Ends with the shell (ShellRead), or by cancel, which
-// leaves the shell as it is.
+// `input`: data on stdin and events Terminal. Ends with the shell (ShellRead). Before that, and the
+// shell goes on: after the end of stdin, once the guest has taken all of it, or at once by cancel.
 struct AttachShell {
   static constexpr const char* kName = "shell.attach";
   std::int64_t shell = 0;

@@ -20,6 +20,7 @@
 #include "agent/service.h"
 #include "agent/workspace_mounts.h"
 #include "proto/agent_messages.h"
+#include "proto/workspace_messages.h"
 #include "rpc/session.h"
 #include "rpc/stream.h"
 #include "sys/file.h"
@@ -280,18 +281,22 @@ Agent workspace_agent(std::string top) {
 }
 
 namespace {
-asio::awaitable<void> say_yes(const std::string* never, std::shared_ptr<rpc::Stream> stream) {
-  if (stream->method() == *never) {
-    for (;;) {
-      const auto item = co_await stream->next();
-      if (!item) co_return;
-    }
+asio::awaitable<void> say_nothing(std::shared_ptr<rpc::Stream> stream) {
+  for (;;) {
+    const auto item = co_await stream->next();
+    if (!item) co_return;
   }
+}
+
+asio::awaitable<void> say_yes(std::shared_ptr<rpc::Stream> stream) {
   boost::json::object answer;
   if (stream->method() == proto::Prepare::kName) answer = proto::encode(proto::PrepareResult{});
   if (stream->method() == proto::Exec::kName)
     answer = proto::encode(proto::ExecResult{.exit_code = 0, .signal = {}});
+  if (stream->method() == proto::WorkspaceMount::kName)
+    answer = proto::encode(proto::WorkspaceMountResult{});
   (void)stream->respond(std::move(answer));
+  co_return;
 }
 asio::awaitable<void> greet_and_stay(rpc::Session* session) {
   const auto hello = co_await session->handshake_as_acceptor();
@@ -300,16 +305,24 @@ asio::awaitable<void> greet_and_stay(rpc::Session* session) {
 }
 }  // namespace
 
-Agent mute_agent(std::string method) {
-  return [method = std::move(method)](const Ports& ports) {
+Agent scripted_agent(std::map<std::string, Script> scripts) {
+  return [scripts = std::move(scripts)](const Ports& ports) {
     asio::io_context loop(1);
     rpc::Session session(
         loop.get_executor(), sys::UniqueFd(ports.control), sys::UniqueFd(ports.data),
-        {.handler = [&method](std::shared_ptr<rpc::Stream> s) { return say_yes(&method, s); },
-         .software = "mute"});
+        {.handler =
+             [&scripts](std::shared_ptr<rpc::Stream> stream) {
+               const auto script = scripts.find(stream->method());
+               return script == scripts.end() ? say_yes(stream) : script->second(stream);
+             },
+         .software = "scripted"});
     asio::co_spawn(loop, greet_and_stay(&session), [](std::exception_ptr) {});
     loop.run();
   };
+}
+
+Agent mute_agent(std::string method) {
+  return scripted_agent({{std::move(method), say_nothing}});
 }
 
 std::string FakeVmm::machine_id(const vmm::Shape& shape, const std::string& command_line) const {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "rpc/stream.h"
 #include "vmm/vmm.h"
 
 namespace pyro::testing {
@@ -37,7 +39,11 @@ Agent real_agent(std::function<void(const Ports& ports, std::string_view method)
 Agent workspace_agent(std::string top);
 // Never answers; prints `console`.
 Agent silent_agent(std::string console = {});
-// Speaks the protocol and says yes to everything, except that it never answers `method`.
+// Answers one request.
+using Script = std::function<boost::asio::awaitable<void>(std::shared_ptr<rpc::Stream>)>;
+// Speaks the protocol and says yes to everything but what a script answers, by method.
+Agent scripted_agent(std::map<std::string, Script> scripts);
+// The same, except that it never answers `method`.
 Agent mute_agent(std::string method);
 
 class FakeVmm final : public vmm::Vmm {
