@@ -225,7 +225,8 @@ asio::awaitable<void> ServiceRun::pump(Run* run, rpc::Incoming first) {
       break;
     }
     const bool holds = std::ranges::any_of(redactors_, &Redactor::holds);
-    item = co_await stream_->next_within(holds ? kHold : kLongTime);
+    const milliseconds patience = holds ? kHold : kLongTime;
+    item = co_await stream_->next_within(patience);
   }
   flush_logs();
   run->ended = true;
