@@ -48,7 +48,7 @@ struct Endpoint {
   Protocol protocol = Protocol::kTcp;
   Address address;
   std::uint16_t port = 0;  // 0 for echo
-  std::span<const std::string> names = {};
+  std::span<const std::string> names;
 };
 
 // A policy made for fast answers; its cost does not grow with the number of rules. Immutable.
