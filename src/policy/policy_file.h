@@ -13,11 +13,9 @@ inline constexpr std::size_t kMostPolicyFile = 1U << 20;  // bytes
 // line; what check_policy() says. kLimit: too long, too many rules.
 //
 //     [network]
-//     policy = "egress"              # off, egress, egress+published-ports; egress where there are rules
-//     allow = ["github.com:443"]     # as --net-allow
-//     deny = ["10.0.0.0/8"]          # as --net-deny
-//     allow_udp = false
-//     allow_icmp = false
+//     policy = "egress"              # off, egress, egress+published-ports; egress where there are
+//     rules allow = ["github.com:443"]     # as --net-allow deny = ["10.0.0.0/8"]          # as
+//     --net-deny allow_udp = false allow_icmp = false
 Result<Policy> parse_policy_file(std::string_view text);
 
 }  // namespace pyro::policy
