@@ -2,27 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <optional>
-
-// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): how the library is told to return its errors
-#define TOML_EXCEPTIONS 0
-// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): and not to need its shared library
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
+#include <string>
+#include <vector>
 
 #include "base/text.h"
+#include "policy/toml.h"
 
 namespace pyro::policy {
 
 namespace {
-
-std::unexpected<Error> wrong(const toml::source_region& where, const std::string& why,
-                             std::string hint = {}) {
-  return fail_hint(Errc::kInvalid,
-                   fmt::format("line {}, column {}: {}", where.begin.line, where.begin.column, why),
-                   std::move(hint));
-}
 
 std::string quoted(const toml::key& key) {
   return quoted_name(key.str());
@@ -33,8 +23,8 @@ Result<void> only(const toml::table& table, const std::vector<std::string>& know
     const std::string name(key.str());
     if (std::ranges::find(known, name) != known.end()) continue;
     const std::string meant = did_you_mean(name, known);
-    return wrong(key.source(), quoted(key) + " is no key of a policy",
-                 meant.empty() ? "" : "did you mean " + meant + "?");
+    return wrong_at(key.source(), quoted(key) + " is no key of a policy",
+                    meant.empty() ? "" : "did you mean " + meant + "?");
   }
   return {};
 }
@@ -45,15 +35,15 @@ Result<std::vector<Rule>> rules(const toml::table& table, std::string_view key, 
   if (node == nullptr) return out;
   const toml::array* list = node->as_array();
   if (list == nullptr) {
-    return wrong(node->source(), fmt::format("{} is a list of rules: [\"HOST:PORT\"]", key));
+    return wrong_at(node->source(), fmt::format("{} is a list of rules: [\"HOST:PORT\"]", key));
   }
   for (const toml::node& item : *list) {
     const auto* text = item.as_string();
-    if (text == nullptr) return wrong(item.source(), "a rule is a string");
+    if (text == nullptr) return wrong_at(item.source(), "a rule is a string");
     if (out.size() == kMostRules)
       return fail(Errc::kLimit, fmt::format("a policy has at most {} rules", kMostRules));
     auto rule = parse_rule(text->get(), verdict);
-    if (!rule) return wrong(item.source(), rule.error().message, rule.error().hint);
+    if (!rule) return wrong_at(item.source(), rule.error().message, rule.error().hint);
     out.push_back(*std::move(rule));
   }
   return out;
@@ -63,7 +53,7 @@ Result<bool> flag(const toml::table& table, std::string_view key) {
   const toml::node* node = table.get(key);
   if (node == nullptr) return false;
   const auto* value = node->as_boolean();
-  if (value == nullptr) return wrong(node->source(), fmt::format("{} is true or false", key));
+  if (value == nullptr) return wrong_at(node->source(), fmt::format("{} is true or false", key));
   return value->get();
 }
 
@@ -71,9 +61,9 @@ Result<std::optional<Preset>> preset(const toml::table& table) {
   const toml::node* node = table.get("policy");
   if (node == nullptr) return std::nullopt;
   const auto* text = node->as_string();
-  if (text == nullptr) return wrong(node->source(), "policy is a string");
+  if (text == nullptr) return wrong_at(node->source(), "policy is a string");
   auto preset = parse_preset(text->get());
-  if (!preset) return wrong(node->source(), preset.error().message, preset.error().hint);
+  if (!preset) return wrong_at(node->source(), preset.error().message, preset.error().hint);
   return *preset;
 }
 
@@ -83,16 +73,12 @@ Result<Policy> parse_policy_file(std::string_view text) {
   if (text.size() > kMostPolicyFile) {
     return fail(Errc::kLimit, fmt::format("a policy file has at most {} bytes", kMostPolicyFile));
   }
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    return wrong(parsed.error().source(), std::string(parsed.error().description()));
-  }
-  const toml::table& file = parsed.table();
+  PYRO_TRY(const toml::table file, parse_toml(text));
   PYRO_CHECK(only(file, {"network"}));
   const toml::node* node = file.get("network");
   if (node == nullptr) return fail(Errc::kInvalid, "there is no [network] in it");
   const toml::table* network = node->as_table();
-  if (network == nullptr) return wrong(node->source(), "network is a table: [network]");
+  if (network == nullptr) return wrong_at(node->source(), "network is a table: [network]");
   PYRO_CHECK(only(*network, {"policy", "allow", "deny", "allow_udp", "allow_icmp"}));
   Policy policy;
   PYRO_TRY(const auto chosen, preset(*network));

@@ -18,6 +18,13 @@ allow_udp = true
             "allow 10.0.0.0/8:5432\n");
 }
 
+TEST(PolicyFile, CommentsMayHaveAnyCharacter) {
+  const auto policy = parse_policy_file(
+      "# f\xc3\xbcr \xef\xbb\xbd\r\n[network] # more\r\nallow = [\"a.b:1\"] # \xff\n");
+  ASSERT_TRUE(policy) << policy.error().message;
+  EXPECT_EQ(policy->text(), "preset egress\nallow a.b:1\n");
+}
+
 TEST(PolicyFile, RulesAloneAreEgress) {
   EXPECT_EQ(parse_policy_file("[network]\nallow = ['a.b:1']")->preset, Preset::kEgress);
   EXPECT_EQ(parse_policy_file("network = {deny = ['a.b']}")->preset, Preset::kEgress);
@@ -28,6 +35,11 @@ TEST(PolicyFile, WhatIsWrongIsNamedWithItsLine) {
   const std::vector<std::pair<const char*, const char*>> cases{
       {"", "there is no [network]"},
       {"[network", "line 1"},
+      {"[@]", "not well formed"},
+      {"[[ =", "not well formed"},
+      {"network = {allow=}", "line 1, column 18"},
+      {"[", "not well formed"},
+      {"[network]\nallow = ['b\xc3\xbc.de:1']", "line 2: only comments"},
       {"[network]\nallow = 'a.b:1'", "line 2, column 9: allow is a list"},
       {"[network]\nallow = [1]", "line 2, column 10: a rule is a string"},
       {"[network]\nallow = ['a.b:1',\n'a.b']", "line 3, column 1: rule \"a.b\", character 4"},
