@@ -198,16 +198,17 @@ Found RuleSet::find(const Blocks& blocks, const Address& address, std::uint16_t 
   return best;
 }
 
-Found RuleSet::find_names(const Table& table, const Endpoint& flow) {
+Found RuleSet::find_names(const Table& table, std::span<const std::string> names,
+                          std::uint16_t port) {
   Found best;
   if (table.names.empty() && table.below.empty()) return best;
-  for (const std::string& name : flow.names) {
+  for (const std::string& name : names) {
     const auto exact = table.names.find(name);
-    if (exact != table.names.end()) keep_first(best, find(exact->second, flow.port));
+    if (exact != table.names.end()) keep_first(best, find(exact->second, port));
     if (table.below.empty()) continue;
     for_each_parent(name, [&](const std::string& parent) {
       const auto found = table.below.find(parent);
-      if (found != table.below.end()) keep_first(best, find(found->second, flow.port));
+      if (found != table.below.end()) keep_first(best, find(found->second, port));
     });
   }
   return best;
@@ -228,7 +229,8 @@ Found RuleSet::find_name(const Names& names, const std::string& name) {
 Found RuleSet::denied(const Endpoint& flow) const {
   const Table& table = deny_[index_of(flow.protocol)];
   Found best = find(table.any, flow.port);
-  keep_first(best, find_names(table, flow));
+  keep_first(best, find_names(table, flow.names, flow.port));
+  keep_first(best, find_names(table, flow.aliases, flow.port));
   const auto inner = translated(flow.address);
   for (const Blocks* blocks : {&table.blocks, &table.special}) {
     keep_first(best, find(*blocks, flow.address, flow.port));
@@ -244,7 +246,7 @@ Found RuleSet::allowed(const Endpoint& flow, bool special) const {
   if (special) return best;
   keep_first(best, find(table.any, flow.port));
   keep_first(best, find(table.blocks, flow.address, flow.port));
-  keep_first(best, find_names(table, flow));
+  keep_first(best, find_names(table, flow.names, flow.port));
   return best;
 }
 
@@ -290,17 +292,16 @@ Decision RuleSet::decide_unresolved(Protocol protocol, const std::string& name,
   }
   const Table& deny = deny_[index_of(protocol)];
   const Table& allow = allow_[index_of(protocol)];
-  const Endpoint flow{
-      .protocol = protocol, .address = {}, .port = port, .names = std::span(&name, 1)};
+  const std::span<const std::string> names(&name, 1);
   Found no = find(deny.any, port);
-  keep_first(no, find_names(deny, flow));
+  keep_first(no, find_names(deny, names, port));
   if (no) return denied_by(*no);
   if (policy_.allow.empty()) {
     if (port == kDnsPort && protocol != Protocol::kEcho) return refused(Reason::kDns);
     return {.allow = true, .rule = {}, .reason = Reason::kPreset};
   }
   Found yes = find(allow.any, port);
-  keep_first(yes, find_names(allow, flow));
+  keep_first(yes, find_names(allow, names, port));
   return yes ? allowed_by(*yes) : refused(Reason::kNotListed);
 }
 

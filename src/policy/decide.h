@@ -42,13 +42,15 @@ struct Decision {
   bool operator==(const Decision&) const = default;
 };
 
-// The start of a flow from the guest. `names` are those that the guest was given this address for,
-// as host_name() has them. The engine's own address stands for host.pyro.internal.
+// The start of a flow from the guest. `names` are those that the guest asked for and was given this
+// address for, as host_name() has them; `aliases` those that stood between (CNAME), which can be
+// denied and earn nothing. The engine's own address stands for host.pyro.internal.
 struct Endpoint {
   Protocol protocol = Protocol::kTcp;
   Address address;
   std::uint16_t port = 0;  // 0 for echo
   std::span<const std::string> names;
+  std::span<const std::string> aliases;
 };
 
 // A policy made for fast answers; its cost does not grow with the number of rules. Immutable.
@@ -92,7 +94,8 @@ class RuleSet {
   static void settle(Ports& ports);
   static Found find(const Ports& ports, std::uint16_t port);
   static Found find(const Blocks& blocks, const Address& address, std::uint16_t port);
-  static Found find_names(const Table& table, const Endpoint& flow);
+  static Found find_names(const Table& table, std::span<const std::string> names,
+                          std::uint16_t port);
   static void add_name(Names& names, const NameTarget& target, std::size_t index);
   static Found find_name(const Names& names, const std::string& name);
   [[nodiscard]] Found denied(const Endpoint& flow) const;

@@ -163,6 +163,20 @@ TEST(Decide, DenyComesFirst) {
   EXPECT_EQ(tcp(rules, "1.1.1.1", 443, {"half.example"}), "deny[3] denied");
 }
 
+TEST(Decide, AnAliasCanBeDeniedAndEarnsNothing) {
+  const RuleSet rules(policy_of({"a.example:443", "b.example:22"}, {"evil.example"}));
+  const auto ask_with = [&](int port, const Words& names, const Words& aliases) {
+    const Decision d = rules.decide({.address = *Address::parse(kPublicText),
+                                     .port = static_cast<std::uint16_t>(port),
+                                     .names = names,
+                                     .aliases = aliases});
+    return d.rule.text() + " " + reason_name(d.reason);
+  };
+  EXPECT_EQ(ask_with(443, {"a.example"}, {"b.example"}), "allow[0] rule");
+  EXPECT_EQ(ask_with(22, {"a.example"}, {"b.example"}), kUnlisted);
+  EXPECT_EQ(ask_with(443, {"a.example"}, {"evil.example"}), "deny[0] denied");
+}
+
 TEST(Decide, ADenyRuleWithoutASchemeIsAboutEveryProtocol) {
   const RuleSet rules(policy_of({}, {"1.1.1.1", "8.8.8.8:443", "tcp://9.9.9.9"}));
   EXPECT_EQ(udp(rules, "1.1.1.1", 443), "deny[0] denied");
