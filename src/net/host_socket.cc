@@ -1,0 +1,135 @@
+#include "net/host_socket.h"
+
+#include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <vector>
+
+namespace pyro::net {
+
+namespace {
+
+constexpr int kLargeBuffer = 4 << 20;  // cut to net.core.wmem_max
+
+HostIo io_of(ssize_t n) {
+  if (n > 0) return {.kind = HostIo::Kind::kDone, .count = static_cast<std::size_t>(n)};
+  if (n == 0) return {.kind = HostIo::Kind::kEnd};
+  const bool later = errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM;
+  return {.kind = later ? HostIo::Kind::kWouldBlock : HostIo::Kind::kBroken};
+}
+
+int set(int fd, int level, int name, int value) {
+  return ::setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+}  // namespace
+
+PeekMode best_peek_mode() {
+  static const PeekMode mode = [] {
+    const sys::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return fd && set(fd.get(), SOL_SOCKET, SO_PEEK_OFF, 0) == 0 ? PeekMode::kOffset
+                                                                : PeekMode::kCopy;
+  }();
+  return mode;
+}
+
+Result<std::unique_ptr<HostSocket>> HostSocket::take(sys::UniqueFd fd, PeekMode mode) {
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    return sys::fail_errno("making a socket nonblocking", errno);
+  static_cast<void>(set(fd.get(), SOL_SOCKET, SO_SNDBUF, kLargeBuffer));
+  // The guest's own TCP has put small pieces together already, or was told not to (RFC 896).
+  static_cast<void>(set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1));
+  if (mode == PeekMode::kOffset && set(fd.get(), SOL_SOCKET, SO_PEEK_OFF, 0) != 0)
+    return sys::fail_errno("SO_PEEK_OFF", errno);
+  return std::unique_ptr<HostSocket>(new HostSocket(std::move(fd), mode));
+}
+
+HostIo HostSocket::write(Bytes bytes) {
+  return io_of(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+HostIo HostSocket::peek(std::size_t skip, std::span<std::uint8_t> into) {
+  return mode_ == PeekMode::kOffset ? peek_at_offset(skip, into) : peek_a_copy(skip, into);
+}
+
+HostIo HostSocket::peek_at_offset(std::size_t skip, std::span<std::uint8_t> into) {
+  if (skip != offset_) {
+    if (set(fd_.get(), SOL_SOCKET, SO_PEEK_OFF, static_cast<int>(skip)) != 0)
+      return {.kind = HostIo::Kind::kBroken};
+    offset_ = skip;
+  }
+  const HostIo io = io_of(::recv(fd_.get(), into.data(), into.size(), MSG_PEEK | MSG_DONTWAIT));
+  if (io.kind == HostIo::Kind::kDone) offset_ += io.count;
+  return io;
+}
+
+// What is skipped is read into one small buffer again and again.
+HostIo HostSocket::peek_a_copy(std::size_t skip, std::span<std::uint8_t> into) {
+  constexpr std::size_t kPiece = 64U << 10;
+  static std::array<std::uint8_t, kPiece> nowhere;
+  std::vector<iovec> parts;
+  for (std::size_t left = skip; left > 0; left -= std::min(left, kPiece))
+    parts.push_back({.iov_base = nowhere.data(), .iov_len = std::min(left, kPiece)});
+  parts.push_back({.iov_base = into.data(), .iov_len = into.size()});
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const HostIo io = io_of(::recvmsg(fd_.get(), &message, MSG_PEEK | MSG_DONTWAIT));
+  if (io.kind != HostIo::Kind::kDone) return io;
+  if (io.count > skip) return {.kind = HostIo::Kind::kDone, .count = io.count - skip};
+  // Is this all that there will be? The end is there when it was seen before what is counted.
+  pollfd state{.fd = fd_.get(), .events = POLLRDHUP, .revents = 0};
+  const bool ended = ::poll(&state, 1, 0) == 1 && (state.revents & POLLRDHUP) != 0;
+  int unread = 0;
+  const bool counted = ::ioctl(fd_.get(), FIONREAD, &unread) == 0;
+  const bool all = ended && counted && static_cast<std::size_t>(unread) == skip;
+  return {.kind = all ? HostIo::Kind::kEnd : HostIo::Kind::kWouldBlock};
+}
+
+void HostSocket::discard(std::size_t count) {
+  while (count > 0) {
+    // Without a buffer: the kernel drops them (tcp(7), MSG_TRUNC).
+    const ssize_t n = ::recv(fd_.get(), nullptr, count, MSG_TRUNC | MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;  // a reset took them away
+    const auto gone = static_cast<std::size_t>(n);
+    count -= std::min(count, gone);
+    offset_ -= std::min(offset_, gone);  // so does the kernel
+  }
+}
+
+void HostSocket::shut_down_writing() {
+  static_cast<void>(::shutdown(fd_.get(), SHUT_WR));  // fails when the peer has reset it
+}
+
+std::size_t HostSocket::room() {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
+  socklen_t size = sizeof(info);
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, info.data(), &size) != 0) return 0;
+  const std::uint32_t all = info[SK_MEMINFO_SNDBUF];
+  const std::uint32_t used = info[SK_MEMINFO_WMEM_QUEUED];
+  return used < all ? (all - used) / 4 * 3 : 0;
+}
+
+int HostSocket::error() {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error;
+}
+
+void HostSocket::reset_at_close() {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  static_cast<void>(::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+}
+
+}  // namespace pyro::net
