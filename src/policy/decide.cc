@@ -272,6 +272,15 @@ Decision RuleSet::decide(const Endpoint& flow) const {
   return {.allow = true, .rule = {}, .reason = Reason::kPreset};
 }
 
+bool RuleSet::names_special(const Address& address) const {
+  return std::ranges::any_of(allow_, [&](const Table& table) {
+    return std::ranges::any_of(table.special, [&](const auto& blocks) {
+      const auto& [kind, addresses] = blocks;
+      return kind.first == address.family() && addresses.contains(address.masked(kind.second));
+    });
+  });
+}
+
 Decision RuleSet::decide_name(const std::string& name) const {
   if (!policy_.has_network()) return refused(Reason::kOff);
   if (name == kHostName)

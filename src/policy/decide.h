@@ -64,6 +64,8 @@ class RuleSet {
   // As decide(), for a name whose addresses nobody has asked for yet: as if they were public.
   [[nodiscard]] Decision decide_unresolved(Protocol protocol, const std::string& name,
                                            std::uint16_t port) const;
+  // Whether an allow rule names this very address, which is in a special range.
+  [[nodiscard]] bool names_special(const Address& address) const;
   // Whether every name may be asked for that no rule denies.
   [[nodiscard]] bool any_name() const { return policy_.allow.empty() || any_name_rule_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }

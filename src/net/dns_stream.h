@@ -1,0 +1,39 @@
+// The engine's end of a guest's TCP flow to its name server: no socket, two buffers.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "net/host_network.h"
+
+namespace pyro::net {
+
+// Messages with their length in front (RFC 1035, 4.2.2), one after the other in both directions.
+class DnsStream final : public HostTcp {
+ public:
+  // `on_message` says whether it will be answered, now or later; a stream with a message that will
+  // not is broken.
+  explicit DnsStream(std::function<bool(Bytes)> on_message) : on_message_(std::move(on_message)) {}
+
+  // An answer, of at most 65535 bytes. There may be more to be read, and more room, afterwards.
+  void put(Bytes message);
+
+  HostIo write(Bytes bytes) override;
+  HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override;
+  void discard(std::size_t count) override { out_.erase(0, count); }
+  void shut_down_writing() override { ended_ = true; }
+  std::size_t room() override;
+  void ask_for_room() override {}
+  int error() override { return 0; }
+  void reset_at_close() override {}
+
+ private:
+  void take_messages();
+
+  std::function<bool(Bytes)> on_message_;
+  std::string in_, out_;
+  int unanswered_ = 0;
+  bool taking_ = false, ended_ = false, broken_ = false;
+};
+
+}  // namespace pyro::net

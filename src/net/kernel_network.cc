@@ -1,0 +1,250 @@
+#include "net/kernel_network.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "net/host_socket.h"
+
+namespace pyro::net {
+
+namespace {
+
+// RFC 6335, 6: where nothing is; only a route is asked for.
+constexpr std::uint16_t kDiscardPort = 9;
+constexpr int kBacklog = 1024;  // cut to net.core.somaxconn
+
+class SocketAddress {
+ public:
+  SocketAddress() = default;
+  SocketAddress(const Address& address, std::uint16_t port) {
+    if (address.family() == Family::kIpv4) {
+      auto& in = as<sockaddr_in>();
+      in.sin_family = AF_INET;
+      in.sin_port = htons(port);
+      std::ranges::copy(address.bytes(), reinterpret_cast<char*>(&in.sin_addr));
+      size_ = sizeof(in);
+    } else {
+      auto& in6 = as<sockaddr_in6>();
+      in6.sin6_family = AF_INET6;
+      in6.sin6_port = htons(port);
+      std::ranges::copy(address.bytes(), reinterpret_cast<char*>(&in6.sin6_addr));
+      size_ = sizeof(in6);
+    }
+  }
+  [[nodiscard]] const sockaddr* get() const {
+    return reinterpret_cast<const sockaddr*>(&storage_);
+  }
+  [[nodiscard]] socklen_t size() const { return size_; }
+  // Of this end of a socket.
+  bool read(int fd) {
+    size_ = sizeof(storage_);
+    return ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage_), &size_) == 0;
+  }
+  [[nodiscard]] std::uint16_t port() const {
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_port);
+  }
+  [[nodiscard]] bool same_host(const SocketAddress& other) const {
+    if (storage_.ss_family != other.storage_.ss_family) return false;
+    if (storage_.ss_family == AF_INET) {
+      return as<sockaddr_in>().sin_addr.s_addr == other.as<sockaddr_in>().sin_addr.s_addr;
+    }
+    return std::ranges::equal(as<sockaddr_in6>().sin6_addr.s6_addr,
+                              other.as<sockaddr_in6>().sin6_addr.s6_addr);
+  }
+
+ private:
+  template <class T>
+  T& as() {
+    return reinterpret_cast<T&>(storage_);
+  }
+  template <class T>
+  [[nodiscard]] const T& as() const {
+    return reinterpret_cast<const T&>(storage_);
+  }
+  sockaddr_storage storage_{};
+  socklen_t size_ = sizeof(storage_);
+};
+
+int domain_of(const Address& address) {
+  return address.family() == Family::kIpv4 ? AF_INET : AF_INET6;
+}
+
+sys::UniqueFd open_socket(const Address& address, int type, int protocol) {
+  return sys::UniqueFd(
+      ::socket(domain_of(address), type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+}
+
+// 0, or errno.
+int watch(int epoll, int fd, Token token, std::uint32_t what) {
+  epoll_event event{.events = what | EPOLLET, .data = {.u64 = token}};
+  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+constexpr std::uint32_t kStream = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+
+// A HostSocket that asks the epoll for room.
+class WatchedTcp final : public HostTcp {
+ public:
+  WatchedTcp(std::unique_ptr<HostSocket> socket, int epoll, Token token)
+      : socket_(std::move(socket)), token_(token), epoll_(epoll) {}
+  HostIo write(Bytes bytes) override { return socket_->write(bytes); }
+  HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override {
+    return socket_->peek(skip, into);
+  }
+  void discard(std::size_t count) override { socket_->discard(count); }
+  void shut_down_writing() override { socket_->shut_down_writing(); }
+  std::size_t room() override { return socket_->room(); }
+  // To be told of a level that may be there already, it is asked for anew.
+  void ask_for_room() override {
+    epoll_event event{.events = kStream | EPOLLET, .data = {.u64 = token_}};
+    static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_MOD, socket_->fd(), &event));
+  }
+  int error() override {
+    const int error = socket_->error();
+    return error == 0 && !checked_ && talks_to_itself() ? ECONNREFUSED : error;
+  }
+  void reset_at_close() override { socket_->reset_at_close(); }
+
+ private:
+  // Nobody listened, and the kernel took the very port for this end (RFC 9293, 3.5, "simultaneous
+  // open").
+  bool talks_to_itself() {
+    checked_ = true;
+    SocketAddress ours;
+    sockaddr_storage theirs{};
+    socklen_t size = sizeof(theirs);
+    auto* const peer = reinterpret_cast<sockaddr*>(&theirs);
+    if (!ours.read(socket_->fd()) || ::getpeername(socket_->fd(), peer, &size) != 0) return false;
+    return size == ours.size() &&
+           std::equal(reinterpret_cast<const char*>(peer),
+                      reinterpret_cast<const char*>(peer) + size,
+                      reinterpret_cast<const char*>(ours.get()));
+  }
+
+  std::unique_ptr<HostSocket> socket_;
+  Token token_;
+  int epoll_;
+  bool checked_ = false;
+};
+
+class KernelDatagrams final : public HostDatagrams {
+ public:
+  explicit KernelDatagrams(sys::UniqueFd fd) : fd_(std::move(fd)) {}
+  HostIo send(Bytes message) override {
+    return io_of(::send(fd_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  }
+  HostIo receive(std::span<std::uint8_t> into) override {
+    return io_of(::recv(fd_.get(), into.data(), into.size(), MSG_DONTWAIT | MSG_TRUNC));
+  }
+  // Of the last failure, which the kernel tells only once.
+  int error() override { return std::exchange(error_, 0); }
+
+ private:
+  // A message may be empty, and there is no end.
+  HostIo io_of(ssize_t n) {
+    if (n >= 0) return {.kind = HostIo::Kind::kDone, .count = static_cast<std::size_t>(n)};
+    const bool later = errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM;
+    // Too long for the host's own links: lost on the way, as it is anywhere.
+    if (later || errno == EMSGSIZE) return {.kind = HostIo::Kind::kWouldBlock};
+    error_ = errno;
+    return {.kind = HostIo::Kind::kBroken};
+  }
+  sys::UniqueFd fd_;
+  int error_ = 0;
+};
+
+Opened<HostTcp> watched(sys::UniqueFd fd, int epoll, Token token) {
+  const int number = fd.get();
+  auto socket = HostSocket::take(std::move(fd), best_peek_mode());
+  if (!socket) return std::unexpected(ENOMEM);
+  if (const int error = watch(epoll, number, token, kStream); error != 0)
+    return std::unexpected(error);
+  return std::make_unique<WatchedTcp>(*std::move(socket), epoll, token);
+}
+
+class KernelListener final : public HostListener {
+ public:
+  KernelListener(sys::UniqueFd fd, std::uint16_t port, int epoll)
+      : fd_(std::move(fd)), port_(port), epoll_(epoll) {}
+  Opened<HostTcp> accept(Token token) override {
+    sys::UniqueFd client(
+        ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!client) return std::unexpected(errno);
+    return watched(std::move(client), epoll_, token);
+  }
+  [[nodiscard]] std::uint16_t port() const override { return port_; }
+
+ private:
+  sys::UniqueFd fd_;
+  std::uint16_t port_;
+  int epoll_;
+};
+
+}  // namespace
+
+Opened<HostTcp> KernelNetwork::connect(const Address& address, std::uint16_t port, Token token) {
+  sys::UniqueFd fd = open_socket(address, SOCK_STREAM, 0);
+  if (!fd) return std::unexpected(errno);
+  const SocketAddress to(address, port);
+  if (::connect(fd.get(), to.get(), to.size()) != 0 && errno != EINPROGRESS)
+    return std::unexpected(errno);
+  return watched(std::move(fd), epoll_, token);
+}
+
+Opened<HostDatagrams> KernelNetwork::open_udp(const Address& address, std::uint16_t port,
+                                              Token token) {
+  sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
+  if (!fd) return std::unexpected(errno);
+  const SocketAddress to(address, port);
+  if (::connect(fd.get(), to.get(), to.size()) != 0) return std::unexpected(errno);
+  if (const int error = watch(epoll_, fd.get(), token, EPOLLIN); error != 0)
+    return std::unexpected(error);
+  return std::make_unique<KernelDatagrams>(std::move(fd));
+}
+
+Opened<HostDatagrams> KernelNetwork::open_echo(const Address& address, Token token) {
+  const bool v4 = address.family() == Family::kIpv4;
+  // icmp(7): for groups within net.ipv4.ping_group_range.
+  sys::UniqueFd fd =
+      open_socket(address, SOCK_DGRAM, v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
+  if (!fd) return std::unexpected(errno);
+  const SocketAddress to(address, 0);
+  if (::connect(fd.get(), to.get(), to.size()) != 0) return std::unexpected(errno);
+  if (const int error = watch(epoll_, fd.get(), token, EPOLLIN); error != 0)
+    return std::unexpected(error);
+  return std::make_unique<KernelDatagrams>(std::move(fd));
+}
+
+bool KernelNetwork::is_own(const Address& address) {
+  // A kernel talks to itself from the address that it talks to. Nothing is sent by this.
+  const sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
+  const SocketAddress to(address, kDiscardPort);
+  if (!fd || ::connect(fd.get(), to.get(), to.size()) != 0) return false;
+  SocketAddress ours;
+  return ours.read(fd.get()) && ours.same_host(to);
+}
+
+Opened<HostListener> KernelNetwork::listen(std::uint16_t port, Token token) {
+  constexpr std::array<std::uint8_t, policy::kIpv4Bytes> kLoopback{127, 0, 0, 1};
+  const Address loopback = Address::v4(kLoopback);
+  sys::UniqueFd fd = open_socket(loopback, SOCK_STREAM, 0);
+  if (!fd) return std::unexpected(errno);
+  // A port whose last connections linger is free all the same.
+  const int yes = 1;
+  SocketAddress at(loopback, port);
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) != 0 ||
+      ::bind(fd.get(), at.get(), at.size()) != 0 || ::listen(fd.get(), kBacklog) != 0 ||
+      !at.read(fd.get()))
+    return std::unexpected(errno);
+  if (const int error = watch(epoll_, fd.get(), token, EPOLLIN); error != 0)
+    return std::unexpected(error);
+  return std::make_unique<KernelListener>(std::move(fd), at.port(), epoll_);
+}
+
+}  // namespace pyro::net

@@ -1,0 +1,92 @@
+// The TCP flows of a guest, in both directions: found, decided, connected, moved and ended.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <unordered_map>
+
+#include "net/dns_stream.h"
+#include "net/shared.h"
+#include "net/slab.h"
+
+namespace pyro::net {
+
+inline constexpr std::size_t kMostTcpFlows = 4096;
+inline constexpr std::size_t kMostHalfOpen = 256;
+
+class TcpRelay {
+ public:
+  // A query that came over a flow; false: it will not be answered.
+  using Query = std::function<bool(Token flow, const Address& server, Bytes message)>;
+  TcpRelay(Shared& shared, Query on_query) : shared_(shared), on_query_(std::move(on_query)) {}
+
+  void on_segment(const IpPacket& packet, const TcpSegment& segment, Time now);
+  void on_ready(Token token, bool writable, Time now);
+  void on_deadline(Token token, Time now);
+  // To the guest's port, for somebody who has connected to a published one; refused by a reset when
+  // there are too many flows.
+  void publish(std::unique_ptr<HostTcp> client, Token token, std::uint16_t guest_port, Time now);
+  // The token of a socket that publish() will be given.
+  [[nodiscard]] Token next_token() const { return flows_.next(); }
+  void answer_query(Token token, Bytes message);
+  // Ends the flows that the policy does not allow any more.
+  void judge_again(Time now);
+  // Ends those that came through this published port.
+  void unpublish(std::uint16_t guest_port);
+
+  // Sends what flows have to say, in turns. False: some have more, and the link is full.
+  bool flush(Time now);
+  [[nodiscard]] std::size_t size() const { return flows_.size(); }
+
+ private:
+  struct Key {
+    Address remote;  // as the guest sees it
+    std::uint16_t remote_port = 0, guest_port = 0;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& k) const;
+  };
+  struct Flow {
+    Key key;
+    std::unique_ptr<HostTcp> host;
+    DnsStream* dns = nullptr;      // what `host` is, for a flow to the name server
+    TcpSegment syn;                // until it is connected; without payload
+    std::optional<TcpFlow> guest;  // once it is
+    std::string name;
+    policy::RuleId rule;
+    const char* ended = nullptr;  // why, where that is known from elsewhere
+    Time connect_due;
+    Deadlines::Place place;
+    bool half_open = true;   // counted as such
+    bool waiting = false;    // in turn_
+    bool published = false;  // opened towards the guest
+  };
+  class Sink;
+
+  void open(const IpPacket& packet, const TcpSegment& syn, Time now);
+  Opened<HostTcp> open_host(const Key& key, Token token);
+  void on_connected(Token token, Flow& flow, Time now);
+  // What became of a connection that did not come to be.
+  const char* tell_guest(const Key& key, const TcpSegment& syn, int error);
+  void reset(const Key& key, const TcpSegment& segment);
+  Flow& add(std::unique_ptr<Flow> flow, Token token);
+  void touch(Token token, Flow& flow);
+  void wait_for(Token token, Flow& flow);
+  void opened(Flow& flow);
+  void produce(Token token, Flow& flow, Sink& sink, Time now);
+  void remove(Token token, Flow& flow, const char* why);
+  static NetEvent event_of(const Flow& flow);
+  [[nodiscard]] std::uint32_t first_sequence(Time now) const;
+  std::uint16_t port_for(std::uint16_t guest_port);
+
+  Shared& shared_;
+  Query on_query_;
+  Slab<Flow> flows_{Kind::kTcp};
+  std::unordered_map<Key, Token, KeyHash> by_key_;
+  std::deque<Token> turn_;  // who has something to say
+  std::size_t half_open_ = 0;
+  std::uint16_t last_port_ = 0;
+};
+
+}  // namespace pyro::net
