@@ -44,11 +44,10 @@ std::size_t DatagramRelay::KeyHash::operator()(const Key& k) const {
 // ---- from the guest
 
 void DatagramRelay::on_datagram(const IpPacket& packet, const UdpDatagram& d, Time now) {
-  on_message(packet,
-             {.remote = packet.destination,
-              .remote_port = d.destination_port,
-              .guest = d.source_port},
-             d.payload, now);
+  on_message(
+      packet,
+      {.remote = packet.destination, .remote_port = d.destination_port, .guest = d.source_port},
+      d.payload, now);
 }
 
 void DatagramRelay::on_echo(const IpPacket& packet, const EchoRequest& request, Time now) {
@@ -142,8 +141,8 @@ void DatagramRelay::on_ready(Token token, Time now) {
 bool DatagramRelay::receive(Token token, Flow& flow, Time now) {
   const Family family = flow.key.remote.family();
   // An echo reply comes with its header, which is written anew.
-  const std::size_t at = what_ == What::kUdp ? udp_payload_at(family)
-                                             : echo_payload_at(family) - kEchoHeader;
+  const std::size_t at =
+      what_ == What::kUdp ? udp_payload_at(family) : echo_payload_at(family) - kEchoHeader;
   for (int i = 0; i < kMessagesInATurn; ++i) {
     const Buffer place = shared_.link.place();
     if (place.empty()) return false;
@@ -168,8 +167,8 @@ std::size_t DatagramRelay::write(Buffer place, const Key& key, std::size_t size)
   const Route route = from(key.remote);
   if (what_ == What::kUdp) return write_udp(place, route, key.remote_port, key.guest, size);
   const std::size_t header = echo_payload_at(key.remote.family()) - kEchoHeader;
-  const auto sequence = static_cast<std::uint16_t>((place[header + 6] << kByteBits) |
-                                                   place[header + 7]);
+  const auto sequence =
+      static_cast<std::uint16_t>((place[header + 6] << kByteBits) | place[header + 7]);
   return write_echo_reply(place, route, key.guest, sequence, size - kEchoHeader);
 }
 
@@ -180,19 +179,15 @@ void DatagramRelay::on_error(Token token, Flow& flow) {
   if (what_ == What::kUdp) {
     constexpr std::size_t kFrame = 128;
     std::array<std::uint8_t, kFrame> frame{};
-    const Route there{.macs = kMacs,
-                      .source = from(flow.key.remote).destination,
-                      .destination = flow.key.remote};
+    const Route there{
+        .macs = kMacs, .source = from(flow.key.remote).destination, .destination = flow.key.remote};
     const std::size_t size = write_udp(frame, there, flow.key.guest, flow.key.remote_port, 0);
     const Bytes packet = Bytes(frame).first(size).subspan(kEthernetHeader);
-    const Unreachable why =
-        error == ECONNREFUSED ? Unreachable::kPort : Unreachable::kHost;
+    const Unreachable why = error == ECONNREFUSED ? Unreachable::kPort : Unreachable::kHost;
     // From whom it came, as far as the guest knows.
-    const Address& source = error == ECONNREFUSED
-                                ? flow.key.remote
-                                : policy::link_of(flow.key.remote.family()).engine;
-    shared_.reply(
-        [&](Buffer out) { return write_unreachable(out, from(source), why, packet); });
+    const Address& source =
+        error == ECONNREFUSED ? flow.key.remote : policy::link_of(flow.key.remote.family()).engine;
+    shared_.reply([&](Buffer out) { return write_unreachable(out, from(source), why, packet); });
   }
   remove(token, flow, error == ECONNREFUSED ? reason::kRefused : reason::kNoRoute);
 }
@@ -224,8 +219,8 @@ void DatagramRelay::on_deadline(Token token, Time now) {
 
 void DatagramRelay::judge_again(Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
-    const policy::Decision decision = shared_.judge_again(protocol(), flow.key.remote,
-                                                          flow.key.remote_port, flow.name, now);
+    const policy::Decision decision =
+        shared_.judge_again(protocol(), flow.key.remote, flow.key.remote_port, flow.name, now);
     flow.rule = decision.rule;
     if (!decision.allow) remove(token, flow, reason::kPolicy);
   });

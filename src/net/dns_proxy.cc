@@ -88,12 +88,11 @@ void DnsProxy::decide(const DnsAsker& asker, const DnsQuery& query, Time now) {
     tell(q.name, decision, why);
     DnsAnswer self;
     if (asks_for_addresses(q))
-      self.addresses.push_back(
-          {.address = policy::link_of(family_of(q)).engine, .ttl = kHostTtl});
+      self.addresses.push_back({.address = policy::link_of(family_of(q)).engine, .ttl = kHostTtl});
     return say(asker, query, self, std::nullopt);
   }
-  if (decision.allow && (asks_for_addresses(q) ? family_of(q) == Family::kIpv6 && !ipv6_
-                                               : !rules.any_name())) {
+  if (decision.allow &&
+      (asks_for_addresses(q) ? family_of(q) == Family::kIpv6 && !ipv6_ : !rules.any_name())) {
     return say(asker, query, {}, std::nullopt);  // there is none
   }
   bool failed = false;
@@ -121,8 +120,7 @@ void DnsProxy::decide(const DnsAsker& asker, const DnsQuery& query, Time now) {
 }
 
 // What holds no addresses is not read any further: its bytes are the name server's.
-void DnsProxy::pass_on(const DnsAsker& asker, const DnsQuery& query,
-                       const DnsReply& reply) {
+void DnsProxy::pass_on(const DnsAsker& asker, const DnsQuery& query, const DnsReply& reply) {
   std::vector<std::uint8_t> message = reply.message;
   if (message.size() > most(asker, query)) {
     message = write_answer(query, {}, std::nullopt, most(asker, query));
@@ -133,8 +131,8 @@ void DnsProxy::pass_on(const DnsAsker& asker, const DnsQuery& query,
   answer_(asker, message);
 }
 
-void DnsProxy::on_reply(const DnsAsker& asker, const DnsQuery& query,
-                        Result<DnsReply> reply, Time now) {
+void DnsProxy::on_reply(const DnsAsker& asker, const DnsQuery& query, Result<DnsReply> reply,
+                        Time now) {
   const DnsQuestion& q = query.question;
   const policy::RuleSet& rules = shared_.gate.rules();
   // The policy may be another one by now.
@@ -155,8 +153,8 @@ void DnsProxy::on_reply(const DnsAsker& asker, const DnsQuery& query,
   }
   DnsAnswer& answer = reply->answer;
   for (const DnsAddress& a : answer.addresses) {
-    const bool special = policy::range_of(a.address) != policy::Range::kPublic ||
-                         policy::is_on_link(a.address);
+    const bool special =
+        policy::range_of(a.address) != policy::Range::kPublic || policy::is_on_link(a.address);
     if (special && !rules.names_special(a.address)) {
       tell(q.name, {.allow = false, .rule = decision.rule}, reason::kRebinding, a.address);
       return refuse(asker, query, {.text = fmt::format("pyro: {}", reason::kRebinding)});

@@ -44,8 +44,7 @@ class DnsProxy {
            const std::optional<ExtendedError>& error);
   void refuse(const DnsAsker& asker, const DnsQuery& query, const Refusal& refusal);
   void pass_on(const DnsAsker& asker, const DnsQuery& query, const DnsReply& reply);
-  void on_reply(const DnsAsker& asker, const DnsQuery& query, Result<DnsReply> reply,
-                Time now);
+  void on_reply(const DnsAsker& asker, const DnsQuery& query, Result<DnsReply> reply, Time now);
   void tell(const std::string& name, const policy::Decision& decision, const char* reason,
             const std::optional<Address>& address = std::nullopt);
   bool take_token(Time now);

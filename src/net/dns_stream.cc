@@ -37,8 +37,7 @@ void DnsStream::take_messages() {
     const std::string message = in_.substr(kLengthField, size);
     in_.erase(0, kLengthField + size);
     ++unanswered_;
-    broken_ = !on_message_(
-        {reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
+    broken_ = !on_message_({reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
   }
   taking_ = false;
 }

@@ -105,10 +105,9 @@ void DnsUpstream::read_udp(Token token, Question& q, Time now) {
     const bool others = q.attempts < q.resolvers.size();
     if (answer->rcode == Rcode::kServFail && others) return attempt(token, q, now);
     if (!answer->truncated) {
-      return finish(token,
-                    DnsReply{.answer = *std::move(answer),
-                          .message = {message.begin(), message.end()}},
-                    now);
+      return finish(
+          token,
+          DnsReply{.answer = *std::move(answer), .message = {message.begin(), message.end()}}, now);
     }
     const Resolver& resolver = q.resolvers[(q.attempts - 1) % q.resolvers.size()];
     auto tcp = shared_.network.connect(resolver.address, resolver.port, token);
@@ -146,10 +145,9 @@ void DnsUpstream::go_on_tcp(Token token, Question& q, Time now) {
     const Bytes message = Bytes(q.received).subspan(kLengthField, size);
     auto answer = parse_answer(message, q.id, q.what);
     if (!answer || answer->truncated) return attempt(token, q, now);
-    return finish(token,
-                  DnsReply{.answer = *std::move(answer),
-                        .message = {message.begin(), message.end()}},
-                  now);
+    return finish(
+        token, DnsReply{.answer = *std::move(answer), .message = {message.begin(), message.end()}},
+        now);
   }
 }
 

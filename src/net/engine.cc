@@ -25,8 +25,7 @@ struct Overloaded : F... {
 
 Engine::Engine(FrameSink& link, HostNetwork& network)
     : shared_{.link = link, .network = network},
-      dns_(shared_,
-           [this](const DnsAsker& asker, Bytes message) { answer_query(asker, message); }),
+      dns_(shared_, [this](const DnsAsker& asker, Bytes message) { answer_query(asker, message); }),
       tcp_(shared_,
            [this](Token flow, const Address& server, Bytes message) {
              return dns_.on_query({.server = server, .tcp = flow}, message, now_);
@@ -52,8 +51,7 @@ std::expected<std::uint16_t, int> Engine::publish(std::uint16_t host_port,
   auto listener = shared_.network.listen(host_port, token);
   if (!listener) return std::unexpected(listener.error());
   const std::uint16_t port = (*listener)->port();
-  published_[port] = {
-      .listener = *std::move(listener), .token = token, .guest_port = guest_port};
+  published_[port] = {.listener = *std::move(listener), .token = token, .guest_port = guest_port};
   return port;
 }
 
@@ -67,8 +65,8 @@ bool Engine::unpublish(std::uint16_t host_port) {
 }
 
 void Engine::accept(Token token, Time now) {
-  const auto found = std::ranges::find_if(
-      published_, [token](const auto& p) { return p.second.token == token; });
+  const auto found =
+      std::ranges::find_if(published_, [token](const auto& p) { return p.second.token == token; });
   if (found == published_.end()) return;
   found->second.place.reset();
   for (;;) {

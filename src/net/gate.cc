@@ -13,8 +13,7 @@ void Gate::set(policy::Policy policy) {
 Gate::Verdict Gate::judge(policy::Protocol protocol, const policy::Address& address,
                           std::uint16_t port, Time now) const {
   if (policy::is_engine(address)) {
-    return {.decision =
-                rules_.decide({.protocol = protocol, .address = address, .port = port}),
+    return {.decision = rules_.decide({.protocol = protocol, .address = address, .port = port}),
             .name = policy::kHostName};
   }
   Pins::Names names = pins_.names(address, now);
@@ -38,8 +37,7 @@ Gate::Verdict Gate::judge(policy::Protocol protocol, const policy::Address& addr
 }
 
 policy::Decision Gate::judge_again(policy::Protocol protocol, const policy::Address& address,
-                                   std::uint16_t port, const std::string& name,
-                                   Time now) const {
+                                   std::uint16_t port, const std::string& name, Time now) const {
   // Its pin may have ended since; other names of this address can only deny it.
   Pins::Names others = pins_.names(address, now);
   others.aliases.insert(others.aliases.end(), others.asked.begin(), others.asked.end());

@@ -37,9 +37,7 @@ class SocketAddress {
       size_ = sizeof(in6);
     }
   }
-  [[nodiscard]] const sockaddr* get() const {
-    return reinterpret_cast<const sockaddr*>(&storage_);
-  }
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   [[nodiscard]] socklen_t size() const { return size_; }
   // Of this end of a socket.
   bool read(int fd) {
@@ -76,8 +74,7 @@ int domain_of(const Address& address) {
 }
 
 sys::UniqueFd open_socket(const Address& address, int type, int protocol) {
-  return sys::UniqueFd(
-      ::socket(domain_of(address), type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  return sys::UniqueFd(::socket(domain_of(address), type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
 }
 
 // 0, or errno.
@@ -121,10 +118,9 @@ class WatchedTcp final : public HostTcp {
     socklen_t size = sizeof(theirs);
     auto* const peer = reinterpret_cast<sockaddr*>(&theirs);
     if (!ours.read(socket_->fd()) || ::getpeername(socket_->fd(), peer, &size) != 0) return false;
-    return size == ours.size() &&
-           std::equal(reinterpret_cast<const char*>(peer),
-                      reinterpret_cast<const char*>(peer) + size,
-                      reinterpret_cast<const char*>(ours.get()));
+    return size == ours.size() && std::equal(reinterpret_cast<const char*>(peer),
+                                             reinterpret_cast<const char*>(peer) + size,
+                                             reinterpret_cast<const char*>(ours.get()));
   }
 
   std::unique_ptr<HostSocket> socket_;
@@ -173,8 +169,7 @@ class KernelListener final : public HostListener {
   KernelListener(sys::UniqueFd fd, std::uint16_t port, int epoll)
       : fd_(std::move(fd)), port_(port), epoll_(epoll) {}
   Opened<HostTcp> accept(Token token) override {
-    sys::UniqueFd client(
-        ::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    sys::UniqueFd client(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client) return std::unexpected(errno);
     return watched(std::move(client), epoll_, token);
   }
@@ -211,8 +206,7 @@ Opened<HostDatagrams> KernelNetwork::open_udp(const Address& address, std::uint1
 Opened<HostDatagrams> KernelNetwork::open_echo(const Address& address, Token token) {
   const bool v4 = address.family() == Family::kIpv4;
   // icmp(7): for groups within net.ipv4.ping_group_range.
-  sys::UniqueFd fd =
-      open_socket(address, SOCK_DGRAM, v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
+  sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, v4 ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
   if (!fd) return std::unexpected(errno);
   const SocketAddress to(address, 0);
   if (::connect(fd.get(), to.get(), to.size()) != 0) return std::unexpected(errno);

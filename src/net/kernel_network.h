@@ -13,8 +13,7 @@ class KernelNetwork final : public HostNetwork {
   explicit KernelNetwork(int epoll) : epoll_(epoll) {}
 
   Opened<HostTcp> connect(const Address& address, std::uint16_t port, Token token) override;
-  Opened<HostDatagrams> open_udp(const Address& address, std::uint16_t port,
-                                 Token token) override;
+  Opened<HostDatagrams> open_udp(const Address& address, std::uint16_t port, Token token) override;
   Opened<HostDatagrams> open_echo(const Address& address, Token token) override;
   bool is_own(const Address& address) override;
   Opened<HostListener> listen(std::uint16_t port, Token token) override;

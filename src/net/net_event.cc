@@ -17,8 +17,7 @@ void NetEvents::add(NetEvent event) {
 }
 
 NetEvents::Taken NetEvents::take(std::size_t most) {
-  const auto end =
-      events_.begin() + static_cast<std::ptrdiff_t>(std::min(most, events_.size()));
+  const auto end = events_.begin() + static_cast<std::ptrdiff_t>(std::min(most, events_.size()));
   Taken out{.events = {std::make_move_iterator(events_.begin()), std::make_move_iterator(end)},
             .lost = std::exchange(lost_, 0)};
   events_.erase(events_.begin(), end);

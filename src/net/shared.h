@@ -72,9 +72,7 @@ inline Route back(const IpPacket& packet) {
 }
 // From there to the guest.
 inline Route from(const Address& address) {
-  return {.macs = kMacs,
-          .source = address,
-          .destination = policy::link_of(address.family()).guest};
+  return {.macs = kMacs, .source = address, .destination = policy::link_of(address.family()).guest};
 }
 // For a flow to the engine's own address, which stands for the loopback of the host.
 inline Address host_address(const Address& address) {

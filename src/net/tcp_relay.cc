@@ -82,9 +82,8 @@ std::size_t TcpRelay::KeyHash::operator()(const Key& k) const {
 // ---- from the guest
 
 void TcpRelay::on_segment(const IpPacket& packet, const TcpSegment& s, Time now) {
-  const Key key{.remote = packet.destination,
-                .remote_port = s.destination_port,
-                .guest_port = s.source_port};
+  const Key key{
+      .remote = packet.destination, .remote_port = s.destination_port, .guest_port = s.source_port};
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) {
     if (s.syn && !s.ack && !s.rst && !s.fin) return open(packet, s, now);
@@ -105,9 +104,8 @@ void TcpRelay::on_segment(const IpPacket& packet, const TcpSegment& s, Time now)
 }
 
 void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
-  const Key key{.remote = packet.destination,
-                .remote_port = s.destination_port,
-                .guest_port = s.source_port};
+  const Key key{
+      .remote = packet.destination, .remote_port = s.destination_port, .guest_port = s.source_port};
   auto flow = std::make_unique<Flow>();
   flow->key = key;
   flow->syn = s;
@@ -118,8 +116,7 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
   if (dns) {
     event.allow = true;  // each of its questions is decided
   } else {
-    Gate::Verdict verdict =
-        shared_.judge(policy::Protocol::kTcp, key.remote, key.remote_port, now);
+    Gate::Verdict verdict = shared_.judge(policy::Protocol::kTcp, key.remote, key.remote_port, now);
     flow->name = std::move(verdict.name);
     flow->rule = verdict.decision.rule;
     event = event_of(*flow);
@@ -134,10 +131,9 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
   if (!event.allow) return reset(key, s);
   const Token token = flows_.next();
   if (dns) {
-    auto stream =
-        std::make_unique<DnsStream>([this, token, server = key.remote](Bytes message) {
-          return on_query_(token, server, message);
-        });
+    auto stream = std::make_unique<DnsStream>([this, token, server = key.remote](Bytes message) {
+      return on_query_(token, server, message);
+    });
     flow->dns = stream.get();
     flow->host = std::move(stream);
     Flow& added = add(std::move(flow), token);
@@ -198,8 +194,7 @@ const char* TcpRelay::tell_guest(const Key& key, const TcpSegment& syn, int erro
 }
 
 void TcpRelay::reset(const Key& key, const TcpSegment& s) {
-  shared_.reply(
-      [&](Buffer out) { return write_tcp(out, from(key.remote), reset_for(s), 0); });
+  shared_.reply([&](Buffer out) { return write_tcp(out, from(key.remote), reset_for(s), 0); });
 }
 
 // ---- from the host
@@ -264,8 +259,8 @@ std::uint16_t TcpRelay::port_for(std::uint16_t guest_port) {
   do {
     last_port_ = static_cast<std::uint16_t>(last_port_ + 1);
     last_port_ = std::max(last_port_, kFirst);
-  } while (by_key_.contains(
-      {.remote = engine, .remote_port = last_port_, .guest_port = guest_port}));
+  } while (
+      by_key_.contains({.remote = engine, .remote_port = last_port_, .guest_port = guest_port}));
   return last_port_;
 }
 
@@ -296,8 +291,8 @@ void TcpRelay::on_deadline(Token token, Time now) {
 void TcpRelay::judge_again(Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
     if (flow.published || flow.dns != nullptr) return;
-    const policy::Decision decision = shared_.judge_again(
-        policy::Protocol::kTcp, flow.key.remote, flow.key.remote_port, flow.name, now);
+    const policy::Decision decision = shared_.judge_again(policy::Protocol::kTcp, flow.key.remote,
+                                                          flow.key.remote_port, flow.name, now);
     flow.rule = decision.rule;
     if (decision.allow) return;
     flow.ended = reason::kPolicy;
