@@ -18,7 +18,7 @@ LAYERS = [
     ["policy", "wire", "sys"],
     ["io", "proto", "store", "image", "seed"],
     ["rpc", "net", "vmm", "isolate"],
-    ["core", "agent"],
+    ["core", "agent", "net_process"],
     ["supervisor", "client"],
     ["cli", "mcp", "apps"],
 ]
@@ -33,8 +33,8 @@ SAME_LAYER = {
 
 # Third-party headers and the folders that may include them.
 THIRD_PARTY = [
-    (r"boost/asio(/|\.hpp)", {"io", "rpc", "agent", "supervisor", "client", "vmm", "core", "apps"}),
-    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "image", "mcp", "vmm", "client", "supervisor", "cli"}),
+    (r"boost/asio(/|\.hpp)", {"io", "rpc", "net_process", "agent", "supervisor", "client", "vmm", "core", "apps"}),
+    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "net_process", "image", "mcp", "vmm", "client", "supervisor", "cli"}),
     (r"boost/system/", {"io", "rpc", "agent", "supervisor", "client", "vmm", "core", "image", "proto"}),
     (r"sqlite3\.h$", {"store"}),
     (r"openssl/", {"image", "sys"}),

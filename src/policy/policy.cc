@@ -58,6 +58,9 @@ Result<void> check_policy(const Policy& p) {
   }
   if (p.allow.size() + p.deny.size() > kMostRules)
     return fail(Errc::kLimit, fmt::format("a policy has at most {} rules", kMostRules));
+  if (p.text().size() > kMostPolicyText)
+    return fail(Errc::kLimit, fmt::format("the rules of a policy have at most {} bytes together",
+                                          kMostPolicyText));
   for (const auto& [given, name] :
        {std::pair{p.allow_udp, "--allow-udp"}, std::pair{p.allow_icmp, "--allow-icmp"}}) {
     if (given && std::ranges::all_of(p.allow, &Rule::has_scheme)) {
@@ -70,6 +73,37 @@ Result<void> check_policy(const Policy& p) {
     }
   }
   return {};
+}
+
+Result<Policy> parse_policy_text(std::string_view text) {
+  const auto bad = [] { return fail(Errc::kInvalid, "not the text of a policy"); };
+  if (text.size() > kMostPolicyText) return bad();
+  Policy policy;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) return bad();
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end + 1);
+    const std::size_t space = std::min(line.find(' '), line.size());
+    const std::string_view word = line.substr(0, space);
+    const std::string_view value = line.substr(std::min(space + 1, line.size()));
+    if (word == "preset") {
+      PYRO_TRY(policy.preset, parse_preset(value));
+    } else if (word == "allow-udp") {
+      policy.allow_udp = true;
+    } else if (word == "allow-icmp") {
+      policy.allow_icmp = true;
+    } else if (word == "deny") {
+      PYRO_TRY(policy.deny.emplace_back(), parse_rule(value, Verdict::kDeny));
+    } else if (word == "allow") {
+      PYRO_TRY(policy.allow.emplace_back(), parse_rule(value, Verdict::kAllow));
+    } else {
+      return bad();
+    }
+  }
+  // In another order, or another spelling: not ours.
+  if (policy.text() != text) return bad();
+  return policy;
 }
 
 std::vector<std::string> warnings(const Policy& p) {

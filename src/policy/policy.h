@@ -17,6 +17,7 @@ const char* preset_name(Preset preset);  // off, egress, egress+published-ports
 Result<Preset> parse_preset(std::string_view text);
 
 inline constexpr std::size_t kMostRules = 4096;
+inline constexpr std::size_t kMostPolicyText = 512U << 10;  // bytes of Policy::text()
 
 // Without allow rules a preset with egress reaches every public address over TCP, UDP and ICMP
 // echo; with any, only what they name. Deny rules come first.
@@ -33,8 +34,11 @@ struct Policy {
 };
 
 // kInvalid: rules, or one of the two flags, without egress; a flag that no rule gives a meaning.
-// kLimit: too many rules.
+// kLimit: too many rules, or too long ones.
 Result<void> check_policy(const Policy& policy);
+
+// What text() has made, and nothing else: kInvalid. It is not checked by check_policy().
+Result<Policy> parse_policy_text(std::string_view text);
 
 // What the user should know about a policy that is as it should be: sentences.
 std::vector<std::string> warnings(const Policy& policy);

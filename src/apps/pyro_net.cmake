@@ -1,0 +1,5 @@
+if(TARGET pyro_net_process)
+  add_executable(pyro-net pyro_net.cc)
+  target_link_libraries(pyro-net PRIVATE pyro_net_process pyro_program_flags)
+  install(TARGETS pyro-net RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pyro)
+endif()

@@ -1,0 +1,258 @@
+#include "core/network.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/this_coro.hpp>
+#include <utility>
+
+#include "core/resolvers.h"
+#include "sys/file.h"
+
+namespace pyro::core {
+
+namespace asio = io::asio;
+using boost::json::object;
+
+namespace {
+
+constexpr std::chrono::milliseconds kAnswer{5000};
+// Three deaths within this time are not chance (docs/design/net-theory-of-operation.md).
+constexpr std::chrono::seconds kSpan{10};
+constexpr std::size_t kMostDeaths = 3;
+
+struct Pair {
+  sys::UniqueFd first, second;
+};
+Result<Pair> socket_pair(int type) {
+  std::array<int, 2> fds{};
+  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) != 0)
+    return sys::fail_errno("socketpair", errno);
+  return Pair{.first = sys::UniqueFd(fds[0]), .second = sys::UniqueFd(fds[1])};
+}
+
+// Several of the largest frames are on their way at a time where the host lets them
+// (net.core.wmem_max).
+void make_room(const sys::UniqueFd& fd) {
+  constexpr int kBytes = 4 << 20;
+  static_cast<void>(::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kBytes, sizeof(kBytes)));
+}
+
+}  // namespace
+
+struct Network::Engine {
+  Engine(sys::ChildProcess p, sys::UniqueFd control, asio::any_io_executor ex)
+      : process(std::move(p)),
+        session(ex, std::move(control), sys::UniqueFd(),
+                rpc::SessionOptions{.handler = {}, .software = "pyro"}) {}
+  sys::ChildProcess process;
+  rpc::Session session;
+};
+
+Result<std::unique_ptr<Network>> Network::make(NetworkDeps deps, OnEvents on_events,
+                                               asio::any_io_executor ex) {
+  PYRO_TRY(Pair link, socket_pair(SOCK_DGRAM));
+  make_room(link.first);
+  make_room(link.second);
+  return std::unique_ptr<Network>(new Network(std::move(deps), std::move(on_events),
+                                              std::move(link.first), std::move(link.second), ex));
+}
+
+Network::Network(NetworkDeps deps, OnEvents on_events, sys::UniqueFd engine_end,
+                 sys::UniqueFd guest_end, asio::any_io_executor ex)
+    : deps_(std::move(deps)),
+      on_events_(std::move(on_events)),
+      engine_end_(std::move(engine_end)),
+      guest_end_(std::move(guest_end)),
+      ex_(ex),
+      changed_(ex),
+      scope_(ex) {}
+
+Network::~Network() = default;
+
+Result<sys::UniqueFd> Network::guest_end() const {
+  return sys::duplicate(guest_end_.get());
+}
+
+io::Task<Network::EnginePtr> Network::running() {
+  while (!engine_ && why_not_.empty() && !closing_) {
+    const std::uint64_t seen = changed_.count();
+    PYRO_CO_CHECK(co_await changed_.after(seen, kAnswer));
+  }
+  if (engine_) co_return engine_;
+  co_return fail_hint(Errc::kUnavailable, why_not_, "stop and start the machine for another one");
+}
+
+// ---- the engine's life
+
+io::Task<void> Network::start(policy::Policy policy) {
+  PYRO_CO_CHECK(policy::check_policy(policy));
+  policy_ = std::move(policy);
+  PYRO_CO_CHECK(co_await run_engine());
+  scope_.spawn(keep_running());
+  co_return Result<void>{};
+}
+
+io::Task<void> Network::run_engine() {
+  PYRO_CO_TRY(Pair control, socket_pair(SOCK_STREAM));
+  constexpr int kLink = 3;
+  constexpr int kControl = 4;
+  PYRO_CO_TRY(auto process, sys::ChildProcess::spawn({.program = deps_.engine,
+                                                      .argv = {"pyro-net"},
+                                                      .env = {},
+                                                      .cwd = "/",
+                                                      .fds = {{engine_end_.get(), kLink},
+                                                              {control.second.get(), kControl}},
+                                                      .new_session = true,
+                                                      .die_with_parent = true}));
+  control.second = sys::UniqueFd();
+  auto engine = std::make_shared<Engine>(std::move(process), std::move(control.first), ex_);
+  auto ready = co_await engine->session.handshake_as_initiator(kAnswer);
+  Result<void> done;
+  if (!ready) done = std::unexpected(std::move(ready.error()));
+  if (done) {
+    resolvers_ = read_resolvers(deps_.resolv_conf);
+    done = co_await configure(engine, policy_);
+  }
+  if (done) done = co_await publish_again(engine);
+  if (!done) {
+    co_await engine->session.close();
+    co_return std::unexpected(std::move(done.error()).context("starting the network engine"));
+  }
+  engine_ = engine;
+  changed_.notify();
+  scope_.spawn(take_events(engine));
+  co_return Result<void>{};
+}
+
+io::Task<object> Network::call(EnginePtr engine, const char* method, object params) {
+  co_return co_await engine->session.call(method, std::move(params), kAnswer);
+}
+
+io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
+  const std::string text = policy.text();
+  const proto::ConfigureNet request{
+      .policy = text, .resolvers = resolvers_, .ipv6 = host_has_ipv6()};
+  PYRO_CO_TRY(const auto answer,
+              co_await call(engine, proto::ConfigureNet::kName, proto::encode(request)));
+  PYRO_CO_TRY(const auto configured, proto::decode<proto::ConfiguredNet>(answer));
+  if (configured.policy != text) {
+    // Whatever it decides by, it is not what was asked for.
+    engine->session.abort({.code = Errc::kInternal, .message = "it has another policy"});
+    co_return fail(Errc::kInternal, "the network engine has another policy than it was given");
+  }
+  co_return Result<void>{};
+}
+
+io::Task<void> Network::publish_again(EnginePtr engine) {
+  const auto wanted = published_;
+  for (const auto& [host_port, guest_port] : wanted) {
+    const proto::PublishPort request{.host_port = host_port, .guest_port = guest_port};
+    const auto published = co_await call(engine, proto::PublishPort::kName, proto::encode(request));
+    if (!published) published_.erase(host_port);  // somebody else was faster: it stays gone
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<void> Network::keep_running() {
+  for (;;) {
+    const EnginePtr engine = engine_;
+    const Error why = co_await engine->session.closed();
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (closing_ || state.cancelled() != asio::cancellation_type::none) co_return;
+    engine_.reset();
+    static_cast<void>(engine->process.signal(SIGKILL));
+    co_await engine->session.close();
+    const auto now = std::chrono::steady_clock::now();
+    deaths_.push_back(now);
+    while (deaths_.front() + kSpan < now) deaths_.pop_front();
+    ++restarts_;
+    if (deaths_.size() >= kMostDeaths) {
+      why_not_ = fmt::format("the network engine ended {} times within {} s: there is no network",
+                             kMostDeaths, kSpan.count());
+      co_return changed_.notify();
+    }
+    if (const auto again = co_await run_engine(); !again) {
+      why_not_ = "there is no network: " + again.error().message;
+      co_return changed_.notify();
+    }
+  }
+}
+
+asio::awaitable<void> Network::close() {
+  closing_ = true;
+  if (engine_) {
+    static_cast<void>(engine_->process.signal(SIGKILL));
+    co_await engine_->session.close();
+  }
+  static_cast<void>(co_await scope_.close());
+  engine_.reset();
+  if (why_not_.empty()) why_not_ = "the machine has ended";
+  changed_.notify();
+}
+
+// ---- what it tells
+
+asio::awaitable<void> Network::take_events(EnginePtr engine) {
+  for (;;) {
+    const auto answer = co_await engine->session.call(proto::TakeNetEvents::kName, {},
+                                                      std::chrono::milliseconds(-1));
+    if (!answer) co_return;
+    const auto news = proto::decode<proto::NetEvents>(*answer);
+    if (!news) co_return engine->session.abort(news.error());
+    on_events_(*news);
+    // Names could not be resolved: the host may have other name servers by now.
+    const bool unanswered = std::ranges::any_of(news->events, [](const proto::NetEvent& e) {
+      return e.protocol == "dns" && (e.reason == "timeout" || e.reason == "no-route");
+    });
+    if (unanswered) static_cast<void>(co_await reload_resolvers(engine));
+  }
+}
+
+io::Task<void> Network::reload_resolvers(EnginePtr engine) {
+  auto now = read_resolvers(deps_.resolv_conf);
+  if (now == resolvers_) co_return Result<void>{};
+  resolvers_ = std::move(now);
+  co_return co_await configure(engine, policy_);
+}
+
+// ---- calls
+
+io::Task<void> Network::set_policy(policy::Policy policy) {
+  PYRO_CO_CHECK(policy::check_policy(policy));
+  PYRO_CO_TRY(const EnginePtr engine, co_await running());
+  resolvers_ = read_resolvers(deps_.resolv_conf);
+  PYRO_CO_CHECK(co_await configure(engine, policy));
+  policy_ = std::move(policy);
+  co_return Result<void>{};
+}
+
+io::Task<std::uint16_t> Network::publish(std::uint16_t host_port, std::uint16_t guest_port) {
+  PYRO_CO_TRY(const EnginePtr engine, co_await running());
+  const proto::PublishPort request{.host_port = host_port, .guest_port = guest_port};
+  PYRO_CO_TRY(const auto answer,
+              co_await call(engine, proto::PublishPort::kName, proto::encode(request)));
+  PYRO_CO_TRY(const auto published, proto::decode<proto::PublishedPort>(answer));
+  published_[published.host_port] = guest_port;
+  co_return published.host_port;
+}
+
+io::Task<void> Network::unpublish(std::uint16_t host_port) {
+  published_.erase(host_port);
+  const EnginePtr engine = engine_;
+  if (!engine) co_return Result<void>{};  // with it went the port
+  PYRO_CO_CHECK(co_await call(engine, proto::UnpublishPort::kName,
+                              proto::encode(proto::UnpublishPort{.host_port = host_port})));
+  co_return Result<void>{};
+}
+
+io::Task<proto::NetInfo> Network::info() {
+  PYRO_CO_TRY(const EnginePtr engine, co_await running());
+  PYRO_CO_TRY(const auto answer, co_await call(engine, proto::AskNetInfo::kName, {}));
+  co_return proto::decode<proto::NetInfo>(answer);
+}
+
+}  // namespace pyro::core

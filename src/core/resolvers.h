@@ -1,0 +1,23 @@
+// The host's name servers, as its own programs find them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/net_messages.h"
+
+namespace pyro::core {
+
+inline constexpr std::size_t kMostResolvers = 8;
+
+// Of resolv.conf(5): what its "nameserver" lines say, in order. What is no address, or one of a
+// zone, is passed over; the file is the administrator's, not a guest's.
+std::vector<proto::NetResolver> parse_resolvers(std::string_view text);
+// None when it cannot be read.
+std::vector<proto::NetResolver> read_resolvers(const std::string& path);
+
+// Whether the host has a way to the IPv6 internet.
+bool host_has_ipv6();
+
+}  // namespace pyro::core
