@@ -235,7 +235,7 @@ io::Task<std::uint16_t> Network::publish(std::uint16_t host_port, std::uint16_t 
   const proto::PublishPort request{.host_port = host_port, .guest_port = guest_port};
   PYRO_CO_TRY(const auto answer,
               co_await call(engine, proto::PublishPort::kName, proto::encode(request)));
-  PYRO_CO_TRY(const auto published, proto::decode<proto::PublishedPort>(answer));
+  PYRO_CO_TRY(const auto published, proto::decode<proto::PortPublished>(answer));
   published_[published.host_port] = guest_port;
   co_return published.host_port;
 }

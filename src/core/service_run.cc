@@ -65,11 +65,11 @@ ServiceRun::ServiceRun(ServiceSpec spec, SessionDeps deps, LogPace& pace, store:
       ex_(ex),
       log_(std::move(log)),
       record_{.name = spec_.name,
-              .definition = proto::to_text(proto::encode(spec_.definition)),
               .ready_at = {},
               .ended_at = {},
               .exit_code = {},
               .pid = {}},
+      ports_(deps.network),
       redactors_{Redactor(deps.secrets), Redactor(deps.secrets)},
       changed_(ex),
       backoff_(kFirstBackoff),
@@ -78,8 +78,10 @@ ServiceRun::ServiceRun(ServiceSpec spec, SessionDeps deps, LogPace& pace, store:
 Result<std::shared_ptr<ServiceRun>> ServiceRun::make(ServiceSpec spec, SessionDeps deps,
                                                      LogPace& pace, asio::any_io_executor ex) {
   PYRO_TRY(auto log, store::ServiceLog::open(spec.log_folder, spec.fresh_log));
+  for (proto::PublishedPort& port : spec.definition.published) port.bound = 0;
   std::shared_ptr<ServiceRun> service(
       new ServiceRun(std::move(spec), deps, pace, std::move(log), ex));
+  service->note_ports();
   service->record_.started_at = now_seconds();
   PYRO_CHECK(deps.store.put_service(service->record_));
   return service;
@@ -88,6 +90,10 @@ Result<std::shared_ptr<ServiceRun>> ServiceRun::make(ServiceSpec spec, SessionDe
 void ServiceRun::save() {
   if (!closing_) saved_ = deps_.store.put_service(record_);
   changed_.notify();
+}
+
+void ServiceRun::note_ports() {
+  record_.definition = proto::to_text(proto::encode(spec_.definition));
 }
 
 void ServiceRun::remark(const std::string& text) {
@@ -103,9 +109,15 @@ void ServiceRun::announce(Result<void> first) {
 // ---- one run after another
 
 asio::awaitable<void> ServiceRun::live() {
-  const auto awake = co_await deps_.rest.wake();
-  if (!awake) settle({.ended = true, .result = {}, .error = awake.error()}, "");
-  while (awake && !closing_) {
+  // Held also while it is started again: nobody else gets them meanwhile.
+  auto able = co_await ports_.open(spec_.definition.published);
+  note_ports();
+  if (able) {
+    const auto awake = co_await deps_.rest.wake();
+    if (!awake) able = std::unexpected(awake.error());
+  }
+  if (!able) settle({.ended = true, .result = {}, .error = able.error()}, "");
+  while (able && !closing_) {
     co_await run_once();
     if (!wants_restart()) break;
     const double ran = now_seconds() - record_.started_at;
@@ -123,6 +135,11 @@ asio::awaitable<void> ServiceRun::live() {
       save();
       break;
     }
+  }
+  if (!spec_.definition.published.empty()) {
+    co_await ports_.close(spec_.definition.published);
+    note_ports();
+    save();
   }
   over_ = true;
   changed_.notify();

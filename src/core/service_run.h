@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/published_ports.h"
 #include "core/readiness.h"
 #include "core/shells.h"
 #include "proto/service_requests.h"
@@ -92,6 +93,7 @@ class ServiceRun {
                                  std::optional<Result<ProbeOutcome>>* seen);
   void announce(Result<void> first);
   void save();
+  void note_ports();
   void remark(const std::string& text);
   [[nodiscard]] std::string last_lines() const;
 
@@ -101,6 +103,7 @@ class ServiceRun {
   io::asio::any_io_executor ex_;
   store::ServiceLog log_;
   store::ServiceRecord record_;
+  PublishedPorts ports_;
   Result<void> saved_;  // whether the record is as record_ is
   std::array<Redactor, 2> redactors_;
   std::shared_ptr<rpc::Stream> stream_;                  // the agent's, of the current run

@@ -20,6 +20,7 @@ namespace {
 
 // Of a start that somebody gave up.
 constexpr milliseconds kGivenUpGrace{2'000};
+constexpr std::int64_t kLastPort = 65535;
 
 Result<void> check_name(const std::string& name) {
   if (is_plain_name(name)) return {};
@@ -68,8 +69,10 @@ Result<void> Services::check_definition(const proto::ServiceDefinition& d) const
   if (d.restart != "no" && d.restart != "on-failure" && d.restart != "always")
     return fail(Errc::kInvalid, "restart is no, on-failure or always");
   if (d.readiness) PYRO_CHECK(check(*d.readiness));
-  if (!d.published.empty())
-    return fail(Errc::kDenied, "the network policy of the workspace does not allow ports");
+  for (const proto::PublishedPort& p : d.published) {
+    PYRO_CHECK(proto::in_range("guest_port", p.guest_port, {.low = 1, .high = kLastPort}));
+    PYRO_CHECK(proto::in_range("host_port", p.host_port, {.low = 0, .high = kLastPort}));
+  }
   std::string all = d.command + "\n" + d.cwd;
   if (d.readiness) all += "\n" + d.readiness->path + "\n" + d.readiness->command;
   for (const auto& word : d.argv) all += "\n" + word.value;

@@ -18,12 +18,15 @@
 
 namespace pyro::core {
 
+class Network;
+
 // Borrowed by shells and services; outlive them.
 struct SessionDeps {
   store::WorkspaceStore& store;
   const Secrets& secrets;
   Guest& guest;
   Rest& rest;
+  Network* network = nullptr;  // of a workspace that has one
 };
 
 // Owner: Workspace, as long as its machine is started; a call under way holds it too. One loop.

@@ -65,7 +65,7 @@ Result<object> Control::publish(const object& params) {
     error.os_errno = port.error();
     return std::unexpected(std::move(error));
   }
-  return proto::encode(proto::PublishedPort{.host_port = *port});
+  return proto::encode(proto::PortPublished{.host_port = *port});
 }
 
 Result<object> Control::unpublish(const object& params) {

@@ -45,7 +45,7 @@ struct ConfiguredNet {
 };
 
 // A port of 127.0.0.1 that leads to one of the guest. Errors have the errno of bind(2). Result:
-// PublishedPort.
+// PortPublished.
 struct PublishPort {
   static constexpr const char* kName = "net.publish";
   std::uint16_t host_port = 0;  // 0: any that is free
@@ -57,8 +57,8 @@ struct PublishPort {
     m.required("guest_port", guest_port);
   }
 };
-struct PublishedPort {
-  static constexpr const char* kName = "published port";
+struct PortPublished {
+  static constexpr const char* kName = "port published";
   std::uint16_t host_port = 0;
 
   template <class M>

@@ -29,11 +29,13 @@ struct PublishedPort {
   static constexpr const char* kName = "published port";
   int guest_port = 0;
   int host_port = 0;  // 0: any free one
+  int bound = 0;      // the one that it has while the service runs
 
   template <class M>
   void map(M& m) {
     m.required("guest_port", guest_port);
     m.optional("host_port", host_port);
+    m.optional("bound", bound);
   }
 };
 
