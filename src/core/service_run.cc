@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "core/clock.h"
+#include "core/log_relay.h"
 #include "sys/clock.h"
 
 namespace pyro::core {
@@ -34,7 +35,6 @@ constexpr milliseconds kFirstBackoff{500};
 constexpr milliseconds kMostBackoff{30'000};
 // One that ran for so long begins again with the first pause.
 constexpr double kSteady = 10;  // seconds
-constexpr std::size_t kPiece = 64U << 10;
 // What a piece of output costs beside its bytes: a write, and waking whoever follows.
 constexpr std::size_t kFrameCost = 512;
 constexpr const char* kNotEnded = "not_ended";
@@ -472,22 +472,10 @@ io::Task<void> ServiceRun::follow(std::int64_t cursor, std::shared_ptr<rpc::Stre
   for (;;) {
     const std::uint64_t seen = changed_.count();
     const bool last = over_;
-    PYRO_CO_TRY(auto part, store::read_log_bytes(spec_.log_folder, at, kPiece));
-    store::LogParser parser;
-    parser.feed(part.bytes);
-    for (;;) {
-      PYRO_CO_TRY(const auto record, parser.next());
-      if (!record) break;
-    }
-    part.bytes.resize(parser.consumed());
-    at = part.begin + parser.consumed();
-    if (!part.bytes.empty()) {
-      PYRO_CO_CHECK(co_await client->send(wire::kStdout, std::move(part.bytes)));
-    } else if (last || *gone) {
-      co_return Result<void>{};
-    } else {
-      PYRO_CO_CHECK(co_await changed_.after(seen, kForever));
-    }
+    PYRO_CO_TRY(const bool sent, co_await send_log(spec_.log_folder, &at, client));
+    if (sent) continue;
+    if (last || *gone) co_return Result<void>{};
+    PYRO_CO_CHECK(co_await changed_.after(seen, kForever));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "core/log_relay.h"
 #include "core/sandbox_folder.h"
 #include "core/workspace_names.h"
 #include "proto/limits.h"
@@ -30,13 +31,6 @@ Result<void> check_name(const std::string& name) {
 Result<void> check_grace(std::int64_t timeout_ms) {
   return proto::in_range("timeout_ms", timeout_ms,
                          {.low = 0, .high = proto::kStopTimeoutRange.high * 1000});
-}
-
-asio::awaitable<void> until_client_goes(std::shared_ptr<rpc::Stream> client) {
-  for (;;) {
-    const auto item = co_await client->next();
-    if (!item || std::holds_alternative<rpc::Cancelled>(*item)) co_return;
-  }
 }
 
 // A client that waits for a start may give it up.
