@@ -18,6 +18,7 @@ import exec_in_live_guest
 import frame_codec
 import hundred_runs
 import machine
+import net_decide
 import report
 import seed_folder
 import service_flood
@@ -47,6 +48,7 @@ BENCHMARKS = [
     shell_echo,
     service_flood,
     frame_codec,
+    net_decide,
 ]
 
 
