@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/rule.h"
@@ -31,6 +32,12 @@ struct Policy {
   [[nodiscard]] std::string text() const;
   bool operator==(const Policy&) const = default;
 };
+
+inline constexpr std::size_t kMostPolicyText = kMostRules * (kLongestRule + 7) + 64;  // bytes
+// The inverse of Policy::text(), for records and between processes: kInvalid for any other text,
+// also for one that says the same in other words, and for what check_policy() refuses. kLimit: too
+// long, too many rules.
+Result<Policy> parse_policy_text(std::string_view text);
 
 // kInvalid: rules, or one of the two flags, without egress; a flag that no rule gives a meaning.
 // kLimit: too many rules.
