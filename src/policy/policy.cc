@@ -50,6 +50,48 @@ std::string Policy::text() const {
   return out;
 }
 
+namespace {
+
+Result<void> add_line(Policy& policy, std::string_view line) {
+  const std::size_t blank = std::min(line.find(' '), line.size());
+  const std::string_view word = line.substr(0, blank);
+  const std::string_view rest = line.substr(std::min(blank + 1, line.size()));
+  if (word == "preset") {
+    PYRO_TRY(policy.preset, parse_preset(rest));
+    return {};
+  }
+  if (word == "allow-udp" || word == "allow-icmp") {
+    (word == "allow-udp" ? policy.allow_udp : policy.allow_icmp) = true;
+    return {};
+  }
+  const bool allow = word == "allow";
+  if (!allow && word != "deny") {
+    return fail(Errc::kInvalid, quoted_name(line) + " is no line of a policy");
+  }
+  if (policy.allow.size() + policy.deny.size() == kMostRules)
+    return fail(Errc::kLimit, fmt::format("a policy has at most {} rules", kMostRules));
+  PYRO_TRY(auto rule, parse_rule(rest, allow ? Verdict::kAllow : Verdict::kDeny));
+  (allow ? policy.allow : policy.deny).push_back(std::move(rule));
+  return {};
+}
+
+}  // namespace
+
+Result<Policy> parse_policy_text(std::string_view text) {
+  if (text.size() > kMostPolicyText)
+    return fail(Errc::kLimit, fmt::format("a policy has at most {} bytes", kMostPolicyText));
+  Policy policy;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    PYRO_CHECK(add_line(policy, rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  PYRO_CHECK(check_policy(policy));
+  // What is left: the order of the lines, one given twice, other spellings.
+  if (policy.text() != text) return fail(Errc::kInvalid, "a policy is not in its canonical form");
+  return policy;
+}
+
 Result<void> check_policy(const Policy& p) {
   const bool rules = !p.allow.empty() || !p.deny.empty();
   if (!p.has_network() && (rules || p.allow_udp || p.allow_icmp)) {
@@ -73,37 +115,6 @@ Result<void> check_policy(const Policy& p) {
     }
   }
   return {};
-}
-
-Result<Policy> parse_policy_text(std::string_view text) {
-  const auto bad = [] { return fail(Errc::kInvalid, "not the text of a policy"); };
-  if (text.size() > kMostPolicyText) return bad();
-  Policy policy;
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) return bad();
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    const std::size_t space = std::min(line.find(' '), line.size());
-    const std::string_view word = line.substr(0, space);
-    const std::string_view value = line.substr(std::min(space + 1, line.size()));
-    if (word == "preset") {
-      PYRO_TRY(policy.preset, parse_preset(value));
-    } else if (word == "allow-udp") {
-      policy.allow_udp = true;
-    } else if (word == "allow-icmp") {
-      policy.allow_icmp = true;
-    } else if (word == "deny") {
-      PYRO_TRY(policy.deny.emplace_back(), parse_rule(value, Verdict::kDeny));
-    } else if (word == "allow") {
-      PYRO_TRY(policy.allow.emplace_back(), parse_rule(value, Verdict::kAllow));
-    } else {
-      return bad();
-    }
-  }
-  // In another order, or another spelling: not ours.
-  if (policy.text() != text) return bad();
-  return policy;
 }
 
 std::vector<std::string> warnings(const Policy& p) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/rule.h"
@@ -17,7 +18,8 @@ const char* preset_name(Preset preset);  // off, egress, egress+published-ports
 Result<Preset> parse_preset(std::string_view text);
 
 inline constexpr std::size_t kMostRules = 4096;
-inline constexpr std::size_t kMostPolicyText = 512U << 10;  // bytes of Policy::text()
+// Bytes of Policy::text(): it travels in one message.
+inline constexpr std::size_t kMostPolicyText = 512U << 10;
 
 // Without allow rules a preset with egress reaches every public address over TCP, UDP and ICMP
 // echo; with any, only what they name. Deny rules come first.
@@ -33,12 +35,14 @@ struct Policy {
   bool operator==(const Policy&) const = default;
 };
 
+// The inverse of Policy::text(), for records and between processes: kInvalid for any other text,
+// also for one that says the same in other words, and for what check_policy() refuses. kLimit: too
+// long, too many rules.
+Result<Policy> parse_policy_text(std::string_view text);
+
 // kInvalid: rules, or one of the two flags, without egress; a flag that no rule gives a meaning.
 // kLimit: too many rules, or too long ones.
 Result<void> check_policy(const Policy& policy);
-
-// What text() has made, and nothing else: kInvalid. It is not checked by check_policy().
-Result<Policy> parse_policy_text(std::string_view text);
 
 // What the user should know about a policy that is as it should be: sentences.
 std::vector<std::string> warnings(const Policy& policy);

@@ -39,6 +39,10 @@ class Reader {
       PYRO_CHECK(read_ports(colon));
     }
     PYRO_CHECK(check_host());
+    // The canonical text may be the longer one (":1,3" is "*:1,3"), and must be a rule again.
+    if (rule_.text().size() > kLongestRule) {
+      return fail(Errc::kInvalid, fmt::format("a rule has at most {} characters", kLongestRule));
+    }
     return std::move(rule_);
   }
 

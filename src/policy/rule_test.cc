@@ -190,29 +190,5 @@ TEST(Policy, ADeniedNameBesideEverythingIsWarnedOf) {
   EXPECT_EQ(warnings(policy).size(), 1U);
 }
 
-TEST(PolicyText, IsReadBack) {
-  Policy policy{.preset = Preset::kEgressAndPublish, .allow_udp = true, .allow_icmp = true};
-  for (const char* text : {"github.com:443,8000-8080", "*.example.com:*", "[2001:db8::/32]:443",
-                           "icmp://10.0.0.0/8", "host.pyro.internal:5432", ":80"}) {
-    policy.allow.push_back(*parse_rule(text, Verdict::kAllow));
-    policy.deny.push_back(*parse_rule(text, Verdict::kDeny));
-  }
-  const auto again = parse_policy_text(policy.text());
-  ASSERT_TRUE(again) << again.error().message;
-  EXPECT_EQ(*again, policy);
-  EXPECT_EQ(again->text(), policy.text());
-}
-
-TEST(PolicyText, NothingElseIsTaken) {
-  for (const char* text :
-       {"", "preset egress", "preset EGRESS\n", "preset egress\npreset egress\n",
-        "allow a.example:443\npreset egress\n", "preset egress\nallow A.example:443\n",
-        "preset egress\nallow a.example:443,443\n", "preset egress\n\n",
-        "preset egress\nallow-udp x\n", "preset egress\nallow a.example:443\ndeny *:1\n",
-        "preset egress\nwhat\n"})
-    EXPECT_FALSE(parse_policy_text(text)) << text;
-  EXPECT_FALSE(parse_policy_text(std::string(kMostPolicyText + 1, 'x')));
-}
-
 }  // namespace
 }  // namespace pyro::policy
