@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "agent/devices.h"
+#include "agent/network.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 
@@ -170,6 +171,7 @@ Result<std::unique_ptr<CgroupPool>> GuestMachine::prepare(const proto::Prepare& 
   PYRO_CHECK(mount_system(kRoot));
   PYRO_CHECK(move_into(kRoot));
   PYRO_CHECK(loopback_up());
+  if (!request.link.empty()) PYRO_CHECK(configure_network(request.link));
   constexpr int kMade = O_WRONLY | O_CREAT | O_TRUNC;
   PYRO_TRY(hostname_, sys::open_file("/etc/hostname", kMade, 0644));
   PYRO_CHECK(set_hostname(request.hostname, hostname_));

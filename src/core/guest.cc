@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "image/initramfs.h"
+#include "policy/special_ranges.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/random.h"
@@ -54,6 +55,16 @@ io::Task<void> drain(std::shared_ptr<rpc::Stream> stream) {
     PYRO_CO_TRY(const rpc::Incoming item, co_await stream->next());
     if (std::holds_alternative<rpc::Response>(item)) co_return Result<void>{};
   }
+}
+
+std::vector<proto::LinkAddress> link_addresses() {
+  std::vector<proto::LinkAddress> all;
+  for (const policy::Family family : {policy::Family::kIpv4, policy::Family::kIpv6}) {
+    const policy::LinkAddresses& link = policy::link_of(family);
+    all.push_back(
+        {.guest = link.guest.text(), .length = link.length, .engine = link.engine.text()});
+  }
+  return all;
 }
 
 }  // namespace
@@ -115,9 +126,10 @@ io::Task<boost::json::object> Guest::call(std::string what, std::string method,
   co_return std::unexpected(std::move(why));
 }
 
-io::Task<void> Guest::prepare(vmm::Disks disks) {
+io::Task<void> Guest::prepare(vmm::Shape shape) {
   proto::Prepare request{.root = "pyro-root"};
-  if (disks == vmm::Disks::kWorkspace) request.scratch = vmm::kScratchSerial;
+  if (shape.disks == vmm::Disks::kWorkspace) request.scratch = vmm::kScratchSerial;
+  if (shape.mac) request.link = link_addresses();
   PYRO_CO_CHECK(
       co_await call("preparing the guest's root", proto::Prepare::kName, proto::encode(request)));
   co_return Result<void>{};

@@ -42,9 +42,9 @@ class Guest {
   // Waits for the agent's answer. When the guest ends or stays silent, the error carries the reason
   // and the last lines of its console.
   io::Task<void> greet(std::chrono::milliseconds limit);
-  // Mounts the root and moves into it (a fresh boot only); over the scratch disk where there is
-  // one.
-  io::Task<void> prepare(vmm::Disks disks = vmm::Disks::kNone);
+  // Mounts the root and moves into it (a fresh boot only), over the scratch disk where `shape` has
+  // one, and sets up the network device where it has one.
+  io::Task<void> prepare(vmm::Shape shape);
   // Fresh entropy, clock, hostname, machine id: before anything of the user's runs.
   io::Task<void> rejuvenate(Identity identity);
   // Runs a command and throws its output and result away; for warming the template up.

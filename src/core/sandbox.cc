@@ -79,6 +79,9 @@ io::Task<std::unique_ptr<vmm::Vm>> Sandbox::launch(const image::InstalledEnviron
     spec.start = vmm::Restore{.state = std::move(found.state)};
     template_lease_ = std::move(found.lease);
   }
+  if (spec_.make_link) {
+    PYRO_CO_TRY(spec.link, spec_.make_link());
+  }
   stages.push_back({.name = "template", .ms = watch.lap()});
   PYRO_CO_TRY(auto vm, co_await deps_.vmm.launch(std::move(spec)));
   stages.push_back({.name = "spawn", .ms = vm->start_times().spawn_ms});
@@ -95,7 +98,7 @@ io::Task<void> Sandbox::bring_up(const OnPhase& on_phase, std::vector<proto::Sta
   Stopwatch watch;
   const auto limit = spec_.cold ? spec_.boot.boot_limit : spec_.boot.answer_limit;
   PYRO_CO_CHECK(co_await guest_->greet(limit));
-  if (spec_.cold) PYRO_CO_CHECK(co_await guest_->prepare(spec_.shape.disks));
+  if (spec_.cold) PYRO_CO_CHECK(co_await guest_->prepare(spec_.shape));
   stages.push_back({.name = "first_reply", .ms = watch.lap()});
   PYRO_CO_CHECK(co_await guest_->rejuvenate({.hostname = spec_.vm_id}));
   stages.push_back({.name = "rejuvenate", .ms = watch.lap()});

@@ -19,6 +19,8 @@ namespace pyro::core {
 enum class SandboxState : std::uint8_t { kCreated, kStarting, kStarted, kStopped, kFailed };
 const char* state_name(SandboxState state);
 
+using MakeLink = std::function<Result<sys::UniqueFd>()>;
+
 struct SandboxSpec {
   std::string vm_id;
   std::string environment;
@@ -29,6 +31,9 @@ struct SandboxSpec {
   // before it counts as started. Both there when shape.disks says so, which `cold` excludes.
   std::function<Result<vmm::WorkspaceDisks>(const Template&)> make_disks;
   std::function<io::Task<void>(Guest&)> settle_in;
+  // The machine's end of a link (vmm::make_link), asked for before each launch: one that was used
+  // may have frames for its last machine. There when shape.mac is.
+  MakeLink make_link;
 };
 
 // Borrowed; outlive the Sandbox.

@@ -206,6 +206,14 @@ io::Task<void> Templates::fill(const std::string& folder, const std::string& key
   if (request.shape.disks == vmm::Disks::kWorkspace) {
     PYRO_CO_TRY(spec.disks, make_disks(folder, request.disks));
   }
+  // Nobody reads what a booting guest sends: it is little, and whatever is in the queue when the
+  // state is saved goes with the pair.
+  sys::UniqueFd unread;
+  if (request.shape.mac) {
+    PYRO_CO_TRY(auto link, vmm::make_link());
+    spec.link = std::move(link.theirs);
+    unread = std::move(link.ours);
+  }
   PYRO_CO_TRY(auto vm, co_await vmm_.launch(std::move(spec)));
   const auto executor = co_await io::asio::this_coro::executor;
   Guest guest(std::move(vm), executor, request.boot);
@@ -217,7 +225,7 @@ io::Task<void> Templates::fill(const std::string& folder, const std::string& key
 
 io::Task<void> Templates::boot_and_save(Guest& guest, const TemplateRequest& request) {
   PYRO_CO_CHECK(co_await guest.greet(request.boot.boot_limit));
-  PYRO_CO_CHECK(co_await guest.prepare(request.shape.disks));
+  PYRO_CO_CHECK(co_await guest.prepare(request.shape));
   for (const auto& command : request.environment.entry.warm_up) {
     PYRO_CO_CHECK(co_await guest.warm_up(command));
   }

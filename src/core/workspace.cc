@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/exec_relay.h"
 #include "core/workspace_names.h"
+#include "net/link_addresses.h"
 #include "proto/workspace_messages.h"
 #include "sys/fault.h"
 #include "sys/sparse.h"
@@ -62,6 +63,11 @@ Result<store::WorkspaceStore> furnish(const SandboxFolder& folder, NewWorkspace&
   PYRO_CHECK(store.add_first_layer(id));
   sys::fault_point("create.layered");
   return store;
+}
+
+Result<sys::UniqueFd> make_dead_link() {
+  PYRO_TRY(auto link, vmm::make_link());
+  return std::move(link.theirs);
 }
 
 }  // namespace
@@ -124,15 +130,23 @@ Result<void> Workspace::clear_up() {
 // ---- the machine
 
 SandboxSpec Workspace::machine_spec(const store::WorkspaceRecord& r, bool keep) {
+  // A machine that only reads has the device as well, so that there is one template for both, but
+  // nobody at the other end of it.
+  MakeLink make_link = deps_.make_link;
+  if (make_link && !keep) make_link = make_dead_link;
+  std::optional<vmm::MacAddress> mac;
+  if (make_link) mac = net::kGuestMac;
   return {.vm_id = r.name.empty() ? id_ : r.name,
           .environment = r.environment,
           .shape = {.accelerator = deps_.accelerator,
                     .mem_mib = static_cast<int>(r.mem_mib),
                     .vcpus = static_cast<int>(r.vcpu_count),
-                    .disks = vmm::Disks::kWorkspace},
+                    .disks = vmm::Disks::kWorkspace,
+                    .mac = mac},
           .boot = deps_.boot,
           .make_disks = [this, keep](const Template& base) { return make_disks(base, keep); },
-          .settle_in = [this, keep](Guest& guest) { return settle_in(&guest, keep); }};
+          .settle_in = [this, keep](Guest& guest) { return settle_in(&guest, keep); },
+          .make_link = make_link};
 }
 
 Result<vmm::WorkspaceDisks> Workspace::make_disks(const Template& base, bool keep) {

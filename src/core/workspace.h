@@ -39,6 +39,7 @@ struct WorkspaceDeps {
   const Disks& disks;
   BootConfig boot;
   vmm::Accelerator accelerator;
+  MakeLink make_link;  // of a workspace with a network; empty: its machine has no network device
   // Sandbox::start() with whatever the caller tries besides.
   std::function<io::Task<std::vector<proto::Stage>>(Sandbox& sandbox, OnPhase on_phase)> start;
 };

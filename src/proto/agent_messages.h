@@ -10,6 +10,21 @@ namespace pyro::proto {
 inline constexpr const char* kControlPort = "pyro.control";
 inline constexpr const char* kDataPort = "pyro.data";
 
+// A family's part of the guest's network: its address, and the engine's as router and name server.
+struct LinkAddress {
+  static constexpr const char* kName = "link address";
+  std::string guest;  // "10.255.255.2"
+  int length = 0;     // leading bits that both have
+  std::string engine;
+
+  template <class M>
+  void map(M& m) {
+    m.required("guest", guest);
+    m.required("length", length);
+    m.required("engine", engine);
+  }
+};
+
 // Mounts the root file system and moves into it; once, before anything else but ping. Result:
 // PrepareResult.
 struct Prepare {
@@ -18,11 +33,13 @@ struct Prepare {
   int upper_percent = 50;  // 1..100: size of the tmpfs that takes all writes, of guest memory
   std::string hostname = "pyro";
   std::string scratch;  // ext4 device that takes all writes instead of a tmpfs; empty: none
+  std::vector<LinkAddress> link;  // for the machine's network device; empty: it is not set up
 
   template <class M>
   void map(M& m) {
     m.required("root", root);
     m.optional("scratch", scratch);
+    m.optional("link", link);
     m.optional("upper_percent", upper_percent);
     m.optional("hostname", hostname);
   }

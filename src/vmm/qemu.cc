@@ -288,6 +288,7 @@ isolate::JailSpec jail_spec(const QemuProgram& program, const LaunchSpec& spec, 
     const auto fds = disk_fds(*spec.disks, top_layer_read_only);
     jail.fds.insert(jail.fds.end(), fds.begin(), fds.end());
   }
+  if (spec.link) jail.fds.emplace_back(spec.link.get(), kLinkFd);
   jail.argv = qemu_argv(command);
   return jail;
 }
@@ -306,6 +307,8 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   const bool restores = std::holds_alternative<Restore>(spec.start);
   if (spec.disks.has_value() != (spec.shape.disks == Disks::kWorkspace))
     co_return fail(Errc::kInternal, "the machine's disks are not those of its shape");
+  if (static_cast<bool>(spec.link) != spec.shape.mac.has_value())
+    co_return fail(Errc::kInternal, "the machine's link is not that of its shape");
   sys::UniqueFd top_layer_read_only;
   if (spec.disks) {
     PYRO_CO_CHECK(check_disks(*spec.disks));
@@ -339,6 +342,7 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
                                      std::move(sockets.control.ours), std::move(sockets.data.ours),
                                      layers_of(spec));
   spec.disks.reset();   // QEMU alone holds them: the layers may be given away
+  spec.link = {};
   sockets = Sockets{};  // QEMU's ends live in QEMU only, so that its death closes them
   sys::UniqueFd state = restores ? std::move(std::get<Restore>(spec.start).state)
                                  : std::move(std::get<FreshBoot>(spec.start).state_out);

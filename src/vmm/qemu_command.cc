@@ -73,6 +73,22 @@ void add_workspace_disks(Words& argv, int layers) {
   add_device(argv, layer_node(layers - 1), kWorkSerial);
 }
 
+// Off is what a link to one engine has no use for: a driver that is offered less sends less, and a
+// smaller device has fewer places for a bug. Linux refuses a device with ctrl_* and no ctrl_vq.
+// Offloads need a header before each frame that this backend has not; QEMU takes them away itself.
+void add_link(Words& argv, const MacAddress& mac) {
+  argv.insert(argv.end(),
+              {"-netdev", fmt::format("dgram,id=link,local.type=fd,local.str={}", kLinkFd)});
+  argv.insert(argv.end(),
+              {"-device",
+               fmt::format("virtio-net-device,netdev=link,mac={:02x},host_mtu={},status=off,"
+                           "ctrl_vq=off,ctrl_rx=off,ctrl_rx_extra=off,ctrl_vlan=off,"
+                           "ctrl_mac_addr=off,ctrl_guest_offloads=off,guest_announce=off",
+                           fmt::join(mac, ":"), kLinkMtu)});
+  // Nor does QEMU itself tell a switch, after a restore, where the guest is.
+  argv.insert(argv.end(), {"-global", "migration.announce-rounds=0"});
+}
+
 }  // namespace
 
 std::vector<std::string> qemu_argv(const QemuCommand& c) {
@@ -98,6 +114,7 @@ std::vector<std::string> qemu_argv(const QemuCommand& c) {
   add({"-blockdev", "driver=raw,node-name=root,read-only=on," + file_of(kRootImageSet)});
   add_device(argv, "root", "pyro-root");
   if (c.shape.disks == Disks::kWorkspace) add_workspace_disks(argv, c.work_layers);
+  if (c.shape.mac) add_link(argv, *c.shape.mac);
   add({"-device", "virtio-serial-device,max_ports=4"});
   add({"-chardev", fmt::format("socket,id=control,fd={}", kControlPortFd)});
   add({"-device", fmt::format("virtserialport,nr=1,chardev=control,name={}", kControlPortName)});

@@ -18,7 +18,8 @@ inline constexpr int kScratchFd = 15;
 inline constexpr int kBaselineFd = 16;
 inline constexpr int kWorkBaseFd = 17;
 inline constexpr int kTopLayerReadOnlyFd = 18;  // the same file as the top layer's
-inline constexpr int kFirstLayerFd = 20;        // bottom to top
+inline constexpr int kLinkFd = 19;
+inline constexpr int kFirstLayerFd = 20;  // bottom to top
 // A file opened as /dev/fdset/N takes the descriptor of set N that has the access mode it wants.
 inline constexpr int kRootImageSet = 1;
 inline constexpr int kScratchSet = 2;

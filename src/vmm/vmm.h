@@ -1,6 +1,7 @@
 // The port to a virtual machine monitor. QemuVmm is the real one, tests/support has a fake.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,13 +30,26 @@ inline constexpr std::uint64_t kWorkBytes = 16ULL << 30;
 // A longer chain costs a read two descriptors and a table for each layer it goes through.
 inline constexpr std::size_t kMostWorkLayers = 64;
 
+using MacAddress = std::array<std::uint8_t, 6>;
+
 // What the guest sees. A template and its clones have the same one.
 struct Shape {
   Accelerator accelerator = Accelerator::kTcg;
   int mem_mib = 1024;
   int vcpus = 1;
   Disks disks = Disks::kNone;
+  std::optional<MacAddress> mac;  // of its network device; without one it has no network device
 };
+
+// The link of a network device: a connected pair of AF_UNIX datagram sockets, each datagram one
+// Ethernet frame. One end goes to the machine. Whoever holds the other one is the guest's network
+// and may be replaced: while a duplicate of it is kept, frames wait in the queue, and when the queue
+// is full, the guest waits. Once the last one is closed, the link is dead and frames are dropped.
+// An empty datagram makes QEMU 7.2 stop reading for good (net/dgram.c, net_dgram_send).
+// The buffers are made large enough for a few frames of kLinkMtu; net.core.wmem_max bounds them.
+Result<sys::SocketPair> make_link();
+// Of an IP packet on it. 65520 is the largest multiple of 8 that QEMU and Linux both take.
+inline constexpr std::uint16_t kLinkMtu = 65520;
 
 // The disks of a workspace machine, found in the guest by these serial names. None is ever opened
 // by path, and all but two are read-only, also for a QEMU that was taken over.
@@ -74,6 +88,8 @@ struct LaunchSpec {
   // There exactly when shape.disks says so. Checked before QEMU gets any: kDamaged names the one
   // that is not what it should be.
   std::optional<WorkspaceDisks> disks;
+  // An end of make_link(); there exactly when shape.mac is.
+  sys::UniqueFd link;
 };
 
 // Why a machine is no longer there.

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -64,7 +66,28 @@ TEST_P(QemuArgv, OfAWorkspacesTemplateAndCloneAreTheGoldenOnes) {
 INSTANTIATE_TEST_SUITE_P(Both, QemuArgv, ::testing::Values(Accelerator::kTcg, Accelerator::kKvm),
                          [](const auto& info) { return accelerator_name(info.param); });
 
-TEST(QemuArgv, NeverHasANetworkDeviceOrAHostPath) {
+constexpr MacAddress kMac{0x02, 0, 0, 0xab, 0xcd, 0x0e};
+
+TEST(QemuArgv, OfALinkIsAddedToWhatThereIsWithout) {
+  for (const Disks disks : {Disks::kNone, Disks::kWorkspace}) {
+    QemuCommand command{.program = "qemu", .shape = {.disks = disks}, .restore = true};
+    const auto without = qemu_argv(command);
+    command.shape.mac = kMac;
+    auto with = qemu_argv(command);
+    const auto at = std::ranges::search(with, std::vector<std::string>{"-netdev"}).begin();
+    ASSERT_GE(with.end() - at, 6);
+    EXPECT_EQ(one_per_line({at, at + 6}),
+              "-netdev\ndgram,id=link,local.type=fd,local.str=19\n"
+              "-device\nvirtio-net-device,netdev=link,mac=02:00:00:ab:cd:0e,host_mtu=65520,"
+              "status=off,ctrl_vq=off,ctrl_rx=off,ctrl_rx_extra=off,ctrl_vlan=off,"
+              "ctrl_mac_addr=off,ctrl_guest_offloads=off,guest_announce=off\n"
+              "-global\nmigration.announce-rounds=0\n");
+    with.erase(at, at + 6);
+    EXPECT_EQ(with, without);
+  }
+}
+
+TEST(QemuArgv, HasNoNetworkDeviceWithoutALinkAndNoHostPath) {
   const auto argv = one_per_line(qemu_argv({.program = "qemu", .command_line = "x"}));
   EXPECT_EQ(argv.find("netdev"), std::string::npos);
   EXPECT_EQ(argv.find("virtio-net"), std::string::npos);
@@ -92,6 +115,33 @@ TEST(MachineId, CoversTheDisksAndTheirSizes) {
                            "size=17179869184", "driver=qcow2"}) {
     EXPECT_NE(disks.find(part), std::string::npos) << part;
   }
+}
+
+TEST(MachineId, CoversTheNetworkDevice) {
+  const QemuVmm vmm({.path = "/usr/bin/qemu", .version = "7.2", .build_id = "one", .stamp = {}});
+  const std::string plain = vmm.machine_id({}, "x");
+  const std::string network = vmm.machine_id({.mac = kMac}, "x");
+  MacAddress other = kMac;
+  other.back() ^= 1;
+  EXPECT_EQ(plain.find("net"), std::string::npos);
+  EXPECT_NE(network, plain);
+  EXPECT_NE(network, vmm.machine_id({.mac = other}, "x"));
+}
+
+TEST(Link, CarriesAFewOfTheLargestFramesAndNeverWaits) {
+  const auto link = make_link();
+  ASSERT_TRUE(link) << link.error().message;
+  const std::string frame(kLinkMtu + 14U, 'f');
+  int sent = 0;
+  while (::send(link->theirs.get(), frame.data(), frame.size(), MSG_NOSIGNAL) > 0) ++sent;
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_GE(sent, 3);  // with the least that Linux gives a socket by default
+  std::string got(frame.size() + 1, '\0');
+  for (int i = 0; i < sent; ++i) {
+    EXPECT_EQ(::recv(link->ours.get(), got.data(), got.size(), 0),
+              static_cast<ssize_t>(frame.size()));
+  }
+  EXPECT_EQ(::recv(link->ours.get(), got.data(), got.size(), 0), -1);
 }
 
 class FakeQemu : public ::testing::Test {

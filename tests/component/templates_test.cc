@@ -107,6 +107,9 @@ TEST_F(TemplatesTest, TheKeyFollowsEveryPart) {
   auto cpus = request();
   cpus.shape.vcpus = 2;
   EXPECT_NE(*templates_.key_of(cpus), key);
+  auto network = request();
+  network.shape.mac = vmm::MacAddress{2, 0, 0, 0, 0, 1};
+  EXPECT_NE(*templates_.key_of(network), key);
   auto clock = request();
   clock.boot.tsc_khz = 2'900'000;
   EXPECT_NE(*templates_.key_of(clock), key);

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/stopwatch.h"
+#include "net/link_addresses.h"
 #include "sys/dirs.h"
 #include "sys/file.h"
 #include "sys/sparse.h"
@@ -48,16 +49,20 @@ Machines::Machines(const sys::Dirs& dirs, vmm::QemuProgram qemu, const std::stri
       disks(dirs.disks(), path),
       templates(dirs.templates(), vmm) {}
 
-core::TemplateRequest Machines::request(vmm::Disks kind) {
+core::TemplateRequest Machines::request(vmm::Disks kind, bool network) {
   shape.disks = kind;
+  shape.mac = network ? std::optional(net::kGuestMac) : std::nullopt;
   return {
       .environment = environment, .shape = shape, .boot = boot, .disks = &disks, .on_phase = {}};
 }
 
-io::Task<std::string> shell(core::Guest& guest, std::string script) {
+Result<std::shared_ptr<rpc::Stream>> begin_shell(core::Guest& guest, const std::string& script) {
   proto::Exec request{.argv = proto::to_bytes({"/bin/sh", "-c", kFind + script + " 2>&1"}),
                       .tty = {}};
-  PYRO_CO_TRY(const auto stream, guest.session().open(proto::Exec::kName, proto::encode(request)));
+  return guest.session().open(proto::Exec::kName, proto::encode(request));
+}
+
+io::Task<std::string> finish_shell(std::shared_ptr<rpc::Stream> stream) {
   std::string text;
   for (;;) {
     PYRO_CO_TRY(rpc::Incoming item, co_await stream->next());
@@ -65,10 +70,16 @@ io::Task<std::string> shell(core::Guest& guest, std::string script) {
     if (auto* response = std::get_if<rpc::Response>(&item)) {
       PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(response->result));
       if (result.shell_code() == 0) co_return text;
-      co_return fail(Errc::kInternal,
-                     fmt::format("{} ended with {}: {}", script, result.shell_code(), text));
+      co_return fail(Errc::kInternal, fmt::format("it ended with {}: {}", result.shell_code(), text));
     }
   }
+}
+
+io::Task<std::string> shell(core::Guest& guest, std::string script) {
+  PYRO_CO_TRY(auto stream, begin_shell(guest, script));
+  auto said = co_await finish_shell(std::move(stream));
+  if (!said) co_return std::unexpected(std::move(said.error()).context(script));
+  co_return said;
 }
 
 io::Task<void> says(core::Guest& guest, std::string script, std::string expected) {
@@ -93,7 +104,8 @@ void GuestTest::TearDown() {
 
 io::Task<std::unique_ptr<core::Guest>> GuestTest::start(Clone clone) {
   Machines& m = *machines_;
-  PYRO_CO_TRY(core::Template base, co_await m.templates.ensure(m.request(clone.kind)));
+  PYRO_CO_TRY(core::Template base, co_await m.templates.ensure(
+                                       m.request(clone.kind, static_cast<bool>(clone.make_link))));
   Stopwatch watch;
   vmm::LaunchSpec spec{.shape = m.shape,
                        .start = vmm::Restore{.state = std::move(base.state)},
@@ -101,6 +113,9 @@ io::Task<std::unique_ptr<core::Guest>> GuestTest::start(Clone clone) {
   PYRO_CO_TRY(spec.root_image, sys::open_file(m.environment.rootfs, O_RDONLY));
   if (clone.kind == vmm::Disks::kWorkspace) {
     PYRO_CO_TRY(spec.disks, disks(base, clone));
+  }
+  if (clone.make_link) {
+    PYRO_CO_TRY(spec.link, clone.make_link());
   }
   const double disks_ms = watch.lap();
   PYRO_CO_TRY(auto vm, co_await m.vmm.launch(std::move(spec)));

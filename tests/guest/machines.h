@@ -25,7 +25,7 @@ class Machines {
   static Result<std::unique_ptr<Machines>> make();
   Machines(const sys::Dirs& dirs, vmm::QemuProgram qemu, const std::string& path,
            image::InstalledEnvironment opened);
-  core::TemplateRequest request(vmm::Disks kind);
+  core::TemplateRequest request(vmm::Disks kind, bool network = false);
 
   vmm::Shape shape;
   core::BootConfig boot;
@@ -37,6 +37,9 @@ class Machines {
 
 // Runs a script, which may call find_disk SERIAL, and gives what it wrote; an error when it failed.
 io::Task<std::string> shell(core::Guest& guest, std::string script);
+// The same in two halves.
+Result<std::shared_ptr<rpc::Stream>> begin_shell(core::Guest& guest, const std::string& script);
+io::Task<std::string> finish_shell(std::shared_ptr<rpc::Stream> stream);
 // Expects that it wrote this.
 io::Task<void> says(core::Guest& guest, std::string script, std::string expected);
 
@@ -45,6 +48,7 @@ struct Clone {
   std::vector<std::string> layers;  // of the work disk, bottom to top; the last one is written to
   std::string baseline;             // an image; empty: nothing in it
   vmm::Disks kind = vmm::Disks::kWorkspace;  // kNone: as `run` has it
+  core::MakeLink make_link;                  // empty: no network device
 };
 
 class GuestTest : public ::testing::Test {

@@ -326,9 +326,10 @@ Agent mute_agent(std::string method) {
 }
 
 std::string FakeVmm::machine_id(const vmm::Shape& shape, const std::string& command_line) const {
-  return fmt::format("{} {} {} {} {} {}", build, vmm::accelerator_name(shape.accelerator),
+  return fmt::format("{} {} {} {} {} {} {}", build, vmm::accelerator_name(shape.accelerator),
                      shape.mem_mib, shape.vcpus, command_line,
-                     shape.disks == vmm::Disks::kWorkspace ? "disks" : "");
+                     shape.disks == vmm::Disks::kWorkspace ? "disks" : "",
+                     shape.mac ? "network" : "");
 }
 
 int FakeVmm::launches(std::string_view kind) const {
@@ -342,6 +343,8 @@ io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
   const bool restores = std::holds_alternative<vmm::Restore>(spec.start);
   if (spec.disks.has_value() != (spec.shape.disks == vmm::Disks::kWorkspace))
     co_return fail(Errc::kInternal, "the machine's disks are not those of its shape");
+  if (static_cast<bool>(spec.link) != spec.shape.mac.has_value())
+    co_return fail(Errc::kInternal, "the machine's link is not that of its shape");
   if (spec.disks) PYRO_CO_CHECK(vmm::check_disks(*spec.disks));
   std::ofstream(log_path_, std::ios::app) << (restores ? "restore" : "fresh") << std::endl;
   sys::UniqueFd state;
