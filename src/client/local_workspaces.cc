@@ -99,7 +99,7 @@ WorkspaceInfo info_of(const store::WorkspaceRecord& r) {
                      .environment = r.environment,
                      .state = store::state_text(r.state),
                      .execution_mode = r.execution_mode,
-                     .network_policy = r.network_policy,
+                     .network_policy = policy::preset_name(r.network.preset),
                      .vcpu_count = static_cast<int>(r.vcpu_count),
                      .mem_mib = static_cast<int>(r.mem_mib),
                      .workspace_seed = {.mode = r.seed.mode,

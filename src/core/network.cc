@@ -2,15 +2,14 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/this_coro.hpp>
 #include <utility>
 
 #include "core/resolvers.h"
 #include "sys/file.h"
+#include "vmm/vmm.h"
 
 namespace pyro::core {
 
@@ -23,23 +22,6 @@ constexpr std::chrono::milliseconds kAnswer{5000};
 // Three deaths within this time are not chance (docs/design/net-theory-of-operation.md).
 constexpr std::chrono::seconds kSpan{10};
 constexpr std::size_t kMostDeaths = 3;
-
-struct Pair {
-  sys::UniqueFd first, second;
-};
-Result<Pair> socket_pair(int type) {
-  std::array<int, 2> fds{};
-  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) != 0)
-    return sys::fail_errno("socketpair", errno);
-  return Pair{.first = sys::UniqueFd(fds[0]), .second = sys::UniqueFd(fds[1])};
-}
-
-// Several of the largest frames are on their way at a time where the host lets them
-// (net.core.wmem_max).
-void make_room(const sys::UniqueFd& fd) {
-  constexpr int kBytes = 4 << 20;
-  static_cast<void>(::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kBytes, sizeof(kBytes)));
-}
 
 }  // namespace
 
@@ -54,11 +36,9 @@ struct Network::Engine {
 
 Result<std::unique_ptr<Network>> Network::make(NetworkDeps deps, OnEvents on_events,
                                                asio::any_io_executor ex) {
-  PYRO_TRY(Pair link, socket_pair(SOCK_DGRAM));
-  make_room(link.first);
-  make_room(link.second);
+  PYRO_TRY(auto link, vmm::make_link());
   return std::unique_ptr<Network>(new Network(std::move(deps), std::move(on_events),
-                                              std::move(link.first), std::move(link.second), ex));
+                                              std::move(link.ours), std::move(link.theirs), ex));
 }
 
 Network::Network(NetworkDeps deps, OnEvents on_events, sys::UniqueFd engine_end,
@@ -97,7 +77,7 @@ io::Task<void> Network::start(policy::Policy policy) {
 }
 
 io::Task<void> Network::run_engine() {
-  PYRO_CO_TRY(Pair control, socket_pair(SOCK_STREAM));
+  PYRO_CO_TRY(auto control, sys::make_socket_pair());
   constexpr int kLink = 3;
   constexpr int kControl = 4;
   PYRO_CO_TRY(auto process, sys::ChildProcess::spawn({.program = deps_.engine,
@@ -105,11 +85,11 @@ io::Task<void> Network::run_engine() {
                                                       .env = {},
                                                       .cwd = "/",
                                                       .fds = {{engine_end_.get(), kLink},
-                                                              {control.second.get(), kControl}},
+                                                              {control.theirs.get(), kControl}},
                                                       .new_session = true,
                                                       .die_with_parent = true}));
-  control.second = sys::UniqueFd();
-  auto engine = std::make_shared<Engine>(std::move(process), std::move(control.first), ex_);
+  control.theirs = sys::UniqueFd();
+  auto engine = std::make_shared<Engine>(std::move(process), std::move(control.ours), ex_);
   auto ready = co_await engine->session.handshake_as_initiator(kAnswer);
   Result<void> done;
   if (!ready) done = std::unexpected(std::move(ready.error()));
@@ -253,6 +233,29 @@ io::Task<proto::NetInfo> Network::info() {
   PYRO_CO_TRY(const EnginePtr engine, co_await running());
   PYRO_CO_TRY(const auto answer, co_await call(engine, proto::AskNetInfo::kName, {}));
   co_return proto::decode<proto::NetInfo>(answer);
+}
+
+io::Task<proto::NetworkState> Network::state() {
+  auto known = co_await info();
+  proto::NetworkState state{.running = known.has_value(), .restarts = restarts_, .info = {}};
+  if (known) {
+    state.info = *std::move(known);
+  } else {
+    state.error = known.error().message;
+  }
+  co_return state;
+}
+
+asio::awaitable<void> Network::hear_out() {
+  constexpr int kTries = 20;
+  constexpr std::chrono::milliseconds kPause{5};
+  for (int i = 0; i < kTries; ++i) {
+    const auto known = co_await info();
+    if (!known || known->sizes.find("events") == known->sizes.end()) co_return;
+    if (known->sizes.at("events") == 0) co_return;
+    const auto slept = co_await io::sleep_for(kPause);
+    if (!slept) co_return;
+  }
 }
 
 }  // namespace pyro::core

@@ -13,7 +13,7 @@
 #include "io/scope.h"
 #include "io/task.h"
 #include "policy/policy.h"
-#include "proto/net_messages.h"
+#include "proto/network_requests.h"
 #include "rpc/session.h"
 #include "sys/process.h"
 
@@ -52,6 +52,9 @@ class Network {
 
   // kUnavailable: there is no engine, and why.
   io::Task<proto::NetInfo> info();
+  io::Task<proto::NetworkState> state();
+  // Returns once what was decided so far is told, or after a moment.
+  io::asio::awaitable<void> hear_out();
   [[nodiscard]] int restarts() const { return restarts_; }
 
   // No more network: engine and link go.

@@ -130,12 +130,15 @@ Result<void> Workspace::clear_up() {
 // ---- the machine
 
 SandboxSpec Workspace::machine_spec(const store::WorkspaceRecord& r, bool keep) {
-  // A machine that only reads has the device as well, so that there is one template for both, but
-  // nobody at the other end of it.
-  MakeLink make_link = deps_.make_link;
-  if (make_link && !keep) make_link = make_dead_link;
+  MakeLink make_link;
   std::optional<vmm::MacAddress> mac;
-  if (make_link) mac = net::kGuestMac;
+  if (r.network.has_network()) {
+    // A machine that only reads has the device as well, so that there is one template for both, but
+    // nobody at the other end of it.
+    make_link = make_dead_link;
+    if (keep) make_link = [this] { return network_->guest_end(); };
+    mac = net::kGuestMac;
+  }
   return {.vm_id = r.name.empty() ? id_ : r.name,
           .environment = r.environment,
           .shape = {.accelerator = deps_.accelerator,
@@ -187,6 +190,7 @@ io::Task<void> Workspace::settle_in(Guest* guest, bool keep) {
 
 io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
   PYRO_CO_TRY(const auto record, store_.record());
+  PYRO_CO_CHECK(co_await begin_network(record.network));
   sandbox_ = std::make_unique<Sandbox>(machine_spec(record, /*keep=*/true),
                                        SandboxDeps{.vmm = deps_.vmm,
                                                    .templates = deps_.templates,
@@ -203,6 +207,7 @@ io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
     Error error = safe(std::move(stages.error()), secrets_);
     co_await sandbox_->stop();
     sandbox_.reset();
+    co_await end_network();
     static_cast<void>(store_.set_state(WorkspaceState::kStopped, error.message));
     co_return std::unexpected(std::move(error));
   }
@@ -249,6 +254,7 @@ io::Task<void> Workspace::put_down(bool flush) {
   co_await sandbox_->stop();
   rest_.reset();
   sandbox_.reset();
+  co_await end_network();
   ++life_;  // its watch has nothing to say any more
   co_return flushed;
 }

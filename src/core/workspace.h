@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "core/disks.h"
+#include "core/network.h"
+#include "core/network_log.h"
 #include "core/rest.h"
 #include "core/sandbox.h"
 #include "core/sandbox_folder.h"
@@ -20,6 +22,7 @@
 #include "core/workspace_layers.h"
 #include "core/workspace_secrets.h"
 #include "io/turn.h"
+#include "proto/network_requests.h"
 #include "proto/workspace_requests.h"
 #include "store/workspace_record.h"
 
@@ -39,7 +42,7 @@ struct WorkspaceDeps {
   const Disks& disks;
   BootConfig boot;
   vmm::Accelerator accelerator;
-  MakeLink make_link;  // of a workspace with a network; empty: its machine has no network device
+  NetworkDeps network;
   // Sandbox::start() with whatever the caller tries besides.
   std::function<io::Task<std::vector<proto::Stage>>(Sandbox& sandbox, OnPhase on_phase)> start;
 };
@@ -100,6 +103,15 @@ class Workspace {
   Result<std::shared_ptr<Shells>> shells();
   Result<std::shared_ptr<Services>> services();
 
+  // ---- its network (workspace_network.cc)
+  io::Task<proto::NetworkState> network_state();
+  // In the record, and in force where there is a machine. kConflict: it would give the running
+  // machine a network device, or take it away.
+  io::Task<void> set_network(policy::Policy policy) {
+    return io::to_the_end(do_set_network(std::move(policy)));
+  }
+  io::Task<void> follow_network(std::int64_t cursor, std::shared_ptr<rpc::Stream> client);
+
   // Ends the machine without further ado; the record says that it was stopped.
   io::asio::awaitable<void> close();
 
@@ -123,6 +135,10 @@ class Workspace {
                                                 std::shared_ptr<rpc::Stream> client,
                                                 OnPhase on_phase);
   Result<proto::Exec> guest_command(proto::ExecWorkspace& request);
+  io::Task<void> begin_network(policy::Policy policy);
+  io::asio::awaitable<void> end_network();
+  io::Task<void> do_set_network(policy::Policy policy);
+  Result<void> check_published(policy::Preset preset);
   void begin_sessions();
   io::asio::awaitable<void> end_sessions(bool politely);
   [[nodiscard]] static store::SessionsEnd ended(const char* reason);
@@ -139,6 +155,9 @@ class Workspace {
   Secrets secrets_;
   WorkspaceDeps deps_;
   std::unique_ptr<Sandbox> sandbox_;
+  // Of a machine with a network; there before it, and gone after it.
+  std::shared_ptr<Network> network_;
+  std::shared_ptr<NetworkLog> network_log_;
   std::unique_ptr<Rest> rest_;  // of a started sandbox_, as these:
   std::shared_ptr<Shells> shells_;
   std::shared_ptr<Services> services_;

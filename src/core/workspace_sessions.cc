@@ -10,8 +10,11 @@ constexpr std::chrono::seconds kStopGrace{10};
 }  // namespace
 
 void Workspace::begin_sessions() {
-  const SessionDeps deps{
-      .store = store_, .secrets = secrets_, .guest = *sandbox_->guest(), .rest = *rest_};
+  const SessionDeps deps{.store = store_,
+                         .secrets = secrets_,
+                         .guest = *sandbox_->guest(),
+                         .rest = *rest_,
+                         .network = network_.get()};
   shells_ = std::make_shared<Shells>(deps, ex_);
   services_ = std::make_shared<Services>(
       deps, folder_.path(),

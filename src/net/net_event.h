@@ -47,6 +47,7 @@ class NetEvents {
   static constexpr std::size_t kMost = 4096;
   void add(NetEvent event);  // its time is set here
   [[nodiscard]] bool empty() const { return events_.empty() && lost_ == 0; }
+  [[nodiscard]] std::size_t size() const { return events_.size(); }
   // The oldest ones, and how many there was no room for since the last time.
   struct Taken {
     std::vector<NetEvent> events;

@@ -124,6 +124,7 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
     event.reason = policy::reason_name(verdict.decision.reason);
   }
   if (event.allow && (flows_.size() >= kMostTcpFlows || half_open_ >= kMostHalfOpen)) {
+    if (dns) event = event_of(*flow);
     event.allow = false;
     event.reason = reason::kLimit;
   }
@@ -346,6 +347,7 @@ bool TcpRelay::flush(Time now) {
 
 void TcpRelay::produce(Token token, Flow& flow, Sink& sink, Time now) {
   flow.waiting = false;
+  if (!flow.guest) return;  // nobody touches one that is being connected
   sink.begin(flow.key.remote);
   flow.guest->produce(sink, now);
   opened(flow);

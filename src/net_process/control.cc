@@ -93,7 +93,8 @@ object Control::info() {
                       .sizes = {{"tcp", number(sizes.tcp)},
                                 {"udp", number(sizes.udp)},
                                 {"echo", number(sizes.echo)},
-                                {"pins", number(sizes.pins)}}};
+                                {"pins", number(sizes.pins)},
+                                {"events", number(engine_.events().size())}}};
   for (std::size_t i = 0; i < c.drops.size(); ++i)
     info.drops[net::drop_name(static_cast<net::Drop>(i))] = number(c.drops[i]);
   return proto::encode(std::move(info));

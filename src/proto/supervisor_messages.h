@@ -10,6 +10,7 @@ struct HostSettings {
   static constexpr const char* kName = "host settings";
   std::string cache_dir, state_dir, runtime_dir, libexec_dir;
   std::string qemu, search_path, accelerator;
+  std::string resolv_conf;  // names the host's name servers; empty: /etc/resolv.conf
   int boot_limit_ms = 60'000;
   std::string fault;  // sys::fault_point() that kills the supervisor: for tests
 
@@ -22,6 +23,7 @@ struct HostSettings {
     m.optional("qemu", qemu);
     m.required("search_path", search_path);
     m.optional("accelerator", accelerator);
+    m.optional("resolv_conf", resolv_conf);
     m.optional("boot_limit_ms", boot_limit_ms);
     m.optional("fault", fault);
   }
@@ -37,6 +39,7 @@ struct CreateVm {
   int ttl_seconds = 600;
   bool cold = false;   // boot a kernel instead of cloning the template
   bool lease = false;  // the sandbox goes when this connection does, and has no record
+  std::string network = "preset off\n";  // the text of a policy (policy/policy.h)
   HostSettings host;
 
   template <class M>
@@ -48,6 +51,7 @@ struct CreateVm {
     m.required("ttl_seconds", ttl_seconds);
     m.optional("cold", cold);
     m.optional("lease", lease);
+    m.optional("network", network);
     m.required("host", host);
   }
 };
@@ -128,6 +132,25 @@ struct ExecVm {
     m.required("timeout_ms", timeout_ms);
   }
 };
+// An endpoint that the network policy did not let the guest reach.
+struct Refusal {
+  static constexpr const char* kName = "refusal";
+  std::string protocol, name, address;  // as NetEvent has them
+  std::uint16_t port = 0;
+  std::string rule, reason;
+  std::int64_t count = 0;  // how often
+
+  template <class M>
+  void map(M& m) {
+    m.required("protocol", protocol);
+    m.optional("name", name);
+    m.optional("address", address);
+    m.optional("port", port);
+    m.optional("rule", rule);
+    m.required("reason", reason);
+    m.required("count", count);
+  }
+};
 struct ExecVmResult {
   static constexpr const char* kName = "exec result";
   int exit_code = 0;  // 124 timeout, 126 and 127 not run, 128+n signal
@@ -135,11 +158,13 @@ struct ExecVmResult {
   bool timed_out = false;
   std::int64_t duration_us = 0;
   std::vector<Stage> timing;
+  std::vector<Refusal> refused;  // the first ones
   bool deleted = false;
   std::string cleanup_reason;
 
   template <class M>
   void map(M& m) {
+    m.optional("refused", refused);
     m.required("exit_code", exit_code);
     m.optional("signal", signal);
     m.optional("timed_out", timed_out);

@@ -28,6 +28,11 @@ core::BootConfig Host::boot() const {
   return boot;
 }
 
+core::NetworkDeps Host::network() const {
+  return {.engine = dirs.libexec + "/pyro-net",
+          .resolv_conf = settings.resolv_conf.empty() ? "/etc/resolv.conf" : settings.resolv_conf};
+}
+
 Result<std::unique_ptr<Host>> make_host(const proto::HostSettings& settings,
                                         const MakeMonitor& make_monitor) {
   constexpr proto::Range kBootLimitMs{.low = 1, .high = 86'400'000};

@@ -6,6 +6,7 @@
 
 #include "core/disks.h"
 #include "core/guest.h"
+#include "core/network.h"
 #include "core/templates.h"
 #include "image/environments.h"
 #include "proto/supervisor_messages.h"
@@ -27,6 +28,7 @@ Result<Monitor> qemu_monitor(const proto::HostSettings& settings);
 struct Host {
   Host(const proto::HostSettings& s, Monitor m);
   [[nodiscard]] core::BootConfig boot() const;
+  [[nodiscard]] core::NetworkDeps network() const;
 
   const proto::HostSettings settings;
   const sys::Dirs dirs;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/stopwatch.h"
+#include "net/link_addresses.h"
 #include "proto/limits.h"
 #include "supervisor/start.h"
 
@@ -20,44 +21,102 @@ Result<void> check(const proto::CreateVm& r) {
   return proto::in_range("ttl_seconds", r.ttl_seconds, proto::kTtlSecondsRange);
 }
 
-core::SandboxSpec sandbox_spec(const proto::CreateVm& r, const Host& host) {
-  return {.vm_id = r.vm_id,
-          .environment = r.environment,
-          .shape = {.accelerator = host.monitor.accelerator,
-                    .mem_mib = r.mem_mib,
-                    .vcpus = r.vcpu_count},
-          .cold = r.cold,
-          .boot = host.boot(),
-          .make_disks = {},
-          .settle_in = {}};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<VmService>> VmService::create(const proto::CreateVm& request,
                                                      const MakeMonitor& make_monitor,
                                                      io::Event& end, asio::any_io_executor ex) {
   PYRO_CHECK(check(request));
+  PYRO_TRY(auto policy, policy::parse_policy_text(request.network));
   PYRO_TRY(auto host, make_host(request.host, make_monitor));
   PYRO_TRY(auto folder, core::SandboxFolder::create(host->dirs, request.vm_id));
   std::unique_ptr<VmService> service(
-      new VmService(request, std::move(host), std::move(folder), end, ex));
+      new VmService(request, std::move(policy), std::move(host), std::move(folder), end, ex));
   PYRO_CHECK(service->record());
   return service;
 }
 
-VmService::VmService(proto::CreateVm spec, std::unique_ptr<Host> host, core::SandboxFolder folder,
-                     io::Event& end, asio::any_io_executor ex)
+VmService::VmService(proto::CreateVm spec, policy::Policy policy, std::unique_ptr<Host> host,
+                     core::SandboxFolder folder, io::Event& end, asio::any_io_executor ex)
     : spec_(std::move(spec)),
+      policy_(std::move(policy)),
+      ex_(ex),
       host_(std::move(host)),
       folder_(std::move(folder)),
-      sandbox_(sandbox_spec(spec_, *host_),
+      sandbox_(sandbox_spec(),
                {.vmm = *host_->monitor.vmm,
                 .templates = host_->templates,
                 .environments = host_->environments},
                ex),
       end_(end),
       created_at_(core::now_seconds()) {}
+
+core::SandboxSpec VmService::sandbox_spec() {
+  core::SandboxSpec out{.vm_id = spec_.vm_id,
+                        .environment = spec_.environment,
+                        .shape = {.accelerator = host_->monitor.accelerator,
+                                  .mem_mib = spec_.mem_mib,
+                                  .vcpus = spec_.vcpu_count,
+                                  .mac = {}},
+                        .cold = spec_.cold,
+                        .boot = host_->boot(),
+                        .make_disks = {},
+                        .settle_in = {},
+                        .make_link = {}};
+  if (policy_.has_network()) {
+    out.shape.mac = net::kGuestMac;
+    out.make_link = [this] { return network_->guest_end(); };
+  }
+  return out;
+}
+
+// Before the machine: there is no moment in which it has a network without this policy.
+io::Task<void> VmService::begin_network() {
+  if (!policy_.has_network() || network_) co_return Result<void>{};
+  PYRO_CO_TRY(network_, core::Network::make(
+                            host_->network(),
+                            [this](const proto::NetEvents& news) { note_refusals(news); }, ex_));
+  co_return co_await network_->start(policy_);
+}
+
+// Each endpoint once, and how often.
+void VmService::note_refusals(const proto::NetEvents& news) {
+  constexpr std::size_t kMost = 32;
+  for (const proto::NetEvent& e : news.events) {
+    if (e.allow) continue;
+    const auto known = std::ranges::find_if(refusals_, [&e](const proto::Refusal& r) {
+      return r.protocol == e.protocol && r.name == e.name && r.address == e.address &&
+             r.port == e.port;
+    });
+    if (known != refusals_.end()) {
+      ++known->count;
+    } else if (refusals_.size() < kMost) {
+      refusals_.push_back({.protocol = e.protocol,
+                           .name = e.name,
+                           .address = e.address,
+                           .port = e.port,
+                           .rule = e.rule,
+                           .reason = e.reason,
+                           .count = 1});
+    }
+  }
+}
+
+asio::awaitable<void> VmService::end_network() {
+  const auto network = std::exchange(network_, nullptr);
+  if (network) co_await network->close();
+}
+
+asio::awaitable<void> VmService::stop() {
+  co_await sandbox_.stop();
+  co_await end_network();
+}
+
+io::Task<proto::NetworkState> VmService::network_state() {
+  const auto network = network_;
+  if (!network) co_return proto::NetworkState{};
+  co_return co_await network->state();
+}
 
 std::string VmService::socket_path() const {
   return spec_.lease ? "" : core::socket_of(host_->dirs, spec_.vm_id);
@@ -109,8 +168,12 @@ io::Task<boost::json::object> VmService::answer(StreamPtr stream) {
     PYRO_CO_CHECK(sandbox_.signal(request.signo));
     co_return boost::json::object{};
   }
+  if (method == proto::AskNetwork::kName) {
+    PYRO_CO_TRY(const auto state, co_await network_state());
+    co_return proto::encode(state);
+  }
   if (method == proto::StopVm::kName) {
-    co_await sandbox_.stop();
+    co_await stop();
     PYRO_CO_CHECK(record());
     co_return proto::encode(status());
   }
@@ -122,7 +185,13 @@ io::Task<boost::json::object> VmService::answer(StreamPtr stream) {
 }
 
 io::Task<proto::StartVmResult> VmService::start(StreamPtr stream) {
+  auto networked = co_await begin_network();
+  if (!networked) {
+    co_await end_network();
+    co_return std::unexpected(std::move(networked.error()));
+  }
   auto stages = co_await start_sandbox(sandbox_, *host_, end_, phases_to(stream));
+  if (!stages && sandbox_.state() != core::SandboxState::kStarted) co_await end_network();
   PYRO_CO_CHECK(record());
   PYRO_CO_CHECK(stages);
   co_return proto::StartVmResult{.status = status(), .timing = std::move(*stages)};
@@ -132,10 +201,12 @@ io::Task<proto::ExecVmResult> VmService::exec(proto::ExecVm request, StreamPtr s
   PYRO_CO_CHECK(check_command(request.argv, request.timeout_ms));
   PYRO_CO_CHECK(sandbox_.check_exec());  // nothing ran: the sandbox stays
   auto result = co_await sandbox_.exec(std::move(request), stream);
+  if (const auto network = network_) co_await network->hear_out();
   const Stopwatch watch;
   auto deleted = co_await remove();
   const double ms = watch.ms();
   PYRO_CO_CHECK(result);
+  result->refused = std::move(refusals_);
   result->deleted = deleted.has_value();
   result->cleanup_reason = deleted ? "post_exec_cleanup" : deleted.error().message;
   result->timing.push_back({.name = "teardown", .ms = ms});
@@ -143,7 +214,7 @@ io::Task<proto::ExecVmResult> VmService::exec(proto::ExecVm request, StreamPtr s
 }
 
 io::Task<proto::VmStatus> VmService::remove() {
-  co_await sandbox_.stop();
+  co_await stop();
   const proto::VmStatus before = status();
   PYRO_CO_CHECK(folder_.remove());
   removed_ = true;
@@ -162,7 +233,7 @@ bool VmService::done(bool /*has_clients*/) const {
 }
 
 asio::awaitable<void> VmService::tear_down() {
-  co_await sandbox_.stop();
+  co_await stop();
   if (!removed_) static_cast<void>(folder_.remove());
   removed_ = true;
 }

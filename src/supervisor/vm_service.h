@@ -3,8 +3,10 @@
 
 #include <memory>
 
+#include "core/network.h"
 #include "core/sandbox.h"
 #include "core/sandbox_folder.h"
+#include "proto/network_requests.h"
 #include "supervisor/host.h"
 #include "supervisor/service.h"
 
@@ -29,15 +31,26 @@ class VmService final : public Service {
   io::asio::awaitable<void> tear_down() override;
 
  private:
-  VmService(proto::CreateVm spec, std::unique_ptr<Host> host, core::SandboxFolder folder,
-            io::Event& end, io::asio::any_io_executor ex);
+  VmService(proto::CreateVm spec, policy::Policy policy, std::unique_ptr<Host> host,
+            core::SandboxFolder folder, io::Event& end, io::asio::any_io_executor ex);
+  [[nodiscard]] core::SandboxSpec sandbox_spec();
+  io::Task<void> begin_network();
+  io::asio::awaitable<void> end_network();
+  void note_refusals(const proto::NetEvents& news);
+  // The machine, and then its network.
+  io::asio::awaitable<void> stop();
+  io::Task<proto::NetworkState> network_state();
   io::Task<proto::StartVmResult> start(StreamPtr stream);
   io::Task<proto::ExecVmResult> exec(proto::ExecVm request, StreamPtr stream);
   io::Task<proto::VmStatus> remove();
   Result<void> record() const;
 
   const proto::CreateVm spec_;
+  const policy::Policy policy_;
+  io::asio::any_io_executor ex_;
   std::unique_ptr<Host> host_;
+  std::shared_ptr<core::Network> network_;  // there before the machine, and gone after it
+  std::vector<proto::Refusal> refusals_;
   core::SandboxFolder folder_;
   core::Sandbox sandbox_;
   io::Event& end_;

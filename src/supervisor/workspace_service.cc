@@ -43,11 +43,13 @@ Result<void> check(const proto::UpdateWorkspace& r) {
   return {};
 }
 
-core::NewWorkspace new_workspace(const proto::CreateWorkspace& r) {
+Result<core::NewWorkspace> new_workspace(const proto::CreateWorkspace& r) {
+  PYRO_TRY(policy::Policy network, policy::parse_policy_text(r.network));
   core::NewWorkspace made{.record = {.id = r.id,
                                      .name = r.name,
                                      .environment = r.environment,
                                      .execution_mode = kExecutionMode,
+                                     .network = std::move(network),
                                      .vcpu_count = r.vcpu_count,
                                      .mem_mib = r.mem_mib,
                                      .seed = {.mode = r.seed_mode,
@@ -95,6 +97,7 @@ core::WorkspaceDeps WorkspaceService::deps() {
           .disks = host_->disks,
           .boot = host_->boot(),
           .accelerator = host_->monitor.accelerator,
+          .network = host_->network(),
           .start = [this](core::Sandbox& sandbox, core::OnPhase on_phase) {
             return start_sandbox(sandbox, *host_, end_, std::move(on_phase));
           }};
@@ -108,8 +111,8 @@ Result<std::unique_ptr<WorkspaceService>> WorkspaceService::create(
   PYRO_TRY(auto host, make_host(request.host, make_monitor));
   std::unique_ptr<WorkspaceService> service(
       new WorkspaceService(std::move(host), end, std::move(recheck), ex));
-  PYRO_TRY(service->workspace_,
-           core::Workspace::create(new_workspace(request), service->deps(), ex));
+  PYRO_TRY(core::NewWorkspace made, new_workspace(request));
+  PYRO_TRY(service->workspace_, core::Workspace::create(std::move(made), service->deps(), ex));
   service->created_ = false;
   service->has_time_ = request.ttl_seconds.has_value();
   return service;
@@ -259,6 +262,7 @@ io::Task<object> WorkspaceService::answer(StreamPtr stream) {
   }
   if (method.starts_with("shell.")) co_return co_await about_shells(std::move(stream));
   if (method.starts_with("service.")) co_return co_await about_services(std::move(stream));
+  if (method.starts_with("network.")) co_return co_await about_network(std::move(stream));
   co_return co_await change(std::move(stream));
 }
 

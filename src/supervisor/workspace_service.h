@@ -45,6 +45,7 @@ class WorkspaceService final : public Service {
   io::Task<boost::json::object> change(StreamPtr stream);
   io::Task<boost::json::object> about_shells(StreamPtr stream);
   io::Task<boost::json::object> about_services(StreamPtr stream);
+  io::Task<boost::json::object> about_network(StreamPtr stream);
   io::Task<void> act_at_expiry(const store::WorkspaceRecord& record);
 
   std::unique_ptr<Host> host_;

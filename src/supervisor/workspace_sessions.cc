@@ -1,4 +1,4 @@
-// What is asked about the shells and services of a workspace.
+// What is asked about the shells, services and network of a workspace.
 #include "supervisor/workspace_service.h"
 
 namespace pyro::supervisor {
@@ -56,6 +56,25 @@ io::Task<object> WorkspaceService::about_services(StreamPtr stream) {
   } else if (method == proto::FollowService::kName) {
     PYRO_CO_TRY(auto request, proto::decode<proto::FollowService>(stream->params()));
     PYRO_CO_CHECK(co_await services->follow(std::move(request), stream));
+  } else {
+    co_return fail(Errc::kInvalid, "unknown request " + method);
+  }
+  co_return object{};
+}
+
+io::Task<object> WorkspaceService::about_network(StreamPtr stream) {
+  const std::string& method = stream->method();
+  if (method == proto::AskNetwork::kName) {
+    PYRO_CO_TRY(const auto state, co_await workspace_->network_state());
+    co_return proto::encode(state);
+  }
+  if (method == proto::SetNetwork::kName) {
+    PYRO_CO_TRY(const auto request, proto::decode<proto::SetNetwork>(stream->params()));
+    PYRO_CO_TRY(auto policy, policy::parse_policy_text(request.policy));
+    PYRO_CO_CHECK(co_await workspace_->set_network(std::move(policy)));
+  } else if (method == proto::FollowNetwork::kName) {
+    PYRO_CO_TRY(const auto request, proto::decode<proto::FollowNetwork>(stream->params()));
+    PYRO_CO_CHECK(co_await workspace_->follow_network(request.cursor, stream));
   } else {
     co_return fail(Errc::kInvalid, "unknown request " + method);
   }

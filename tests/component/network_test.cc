@@ -25,7 +25,6 @@ namespace pyro::core {
 namespace {
 
 using namespace std::chrono_literals;
-using net::Frame;
 using policy::Family;
 using policy::Policy;
 using policy::Preset;
@@ -269,9 +268,9 @@ TEST(Resolvers, AreThoseOfTheFile) {
       "# nameserver 1.1.1.1\nsearch example.com\nnameserver 10.0.0.1\nnameserver\t2001:db8::1  \n"
       "nameserver fe80::1%eth0\nnameserver none\nnameserver 127.0.0.53 trailing\r\noptions "
       "ndots:2");
-  std::vector<std::string> addresses;
-  for (const proto::NetResolver& r : found) addresses.push_back(r.address);
-  EXPECT_EQ(addresses, (std::vector<std::string>{"10.0.0.1", "2001:db8::1", "127.0.0.53"}));
+  const std::vector<proto::NetResolver> wanted{
+      {.address = "10.0.0.1"}, {.address = "2001:db8::1"}, {.address = "127.0.0.53"}};
+  EXPECT_EQ(found, wanted);
   std::string many;
   for (int i = 0; i < 20; ++i) many += "nameserver 10.0.0." + std::to_string(i) + "\n";
   EXPECT_EQ(parse_resolvers(many).size(), kMostResolvers);

@@ -83,7 +83,8 @@ class NetworkTest : public GuestTest {
 constexpr const char* kResolvConf = "nameserver 10.255.255.1\nnameserver fd70:7972:6f00::1\n";
 
 TEST_F(NetworkTest, AGuestWithoutALinkHasOnlyItself) {
-  const std::string script = "ls /sys/class/net; wc -l < /proc/net/route; grep -c name.server /etc/resolv.conf";
+  const std::string script =
+      "ls /sys/class/net; wc -l < /proc/net/route; grep -c name.server /etc/resolv.conf";
   expect_without_link(vmm::Disks::kNone, script, "lo\n1\n1\n");
   expect_without_link(vmm::Disks::kWorkspace, script, "lo\n1\n1\n");
 }
@@ -96,15 +97,15 @@ Step NetworkTest::is_configured(core::Guest& guest, LinkPeer& peer) {
   PYRO_CO_CHECK(co_await says(guest, "grep eth0 /proc/net/route | cut -f 2,3,8 | sort",
                               "00000000\t01FFFF0A\t00000000\n"
                               "00FFFF0A\t00000000\tFCFFFFFF\n"));
-  PYRO_CO_CHECK(co_await says(
-      guest, "grep -o '[|]-- 10[.]255[.]255[.]2$' /proc/net/fib_trie | sort -u",
-      "|-- 10.255.255.2\n"));
+  PYRO_CO_CHECK(co_await says(guest,
+                              "grep -o '[|]-- 10[.]255[.]255[.]2$' /proc/net/fib_trie | sort -u",
+                              "|-- 10.255.255.2\n"));
   // Global, permanent and without duplicate detection; no link-local one.
   PYRO_CO_CHECK(co_await says(guest, "grep eth0 /proc/net/if_inet6",
                               "fd7079726f0000000000000000000002 02 40 00 82     eth0\n"));
-  PYRO_CO_CHECK(co_await says(
-      guest, "grep eth0 /proc/net/ipv6_route | cut -d ' ' -f 1,2,5 | grep ' 00 '",
-      "00000000000000000000000000000000 00 fd7079726f0000000000000000000001\n"));
+  PYRO_CO_CHECK(
+      co_await says(guest, "grep eth0 /proc/net/ipv6_route | cut -d ' ' -f 1,2,5 | grep ' 00 '",
+                    "00000000000000000000000000000000 00 fd7079726f0000000000000000000001\n"));
   PYRO_CO_CHECK(co_await says(guest, "cat /etc/resolv.conf", kResolvConf));
   PYRO_CO_CHECK(co_await says(
       guest, "cd /proc/sys/net/ipv6/conf/eth0 && cat accept_ra autoconf addr_gen_mode",
@@ -216,8 +217,8 @@ Step NetworkTest::opens_its_window(core::Guest& guest, LinkPeer& peer) {
   peer.on_packet([&sender](const net::IpPacket& packet) { sender.take(packet); });
   PYRO_CO_TRY(auto program, begin_shell(guest, in_bash("exec 3<>/dev/tcp/203.0.113.7/80; "
                                                        "head -c 65480 <&3 | wc -c")));
-  PYRO_CO_CHECK(co_await peer.until(
-      [&] { return sender.sent > 0 && sender.acknowledged == sender.sent; }));
+  PYRO_CO_CHECK(
+      co_await peer.until([&] { return sender.sent > 0 && sender.acknowledged == sender.sent; }));
   EXPECT_TRUE(sender.syn);
   std::printf("window: %u bytes, after one segment %u\n", sender.first_window, sender.window);
   EXPECT_GE(sender.first_window, net::max_segment(Family::kIpv4));
@@ -228,9 +229,8 @@ Step NetworkTest::opens_its_window(core::Guest& guest, LinkPeer& peer) {
   co_return Result<void>{};
 }
 TEST_F(NetworkTest, AConnectionOpensItsWindowAtOnce) {
-  expect_on_link([this](core::Guest& guest, LinkPeer& peer) {
-    return opens_its_window(guest, peer);
-  });
+  expect_on_link(
+      [this](core::Guest& guest, LinkPeer& peer) { return opens_its_window(guest, peer); });
 }
 
 // Until the device takes no more: what it has sent stays the same.
@@ -267,9 +267,8 @@ Step NetworkTest::survives_the_engine(core::Guest& guest, LinkPeer& first) {
   co_return again;
 }
 TEST_F(NetworkTest, AnotherEngineTakesOverWhatADeadOneLeft) {
-  expect_on_link([this](core::Guest& guest, LinkPeer& peer) {
-    return survives_the_engine(guest, peer);
-  });
+  expect_on_link(
+      [this](core::Guest& guest, LinkPeer& peer) { return survives_the_engine(guest, peer); });
 }
 
 }  // namespace

@@ -212,6 +212,7 @@ void pump(int from, int to) {
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     std::vector<char*> words;
+    words.reserve(options.program.size() + 1);
     for (const std::string& word : options.program)
       words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
