@@ -272,5 +272,20 @@ TEST_F(NetworkTest, AnotherEngineTakesOverWhatADeadOneLeft) {
   });
 }
 
+// As the machine has it that reads a stopped workspace.
+TEST_F(NetworkTest, AGuestLivesWithoutAnybodyAtTheOtherEnd) {
+  const core::MakeLink dead = []() -> Result<sys::UniqueFd> {
+    PYRO_TRY(auto link, vmm::make_link());
+    return std::move(link.theirs);
+  };
+  expect_in_clone({.layers = {}, .baseline = {}, .kind = vmm::Disks::kNone, .make_link = dead},
+                  [](core::Guest& guest) {
+                    return says(guest,
+                                in_bash("for i in {1..2000}; do echo x > /dev/udp/203.0.113.7/9; "
+                                        "done 2>/dev/null; echo alive"),
+                                "alive\n");
+                  });
+}
+
 }  // namespace
 }  // namespace pyro::testing
