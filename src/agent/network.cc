@@ -30,8 +30,9 @@ class Message {
  public:
   template <class Body>
   Message(std::uint16_t type, std::uint16_t flags, const Body& body) {
-    const nlmsghdr header{.nlmsg_type = type,
-                          .nlmsg_flags = static_cast<std::uint16_t>(flags | NLM_F_REQUEST | NLM_F_ACK)};
+    const nlmsghdr header{
+        .nlmsg_type = type,
+        .nlmsg_flags = static_cast<std::uint16_t>(flags | NLM_F_REQUEST | NLM_F_ACK)};
     append(bytes_of(header));
     append(bytes_of(body));
   }
@@ -68,7 +69,8 @@ class RouteSocket {
   // `what` names it in an error.
   Result<void> ask(const std::string& what, Message message) {
     const std::string_view bytes = message.finish();
-    PYRO_CHECK(sys::retrying(what, [&] { return ::send(fd_.get(), bytes.data(), bytes.size(), 0); }));
+    PYRO_CHECK(
+        sys::retrying(what, [&] { return ::send(fd_.get(), bytes.data(), bytes.size(), 0); }));
     struct {
       nlmsghdr header;
       nlmsgerr error;

@@ -341,7 +341,7 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
                                      std::move(sockets.qmp.ours), std::move(sockets.console.ours),
                                      std::move(sockets.control.ours), std::move(sockets.data.ours),
                                      layers_of(spec));
-  spec.disks.reset();   // QEMU alone holds them: the layers may be given away
+  spec.disks.reset();  // QEMU alone holds them: the layers may be given away
   spec.link = {};
   sockets = Sockets{};  // QEMU's ends live in QEMU only, so that its death closes them
   sys::UniqueFd state = restores ? std::move(std::get<Restore>(spec.start).state)

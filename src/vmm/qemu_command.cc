@@ -79,12 +79,12 @@ void add_workspace_disks(Words& argv, int layers) {
 void add_link(Words& argv, const MacAddress& mac) {
   argv.insert(argv.end(),
               {"-netdev", fmt::format("dgram,id=link,local.type=fd,local.str={}", kLinkFd)});
-  argv.insert(argv.end(),
-              {"-device",
-               fmt::format("virtio-net-device,netdev=link,mac={:02x},host_mtu={},status=off,"
-                           "ctrl_vq=off,ctrl_rx=off,ctrl_rx_extra=off,ctrl_vlan=off,"
-                           "ctrl_mac_addr=off,ctrl_guest_offloads=off,guest_announce=off",
-                           fmt::join(mac, ":"), kLinkMtu)});
+  argv.insert(
+      argv.end(),
+      {"-device", fmt::format("virtio-net-device,netdev=link,mac={:02x},host_mtu={},status=off,"
+                              "ctrl_vq=off,ctrl_rx=off,ctrl_rx_extra=off,ctrl_vlan=off,"
+                              "ctrl_mac_addr=off,ctrl_guest_offloads=off,guest_announce=off",
+                              fmt::join(mac, ":"), kLinkMtu)});
   // Nor does QEMU itself tell a switch, after a restore, where the guest is.
   argv.insert(argv.end(), {"-global", "migration.announce-rounds=0"});
 }

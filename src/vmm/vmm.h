@@ -43,9 +43,9 @@ struct Shape {
 
 // The link of a network device: a connected pair of AF_UNIX datagram sockets, each datagram one
 // Ethernet frame. One end goes to the machine. Whoever holds the other one is the guest's network
-// and may be replaced: while a duplicate of it is kept, frames wait in the queue, and when the queue
-// is full, the guest waits. Once the last one is closed, the link is dead and frames are dropped.
-// An empty datagram makes QEMU 7.2 stop reading for good (net/dgram.c, net_dgram_send).
+// and may be replaced: while a duplicate of it is kept, frames wait in the queue, and when the
+// queue is full, the guest waits. Once the last one is closed, the link is dead and frames are
+// dropped. An empty datagram makes QEMU 7.2 stop reading for good (net/dgram.c, net_dgram_send).
 // The buffers are made large enough for a few frames of kLinkMtu; net.core.wmem_max bounds them.
 Result<sys::SocketPair> make_link();
 // Of an IP packet on it. 65520 is the largest multiple of 8 that QEMU and Linux both take.

@@ -45,7 +45,8 @@ void LinkPeer::take(net::Bytes bytes) {
     return;
   }
   EXPECT_EQ(frame->source, net::kGuestMac);
-  if (const auto* packet = std::get_if<net::IpPacket>(&frame->content)) return take(*frame, *packet);
+  if (const auto* packet = std::get_if<net::IpPacket>(&frame->content))
+    return take(*frame, *packet);
   const auto& question = std::get<net::ArpRequest>(frame->content);
   ++counts_.arp;
   if (!policy::is_engine(question.target)) return;
@@ -79,7 +80,8 @@ io::Task<void> LinkPeer::until(std::function<bool()> done) {
     if (done()) co_return Result<void>{};
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         end - std::chrono::steady_clock::now());
-    if (left.count() <= 0) co_return fail(Errc::kDeadline, "the guest did not send what was waited for");
+    if (left.count() <= 0)
+      co_return fail(Errc::kDeadline, "the guest did not send what was waited for");
     PYRO_CO_CHECK(co_await seen_.after(seen, left));
   }
 }
@@ -96,10 +98,10 @@ net::Route LinkPeer::back(const net::IpPacket& to) const {
 void LinkPeer::reply_udp(const net::IpPacket& to, const std::string& payload) {
   const auto& asked = std::get<net::UdpDatagram>(to.transport);
   std::vector<std::uint8_t> out(net::kMostFrame);
-  std::ranges::copy(payload, out.begin() + static_cast<std::ptrdiff_t>(
-                                               net::udp_payload_at(to.source.family())));
-  const std::size_t size = net::write_udp(out, back(to), asked.destination_port, asked.source_port,
-                                          payload.size());
+  std::ranges::copy(
+      payload, out.begin() + static_cast<std::ptrdiff_t>(net::udp_payload_at(to.source.family())));
+  const std::size_t size =
+      net::write_udp(out, back(to), asked.destination_port, asked.source_port, payload.size());
   send(text_of(net::Bytes(out).first(size)));
 }
 
@@ -109,8 +111,8 @@ void LinkPeer::reply_tcp(const net::IpPacket& to, net::TcpSegment segment,
   segment.source_port = asked.destination_port;
   segment.destination_port = asked.source_port;
   std::vector<std::uint8_t> out(net::kMostFrame);
-  std::ranges::copy(payload, out.begin() + static_cast<std::ptrdiff_t>(
-                                               net::tcp_payload_at(to.source.family())));
+  std::ranges::copy(
+      payload, out.begin() + static_cast<std::ptrdiff_t>(net::tcp_payload_at(to.source.family())));
   const std::size_t size = net::write_tcp(out, back(to), segment, payload.size());
   send(text_of(net::Bytes(out).first(size)));
 }

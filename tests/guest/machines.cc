@@ -70,7 +70,8 @@ io::Task<std::string> finish_shell(std::shared_ptr<rpc::Stream> stream) {
     if (auto* response = std::get_if<rpc::Response>(&item)) {
       PYRO_CO_TRY(const auto result, proto::decode<proto::ExecResult>(response->result));
       if (result.shell_code() == 0) co_return text;
-      co_return fail(Errc::kInternal, fmt::format("it ended with {}: {}", result.shell_code(), text));
+      co_return fail(Errc::kInternal,
+                     fmt::format("it ended with {}: {}", result.shell_code(), text));
     }
   }
 }
