@@ -220,7 +220,8 @@ Result<void> arrange_fds(JailSpec& spec, sys::UniqueFd& keep) {
     fd = copy.release();
   }
   PYRO_TRY(keep, above(keep.get()));
-  PYRO_TRY(const sys::UniqueFd null, sys::open_file("/dev/null", O_RDWR));
+  PYRO_TRY(sys::UniqueFd null, sys::open_file("/dev/null", O_RDWR));
+  PYRO_TRY(null, above(null.get()));
   for (int n = 0; n < 3; ++n) PYRO_CHECK(call("dup2", ::dup2(null.get(), n)));
   for (std::size_t i = 0; i < copies.size(); ++i) {
     PYRO_CHECK(call("dup2", ::dup2(copies[i].get(), spec.fds[i].second)));

@@ -81,6 +81,24 @@ TEST(Jail, NeverRunsAsRootOfTheHost) {
   EXPECT_NE(status->find("Seccomp:\t2"), std::string::npos);
 }
 
+// Whatever numbers are free when it starts.
+TEST(Jail, HasItsDescriptorsUnderAnyNumber) {
+  constexpr int kLast = 9;  // that dash knows
+  for (int number = 3; number <= kLast; ++number) {
+    auto pipe = sys::make_pipe();
+    ASSERT_TRUE(pipe);
+    auto jailed = start_jailed({.program = "/bin/sh",
+                                .argv = {"sh", "-c", "echo here >&" + std::to_string(number)},
+                                .folders = kFolders,
+                                .fds = {{pipe->write.get(), number}}});
+    ASSERT_TRUE(jailed) << jailed.error().message;
+    pipe->write = sys::UniqueFd();
+    char text[16]{};
+    EXPECT_EQ(::read(pipe->read.get(), text, sizeof text), 5) << number;
+    EXPECT_EQ(jailed->process.wait()->shell_code(), 0) << number;
+  }
+}
+
 TEST(Jail, CannotWriteAnywhere) {
   EXPECT_NE(run("echo x > /file").code, 0);
   EXPECT_NE(run("echo x > /usr/file").code, 0);

@@ -27,7 +27,7 @@ class LinkPeer {
   // Returns once `done` is true; looked at after each frame, for at most half a minute.
   io::Task<void> until(std::function<bool()> done);
   void send(std::string_view frame);
-  // Puts `payload` behind the headers that `write` makes: net::write_*, with its route filled in.
+  // Answers to what came in `to`, from where that was sent to.
   void reply_udp(const net::IpPacket& to, const std::string& payload);
   void reply_tcp(const net::IpPacket& to, net::TcpSegment segment, const std::string& payload);
   // Closes this end. Another LinkPeer may go on with a duplicate of it.

@@ -73,6 +73,7 @@ class NetworkTest : public GuestTest {
 
   Step is_configured(core::Guest& guest, LinkPeer& peer);
   Step sends_and_gets_udp(core::Guest& guest, LinkPeer& peer, std::string address);
+  Step sends_and_gets_both(core::Guest& guest, LinkPeer& peer);
   Step opens_its_window(core::Guest& guest, LinkPeer& peer);
   Step survives_the_engine(core::Guest& guest, LinkPeer& first);
 
@@ -157,14 +158,17 @@ Step NetworkTest::sends_and_gets_udp(core::Guest& guest, LinkPeer& peer, std::st
   peer.on_packet({});
   co_return Result<void>{};
 }
+Step NetworkTest::sends_and_gets_both(core::Guest& guest, LinkPeer& peer) {
+  PYRO_CO_CHECK(co_await sends_and_gets_udp(guest, peer, "203.0.113.7"));
+  EXPECT_EQ(peer.counts().arp, 1);
+  PYRO_CO_CHECK(co_await sends_and_gets_udp(guest, peer, "2001:db8::7"));
+  EXPECT_EQ(peer.counts().solicitations, 1);
+  EXPECT_EQ(peer.counts().refused, std::vector<std::string>{});
+  co_return Result<void>{};
+}
 TEST_F(NetworkTest, TheLargestFramePassesBothWays) {
-  expect_on_link([this](core::Guest& guest, LinkPeer& peer) -> Step {
-    PYRO_CO_CHECK(co_await sends_and_gets_udp(guest, peer, "203.0.113.7"));
-    EXPECT_EQ(peer.counts().arp, 1);
-    PYRO_CO_CHECK(co_await sends_and_gets_udp(guest, peer, "2001:db8::7"));
-    EXPECT_GE(peer.counts().solicitations, 1);
-    co_return Result<void>{};
-  });
+  expect_on_link(
+      [this](core::Guest& guest, LinkPeer& peer) { return sends_and_gets_both(guest, peer); });
 }
 
 // The other side of one connection: takes nothing in, and sends segments of the largest size.
@@ -269,6 +273,21 @@ Step NetworkTest::survives_the_engine(core::Guest& guest, LinkPeer& first) {
 TEST_F(NetworkTest, AnotherEngineTakesOverWhatADeadOneLeft) {
   expect_on_link(
       [this](core::Guest& guest, LinkPeer& peer) { return survives_the_engine(guest, peer); });
+}
+
+// As the machine has it that reads a stopped workspace.
+TEST_F(NetworkTest, AGuestLivesWithoutAnybodyAtTheOtherEnd) {
+  const core::MakeLink dead = []() -> Result<sys::UniqueFd> {
+    PYRO_TRY(auto link, vmm::make_link());
+    return std::move(link.theirs);
+  };
+  expect_in_clone({.layers = {}, .baseline = {}, .kind = vmm::Disks::kNone, .make_link = dead},
+                  [](core::Guest& guest) {
+                    return says(guest,
+                                in_bash("for i in {1..2000}; do echo x > /dev/udp/203.0.113.7/9; "
+                                        "done 2>/dev/null; echo alive"),
+                                "alive\n");
+                  });
 }
 
 }  // namespace
