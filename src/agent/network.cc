@@ -163,10 +163,10 @@ Result<void> set_kernel() {
   PYRO_CHECK(set_kernel(ipv6 + "/accept_ra", "0"));
   PYRO_CHECK(set_kernel(ipv6 + "/autoconf", "0"));
   PYRO_CHECK(set_kernel(ipv6 + "/addr_gen_mode", "1"));
-  // A connection may take what half of its buffer holds (tcp_adv_win_scale) and the buffer grows
-  // only with round trips: the default, 128 KiB, is a window of one frame. This one lets it open to
-  // eight as soon as data comes. What is sent needs nothing: the kernel sizes that buffer for ten
-  // segments when a connection is made.
+  // A connection's window is half of its buffer (tcp_adv_win_scale), which grows only with round
+  // trips. With the default of 128 KiB that is one frame: seen, 128 bytes were left of the window
+  // after the first one came. This way it is three frames then, and eight soon. What is sent needs
+  // nothing: the kernel gives that buffer room for ten segments when a connection is made.
   return set_kernel("ipv4/tcp_rmem", "4096 1048576 6291456");
 }
 
