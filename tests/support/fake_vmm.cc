@@ -347,6 +347,7 @@ io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
     co_return fail(Errc::kInternal, "the machine's link is not that of its shape");
   if (spec.disks) PYRO_CO_CHECK(vmm::check_disks(*spec.disks));
   std::ofstream(log_path_, std::ios::app) << (restores ? "restore" : "fresh") << std::endl;
+  if (restores && spec.link) std::ofstream(log_path_, std::ios::app) << "link" << std::endl;
   sys::UniqueFd state;
   if (restores) {
     std::string text(kState.size() + 1, '\0');
