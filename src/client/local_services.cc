@@ -92,10 +92,10 @@ Result<void> LocalServices::check_ports(const std::string& id,
   if (definition.published.empty()) return {};
   PYRO_TRY(auto store, workspaces_.settled_store(id));
   PYRO_TRY(const auto record, store.record());
-  if (record.network_policy == "egress+published-ports") return {};
+  if (record.network.preset == policy::Preset::kEgressAndPublish) return {};
   return fail_hint(Errc::kDenied,
                    fmt::format("the network policy of {} is {}: its services cannot publish ports",
-                               id, record.network_policy),
+                               id, policy::preset_name(record.network.preset)),
                    "only a workspace created with --network-policy egress+published-ports can");
 }
 

@@ -29,6 +29,7 @@ struct CreateWorkspace {
   int vcpu_count = 1, mem_mib = 1024;
   std::optional<std::int64_t> ttl_seconds;
   std::string ttl_action = "stop";
+  std::string network = "preset off\n";  // the text of a policy (policy/policy.h)
   std::map<std::string, std::string> labels, env;
   std::vector<NewSecret> secrets;
   std::string baseline;  // path of the image, which is moved into the workspace's folder
@@ -45,6 +46,7 @@ struct CreateWorkspace {
     m.required("mem_mib", mem_mib);
     m.optional("ttl_seconds", ttl_seconds);
     m.required("ttl_action", ttl_action);
+    m.optional("network", network);
     m.optional("labels", labels);
     m.optional("env", env);
     m.optional("secrets", secrets);

@@ -9,7 +9,7 @@ namespace pyro::store {
 namespace {
 
 // A number here is a version of the schema for good: what was released is only added to.
-constexpr std::array<const char*, 2> kMigrations{
+constexpr std::array<const char*, 3> kMigrations{
     "CREATE TABLE workspace ("
     "  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
     "  id TEXT NOT NULL, name TEXT NOT NULL, environment TEXT NOT NULL,"
@@ -48,7 +48,9 @@ constexpr std::array<const char*, 2> kMigrations{
     "CREATE TABLE service (name TEXT PRIMARY KEY, definition TEXT NOT NULL, state TEXT NOT NULL,"
     "  started_at REAL NOT NULL, ready_at REAL, ended_at REAL, exit_code INTEGER, pid INTEGER,"
     "  stop_reason TEXT NOT NULL DEFAULT '', restart_count INTEGER NOT NULL DEFAULT 0,"
-    "  last_error TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID"};
+    "  last_error TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID",
+    // It was the name of a preset, and is the text of a whole policy.
+    "UPDATE workspace SET network_policy = 'preset ' || network_policy || char(10)"};
 
 constexpr std::array kStates{WorkspaceState::kCreating, WorkspaceState::kStarted,
                              WorkspaceState::kStopped, WorkspaceState::kDeleting};
@@ -68,6 +70,13 @@ Result<WorkspaceState> state_of(const std::string& text) {
     if (text == state_text(state)) return state;
   }
   return fail(Errc::kDamaged, "the record has a state that there is not");
+}
+
+Result<policy::Policy> network_of(const std::string& text) {
+  auto policy = policy::parse_policy_text(text);
+  if (!policy)
+    return fail(Errc::kDamaged, "the record has no network policy: " + policy.error().message);
+  return policy;
 }
 
 Result<std::int64_t> one_number(Database& db, std::string_view sql) {
@@ -130,7 +139,7 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
                             "INSERT INTO workspace VALUES"
                             " (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, 0,"
                             " 0, ?, ?, ?, ?)"));
-  insert.bind(1, r.id).bind(2, r.name).bind(3, r.environment).bind(4, r.network_policy);
+  insert.bind(1, r.id).bind(2, r.name).bind(3, r.environment).bind(4, r.network.text());
   insert.bind(5, r.execution_mode).bind(6, r.vcpu_count).bind(7, r.mem_mib);
   insert.bind(8, r.seed.mode).bind(9, r.seed.source).bind(10, r.seed.entry_count);
   insert.bind(11, r.seed.bytes_written).bind(12, state_text(r.state)).bind(13, r.last_error);
@@ -191,12 +200,13 @@ Result<WorkspaceRecord> WorkspaceStore::record() {
   PYRO_TRY(const bool row, query.step());
   if (!row) return fail(Errc::kDamaged, "the record is empty");
   PYRO_TRY(const WorkspaceState state, state_of(query.text(11)));
+  PYRO_TRY(policy::Policy network, network_of(query.text(3)));
   WorkspaceRecord r{
       .id = query.text(0),
       .name = query.text(1),
       .environment = query.text(2),
-      .network_policy = query.text(3),
       .execution_mode = query.text(4),
+      .network = std::move(network),
       .vcpu_count = query.integer(5),
       .mem_mib = query.integer(6),
       .seed = {.mode = query.text(7),
@@ -242,6 +252,12 @@ Result<void> WorkspaceStore::set_settings(const WorkspaceRecord& r) {
   PYRO_CHECK(update.step());
   PYRO_CHECK(write_pairs(db_, "label", r.labels));
   return transaction.commit();
+}
+
+Result<void> WorkspaceStore::set_network(const policy::Policy& network) {
+  PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET network_policy = ?"));
+  PYRO_CHECK(update.bind(1, network.text()).step());
+  return {};
 }
 
 // ---- layers and snapshots

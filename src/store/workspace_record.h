@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "policy/policy.h"
 #include "store/database.h"
 
 namespace pyro::store {
@@ -37,7 +38,8 @@ struct LayerStamp {
 
 struct WorkspaceRecord {
   std::string id, name;  // the name may be empty
-  std::string environment, network_policy = "off", execution_mode;
+  std::string environment, execution_mode;
+  policy::Policy network;  // one that check_policy() found fine
   std::int64_t vcpu_count = 1, mem_mib = 0;
   WorkspaceSeed seed;
   std::map<std::string, std::string> labels, env;
@@ -136,6 +138,7 @@ class WorkspaceStore {
                          const SessionsEnd& end = {});
   // name, labels, ttl_seconds, ttl_action and expires_at.
   Result<void> set_settings(const WorkspaceRecord& record);
+  Result<void> set_network(const policy::Policy& network);
 
   // ---- layers and snapshots
   Result<std::vector<LayerRecord>> layers();

@@ -12,11 +12,15 @@ namespace {
 
 using Mode = Database::Mode;
 
+constexpr const char* kPolicy =
+    "preset egress\nallow-udp\ndeny 10.0.0.0/8:*\nallow *.example.com:80,443-445\n";
+
 WorkspaceRecord sample() {
   return {.id = "ws-1",
           .name = "it's \"mine\"",
           .environment = "debian:12",
           .execution_mode = "guest_serial",
+          .network = *policy::parse_policy_text(kPolicy),
           .vcpu_count = 2,
           .mem_mib = 512,
           .seed = {.mode = "directory", .source = "/a\nb", .entry_count = 3, .bytes_written = 7},
@@ -75,7 +79,7 @@ TEST_F(Workspace, EverythingIsReadAsItWasWritten) {
   EXPECT_EQ(r->secrets[0].source_kind, "file");
   EXPECT_EQ(r->state, WorkspaceState::kCreating);
   EXPECT_FALSE(r->ttl_seconds || r->expires_at || r->last_reset_at);
-  EXPECT_EQ(r->network_policy, "off");
+  EXPECT_EQ(r->network, sample().network);
   EXPECT_EQ(r->work_base, sample().work_base);
   EXPECT_EQ(r->baseline, sample().baseline);
   EXPECT_EQ(WorkspaceStore::create(dir_, sample()).error().code, Errc::kConflict);
@@ -109,7 +113,7 @@ TEST_F(Workspace, MissingDamagedAndForeignRecordsAreToldApart) {
   static_cast<void>(make());
   {
     auto db =
-        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 2>{});
+        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 3>{});
     ASSERT_TRUE(db && db->execute("PRAGMA user_version = 1000"));
   }
   EXPECT_EQ(WorkspaceStore::open(dir_, Mode::kReadWrite).error().code, Errc::kConflict);
@@ -121,11 +125,42 @@ TEST_F(Workspace, AStateThatThereIsNotIsDamage) {
   static_cast<void>(make());
   {
     auto db =
-        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 2>{});
+        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 3>{});
     ASSERT_TRUE(db);
     ASSERT_TRUE(db->execute("UPDATE workspace SET state = 'flying'"));
   }
   EXPECT_EQ(WorkspaceStore::open(dir_, Mode::kReadOnly)->record().error().code, Errc::kDamaged);
+}
+
+TEST_F(Workspace, ANetworkPolicyThatIsNoneIsDamage) {
+  for (const char* text : {"", "off", "preset off", "preset egress\nallow a.b\n"}) {
+    (void)sys::remove_tree(dir_);
+    ASSERT_TRUE(sys::make_dirs(dir_));
+    static_cast<void>(make());
+    {
+      auto db =
+          Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 3>{});
+      ASSERT_TRUE(db);
+      auto update = db->prepare("UPDATE workspace SET network_policy = ?");
+      ASSERT_TRUE(update && update->bind(1, text).step());
+    }
+    const auto read = WorkspaceStore::open(dir_, Mode::kReadOnly)->record();
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().code, Errc::kDamaged) << text;
+  }
+}
+
+TEST_F(Workspace, TheNetworkPolicyChangesAndOutlivesStopStartAndReset) {
+  WorkspaceStore store = with_snapshots();
+  const auto other = *policy::parse_policy_text("preset egress+published-ports\n");
+  ASSERT_TRUE(store.set_network(other));
+  EXPECT_EQ(store.record()->network, other);
+  ASSERT_TRUE(store.set_state(WorkspaceState::kStopped, ""));
+  ASSERT_TRUE(store.set_state(WorkspaceState::kStarted, ""));
+  ASSERT_TRUE(store.reset(0, *store.next_layer_id(), 5));
+  EXPECT_EQ(WorkspaceStore::open(dir_, Mode::kReadOnly)->record()->network, other);
+  ASSERT_TRUE(store.set_network({}));
+  EXPECT_EQ(store.record()->network, policy::Policy{});
 }
 
 TEST_F(Workspace, SnapshotsFreezeTheLayerBelow) {
@@ -240,6 +275,23 @@ TEST_F(Workspace, ARecordOfTheFirstSchemaIsRead) {
   EXPECT_EQ(r->current_layer, 3);
   EXPECT_EQ(store->snapshots()->size(), 2U);
   EXPECT_EQ(store->commands(true)->at(0).out, "kept");
+  EXPECT_EQ(r->network, policy::Policy{});
+}
+
+// Written by the second one, which had only the name of a preset.
+TEST_F(Workspace, ARecordOfTheSecondSchemaIsRead) {
+  const auto stored =
+      sys::read_file(std::string(PYRO_SOURCE_DIR) + "/tests/golden/workspace_v2.db");
+  ASSERT_TRUE(stored) << stored.error().message;
+  ASSERT_TRUE(sys::write_file_atomic(dir_ + "/workspace.db", *stored));
+  auto store = WorkspaceStore::open(dir_, Mode::kReadWrite);
+  ASSERT_TRUE(store) << store.error().message;
+  const auto r = store->record();
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(r->network, policy::Policy{});
+  EXPECT_EQ(r->env, sample().env);
+  EXPECT_EQ(store->shells()->size(), 1U);
+  EXPECT_EQ(store->service("web")->restart_count, 4);
 }
 
 // ---- shells and services
