@@ -16,6 +16,12 @@ CallView::CallView(Io& io, Interrupts& interrupts, Options options)
 client::RunObserver CallView::run_observer() {
   return {.on_phase = [this](std::string_view phase, std::string_view id,
                              std::string_view detail) { on_phase(phase, id, detail); },
+          .on_warning =
+              [this](std::string_view warning) {
+                if (options_.json) return;
+                clear();
+                (void)io_.err.write("pyro: warning: " + one_line(warning) + "\n");
+              },
           .on_stdout = [this](std::string_view bytes) { return output(bytes, io_.out, out_); },
           .on_stderr = [this](std::string_view bytes) { return output(bytes, io_.err, err_); },
           .on_pull =

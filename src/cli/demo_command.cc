@@ -19,7 +19,7 @@ class Demo {
       : io_(io),
         backend_(backend),
         interrupts_(interrupts),
-        network_(call.flag("network")),
+        network_(call.flag("network") ? std::optional<std::string>("egress") : std::nullopt),
         json_(call.flag("json")),
         pull_(io, kEnvironment, json_ ? PullDisplay::Lines::kHidden : PullDisplay::Lines::kShown) {}
 
@@ -27,7 +27,8 @@ class Demo {
     begin("create", std::string("a VM from ") + kEnvironment);
     const auto started = io_.now();
     PYRO_TRY(const client::VmInfo vm,
-             backend_.create_vm({.environment = kEnvironment, .network = network_}, observer()));
+             backend_.create_vm({.environment = kEnvironment, .network = {.policy = network_}},
+                                observer()));
     Result<int> code = use(vm, started);
     // What went wrong is the error to show, not what becomes of a VM that may be gone already.
     if (!code) (void)backend_.delete_vm(vm.vm_id);
@@ -147,7 +148,7 @@ class Demo {
   Io& io_;
   Backend& backend_;
   Interrupts& interrupts_;
-  bool network_;
+  std::optional<std::string> network_;  // the policy
   bool json_;
   PullDisplay pull_;
   Collected out_, err_;

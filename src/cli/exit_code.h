@@ -17,6 +17,7 @@ enum Exit : int {
   kExitDenied = 3,
   kExitUnavailable = 4,
   kExitDeadline = 5,
+  kExitNo = 6,            // policy explain: an endpoint is not allowed
   kExitTimeout = 124,     // run, workspace exec: --timeout-seconds ended the command
   kExitPyro = 125,        // the same and shell attach: pyro itself failed, also for wrong usage
   kExitBrokenPipe = 141,  // 128 + SIGPIPE: nobody reads standard output any more
@@ -48,12 +49,20 @@ inline constexpr std::array<ExitMeaning, 4> kAttachExitMeanings{{
     {"125", "pyro itself failed, or wrong usage"},
     {"128+n", "signal n ended the shell, or the attachment"},
 }};
+inline constexpr std::array<ExitMeaning, 4> kAnswerExitMeanings{{
+    {"0", "every endpoint is allowed"},
+    {"6", "at least one of them is not"},
+    {"2", "wrong usage"},
+    {"1, 3, 4, 5", "as of other commands: there is no answer"},
+}};
 constexpr std::span<const ExitMeaning> exit_meanings(proto::ExitCodes codes) {
   switch (codes) {
     case proto::ExitCodes::kCommand:
       return kRunExitMeanings;
     case proto::ExitCodes::kShell:
       return kAttachExitMeanings;
+    case proto::ExitCodes::kAnswer:
+      return kAnswerExitMeanings;
     default:
       return kExitMeanings;
   }

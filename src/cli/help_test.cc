@@ -193,7 +193,9 @@ TEST(Completion, FishOffersWhatFits) {
   const auto checked = check_with({"/usr/bin/fish", "--no-config"}, script);
   if (!checked) GTEST_SKIP() << "fish is not installed";
   EXPECT_EQ(checked->output,
-            "demo\ndoctor\nprune\npull\ndebian:12\ndebian:12-base\n--network\n"
+            "demo\ndoctor\nprune\npull\ndebian:12\ndebian:12-base\n--network\n--network-policy\n--"
+            "net-allow\n"
+            "--net-deny\n"
             "service\nshell\nsnapshot\nstart\nstatus\nstop\nsummary\nsync\n"
             "create\ndelete\nlist\nfix\nws-1\ndebian:12\ndebian:12-base\nshell-of-fix\n");
 }
@@ -212,12 +214,16 @@ std::string bash_offers(const std::string& line) {
 }
 
 TEST(Completion, BashOffersWhatFits) {
-  EXPECT_EQ(bash_offers("pyro "), "env workspace run doctor demo completion help ");
+  EXPECT_EQ(bash_offers("pyro "), "env workspace policy smolfile run doctor demo completion help ");
   EXPECT_EQ(bash_offers("pyro d"), "doctor demo ");
   EXPECT_EQ(bash_offers("pyro env "), "list pull inspect prune --help ");
   EXPECT_EQ(bash_offers("pyro env pull "), "debian:12 debian:12-base ");
   EXPECT_EQ(bash_offers("pyro env pull debian:"), "12 12-base ");  // bash splits at ':'
-  EXPECT_EQ(bash_offers("pyro run --ne"), "--network ");
+  EXPECT_EQ(bash_offers("pyro run --ne"), "--network --network-policy --net-allow --net-deny ");
+  EXPECT_EQ(bash_offers("pyro policy explain "), "ws-1 fix ");
+  EXPECT_EQ(bash_offers("pyro run --policy "), "-o default ");
+  EXPECT_EQ(bash_offers("pyro workspace network set fix --network-policy e"),
+            "egress egress+published-ports ");
   EXPECT_EQ(bash_offers("pyro run --mem-mib 2048 --boot "), "template cold ");
   EXPECT_EQ(bash_offers("pyro completion z"), "zsh ");
   EXPECT_EQ(bash_offers("pyro run debian:12 -- --j"), "-o default ");  // files

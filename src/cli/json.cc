@@ -166,6 +166,13 @@ json::object to_json(const client::DoctorReport& report) {
           {"runtime_ok", report.runtime_ok}};
 }
 
+json::object to_json(const client::PolicyInfo& policy) {
+  return {{"allow", json_texts(policy.allow)},      {"allow_icmp", policy.allow_icmp},
+          {"allow_udp", policy.allow_udp},          {"deny", json_texts(policy.deny)},
+          {"hash", json_text(policy.hash)},         {"policy", json_text(policy.policy)},
+          {"warnings", json_texts(policy.warnings)}};
+}
+
 json::object to_json(const client::ExecResult& result, const Collected& out, const Collected& err) {
   json::object object{
       {"cleanup",
@@ -180,7 +187,8 @@ json::object to_json(const client::ExecResult& result, const Collected& out, con
       {"signal", result.signal ? json::value(*result.signal) : json::value(nullptr)},
       {"timed_out", result.timed_out},
       {"timing", to_json(result.timing)},
-      {"vm_id", json_text(result.vm_id)}};
+      {"vm_id", json_text(result.vm_id)},
+      {"warnings", json_texts(result.warnings)}};
   add_stream(object, "stdout", out);
   add_stream(object, "stderr", err);
   return object;

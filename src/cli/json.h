@@ -39,6 +39,7 @@ boost::json::object to_json(const image::EnvironmentInfo& info);
 boost::json::object to_json(const std::vector<image::EnvironmentInfo>& list);
 boost::json::object to_json(const client::PruneReport& report);
 boost::json::object to_json(const client::DoctorReport& report);
+boost::json::object to_json(const client::PolicyInfo& policy);
 boost::json::object to_json(const client::ExecResult& result, const Collected& out,
                             const Collected& err);
 

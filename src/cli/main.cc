@@ -9,10 +9,12 @@
 #include "cli/help.h"
 #include "cli/json.h"
 #include "cli/parse.h"
+#include "cli/policy_commands.h"
 #include "cli/render.h"
 #include "cli/service_commands.h"
 #include "cli/shell_attach.h"
 #include "cli/shell_commands.h"
+#include "cli/smolfile_command.h"
 #include "cli/workspace_commands.h"
 
 namespace pyro::cli {
@@ -57,6 +59,11 @@ Command command_for(std::string_view operation) {
       {"workspace.disk.list", disk_list},
       {"workspace.disk.read", disk_read},
       {"workspace.summary", workspace_summary},
+      {"workspace.network.show", network_show},
+      {"workspace.network.set", network_set},
+      {"policy.check", policy_check},
+      {"policy.explain", policy_explain},
+      {"smolfile.render", smolfile_render},
       {"workspace.shell.open", shell_open},
       {"workspace.shell.read", shell_read},
       {"workspace.shell.write", shell_write},
@@ -140,7 +147,8 @@ void show(const Error& error, bool json, Io& io) {
 
 // Whose exit codes are those of a program in the guest, so that pyro's own failures need one apart.
 bool has_guest_code(const proto::Operation* operation) {
-  return operation != nullptr && operation->exit_codes != proto::ExitCodes::kPyro;
+  return operation != nullptr && (operation->exit_codes == proto::ExitCodes::kCommand ||
+                                  operation->exit_codes == proto::ExitCodes::kShell);
 }
 
 }  // namespace

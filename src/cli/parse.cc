@@ -237,6 +237,7 @@ class Parser {
     for (std::size_t i = given; i < operation_->positionals.size(); ++i) {
       const Param& param = operation_->positionals[i];
       if (param.optional || out.flag(param.name)) continue;
+      if (!param.unless.empty() && out.flag(param.unless)) continue;
       if (param.type != ParamType::kCommand) {
         return fail_hint(Errc::kInvalid,
                          std::string(param.value_name) + " is missing after " +

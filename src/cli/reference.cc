@@ -178,6 +178,7 @@ std::string man_page() {
   out += ".SH EXIT STATUS\n" +
          man_exit_codes("pyro run and pyro workspace exec", kRunExitMeanings) +
          man_exit_codes("pyro workspace shell attach", kAttachExitMeanings) +
+         man_exit_codes("pyro policy explain", kAnswerExitMeanings) +
          man_exit_codes("Other commands", kExitMeanings);
   out += ".SH ENVIRONMENT\n";
   for (const Variable& v : kVariables) out += ".TP\n.B " + roff(v.name) + "\n" + roff(v.doc) + "\n";
@@ -203,6 +204,7 @@ std::string reference_page() {
   out += "\n## Exit codes\n";
   out += reference_exit_codes("`pyro run` and `pyro workspace exec`", kRunExitMeanings);
   out += reference_exit_codes("`pyro workspace shell attach`", kAttachExitMeanings);
+  out += reference_exit_codes("`pyro policy explain`", kAnswerExitMeanings);
   out += reference_exit_codes("Other commands", kExitMeanings);
   out += "\n141 (128 + SIGPIPE) from any command: nobody reads its standard output any more.\n";
   out += "\n## Environment variables\n\n| Variable | Meaning |\n| --- | --- |\n";

@@ -2,6 +2,8 @@
 #include "cli/call_view.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/policy_commands.h"
+#include "cli/smolfile_command.h"
 
 namespace pyro::cli {
 namespace {
@@ -20,15 +22,22 @@ std::string phase_line(const std::string& environment, std::string_view phase,
 }  // namespace
 
 Result<int> run(const Invocation& call, Io& io, Backend& backend) {
+  PYRO_TRY(client::NetworkOptions network, network_options(call));
+  PYRO_TRY(const std::optional<policy::Smolfile> file, smolfile_of(call));
+  std::vector<std::string> words = call.command;
+  if (file) {
+    PYRO_CHECK(client::add_network(network, *file));
+    PYRO_TRY(words, client::words_of_run(*file, call.command));
+  }
   const client::CreateOptions create{
-      .environment = call.text("environment"),
-      .vcpu_count = call.integer("vcpu_count"),
-      .mem_mib = call.integer("mem_mib"),
+      .environment = environment_of(call, file),
+      .vcpu_count = number_of(call, "vcpu_count", file ? file->cpus : std::nullopt),
+      .mem_mib = number_of(call, "mem_mib", file ? file->memory_mib : std::nullopt),
       .ttl_seconds = call.integer("ttl_seconds"),
-      .network = call.flag("network"),
+      .network = std::move(network),
       .allow_host_compat = call.flag("allow_host_compat"),
       .boot = call.text("boot") == "cold" ? client::Boot::kCold : client::Boot::kTemplate};
-  const client::ExecOptions exec{.argv = call.command,
+  const client::ExecOptions exec{.argv = std::move(words),
                                  .command = {},
                                  .timeout_seconds = call.integer("timeout_seconds"),
                                  .stdin_fd = io.stdin_fd};

@@ -63,7 +63,7 @@ TEST(Run, PassesEveryOptionOn) {
   EXPECT_EQ(call.backend.create.vcpu_count, 4);
   EXPECT_EQ(call.backend.create.mem_mib, 4096);
   EXPECT_EQ(call.backend.create.ttl_seconds, 120);
-  EXPECT_TRUE(call.backend.create.network);
+  EXPECT_EQ(call.backend.create.network.policy, "egress");
   EXPECT_TRUE(call.backend.create.allow_host_compat);
   EXPECT_EQ(call.backend.create.boot, client::Boot::kCold);
   EXPECT_EQ(call.backend.exec.timeout_seconds, 60);

@@ -123,6 +123,7 @@ class FakeBackend : public Backend {
                                        const client::RunObserver& observer) override {
     create = options;
     interrupt_fd = observer.interrupt_fd;
+    for (const std::string& warning : result.warnings) observer.on_warning(warning);
     PYRO_CHECK(enter("run " + options.environment));
     for (const image::PullProgress& step : pull_steps) observer.on_pull(step);
     for (const auto& [phase, detail] : phases) {

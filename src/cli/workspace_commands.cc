@@ -6,7 +6,9 @@
 
 #include "base/text.h"
 #include "cli/exit_code.h"
+#include "cli/policy_commands.h"
 #include "cli/render.h"
+#include "cli/smolfile_command.h"
 #include "cli/workspace_json.h"
 #include "cli/workspace_render.h"
 
@@ -48,7 +50,8 @@ Result<std::vector<client::SecretSource>> secrets(const Invocation& call) {
   return out;
 }
 
-Result<client::WorkspaceOptions> create_options(const Invocation& call) {
+Result<client::WorkspaceOptions> create_options(const Invocation& call,
+                                                const std::optional<policy::Smolfile>& file) {
   if (call.flag("id_only") && call.flag("json")) {
     return refuse(call, "--id-only and --json cannot both be given");
   }
@@ -59,19 +62,23 @@ Result<client::WorkspaceOptions> create_options(const Invocation& call) {
     return refuse(call, "--ttl-action says what happens after a TTL: --ttl-seconds is missing");
   }
   PYRO_TRY(std::vector<client::SecretSource> with_secrets, secrets(call));
-  client::WorkspaceOptions options{.environment = call.text("environment"),
-                                   .vcpu_count = call.integer("vcpu_count"),
-                                   .mem_mib = call.integer("mem_mib"),
-                                   .ttl_seconds = call.given_integer("ttl_seconds"),
-                                   .ttl_action = call.text("ttl_action"),
-                                   .network_policy = call.text("network_policy"),
-                                   .allow_host_compat = call.flag("allow_host_compat"),
-                                   .seed_path = {},
-                                   .git_tracked = call.flag("git_tracked"),
-                                   .secrets = std::move(with_secrets),
-                                   .name = call.text("name"),
-                                   .labels = map_of(call, "label"),
-                                   .env = map_of(call, "env")};
+  PYRO_TRY(client::NetworkOptions network, network_options(call));
+  if (file) PYRO_CHECK(client::add_network(network, *file));
+  client::WorkspaceOptions options{
+      .environment = environment_of(call, file),
+      .vcpu_count = number_of(call, "vcpu_count", file ? file->cpus : std::nullopt),
+      .mem_mib = number_of(call, "mem_mib", file ? file->memory_mib : std::nullopt),
+      .ttl_seconds = call.given_integer("ttl_seconds"),
+      .ttl_action = call.text("ttl_action"),
+      .network = std::move(network),
+      .allow_host_compat = call.flag("allow_host_compat"),
+      .seed_path = {},
+      .git_tracked = call.flag("git_tracked"),
+      .secrets = std::move(with_secrets),
+      .name = call.text("name"),
+      .labels = map_of(call, "label"),
+      .env = map_of(call, "env")};
+  if (file) options.env.insert(file->env.begin(), file->env.end());  // what is there stays
   if (call.flag("seed_path")) options.seed_path = call.text("seed_path");
   return options;
 }
@@ -119,12 +126,34 @@ CallView::Options view_options(const Invocation& call, const std::string& tag, P
           }};
 }
 
+namespace {
+
+// All of it or nothing.
+Result<WorkspaceInfo> create_and_furnish(client::Workspaces& workspaces,
+                                         const client::WorkspaceOptions& options,
+                                         const std::optional<policy::Smolfile>& file,
+                                         const WorkspaceObserver& observer) {
+  PYRO_TRY(WorkspaceInfo info, workspaces.create(options, observer));
+  if (!file) return info;
+  if (auto done = client::furnish(workspaces, info.workspace_id, *file, observer); !done) {
+    (void)workspaces.remove(info.workspace_id);
+    return std::unexpected(std::move(done.error()));
+  }
+  return workspaces.status(info.workspace_id);
+}
+
+}  // namespace
+
 Result<int> workspace_create(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const client::WorkspaceOptions options, create_options(call));
+  PYRO_TRY(const std::optional<policy::Smolfile> file, smolfile_of(call));
+  PYRO_TRY(const client::WorkspaceOptions options, create_options(call, file));
+  if (file && !file->ports.empty() && file->entrypoint.empty() && file->cmd.empty()) {
+    return refuse(call, "ports: the Smolfile has no entrypoint and no cmd to publish them for");
+  }
   return watched(
       call, io, "workspace-create", Phases::kAll,
       [&](const WorkspaceObserver& observer) {
-        return backend.workspaces().create(options, observer);
+        return create_and_furnish(backend.workspaces(), options, file, observer);
       },
       [&](const WorkspaceInfo& info) {
         return print(call, io, info,

@@ -94,6 +94,15 @@ std::string line_value(std::string_view value) {
   return one_line(shell_quote(value));
 }
 
+std::string render_network(const client::PolicyInfo& network) {
+  std::string out = line("Network policy", network.policy);
+  for (const std::string& rule : network.deny) out += line("Network deny", rule);
+  for (const std::string& rule : network.allow) out += line("Network allow", rule);
+  if (network.allow_udp) out += line("Network allow UDP", "yes");
+  if (network.allow_icmp) out += line("Network allow ICMP", "yes");
+  return out;
+}
+
 std::string render_workspace(const client::WorkspaceInfo& info, BlockOf block) {
   const client::WorkspaceSeedInfo& seed = info.workspace_seed;
   std::string out =
@@ -101,7 +110,7 @@ std::string render_workspace(const client::WorkspaceInfo& info, BlockOf block) {
       line("Environment", info.environment) + line("State", info.state) +
       line("Workspace", "/workspace") +
       line("Workspace seed", seed.mode + (seed.source ? " from " + *seed.source : "")) +
-      line("Network policy", info.network_policy) + line("Secrets", secrets(info.secrets)) +
+      render_network(info.network) + line("Secrets", secrets(info.secrets)) +
       line("Labels", pairs(info.labels)) + line("Env", pairs(info.env)) +
       line("Execution mode", info.execution_mode) +
       line("Resources", fmt::format("{} vCPU / {} MiB", info.vcpu_count, info.mem_mib));

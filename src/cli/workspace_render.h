@@ -12,6 +12,8 @@ namespace pyro::cli {
 
 // The block of create (kCreated) or of the others, which also say what happened since.
 enum class BlockOf { kCreated, kLater };
+// Preset and rules, a line each.
+std::string render_network(const client::PolicyInfo& network);
 std::string render_workspace(const client::WorkspaceInfo& info, BlockOf block);
 // One line each, in columns.
 std::string render_workspaces(const std::vector<client::WorkspaceInfo>& list);

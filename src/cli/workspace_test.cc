@@ -209,7 +209,7 @@ TEST(WorkspaceCreate, EveryOptionReachesTheLibrary) {
   EXPECT_EQ(o.mem_mib, 2048);
   EXPECT_EQ(o.ttl_seconds, 60);
   EXPECT_EQ(o.ttl_action, "delete");
-  EXPECT_EQ(o.network_policy, "egress");
+  EXPECT_EQ(o.network.policy, "egress");
   EXPECT_TRUE(o.allow_host_compat);
   EXPECT_EQ(o.seed_path, "./repo");
   EXPECT_TRUE(o.git_tracked);
@@ -234,7 +234,7 @@ TEST(WorkspaceCreate, DefaultsAreThoseOfTheLibrary) {
   EXPECT_EQ(o.mem_mib, defaults.mem_mib);
   EXPECT_EQ(o.ttl_seconds, defaults.ttl_seconds);
   EXPECT_EQ(o.ttl_action, defaults.ttl_action);
-  EXPECT_EQ(o.network_policy, defaults.network_policy);
+  EXPECT_FALSE(o.network.given());
   EXPECT_EQ(o.seed_path, std::nullopt);
   EXPECT_FALSE(o.git_tracked);
 }

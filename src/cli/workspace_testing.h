@@ -115,6 +115,7 @@ class FakeWorkspaces final : public client::Workspaces {
   std::vector<std::string> calls;  // "exec ws-1", ...
   client::WorkspaceOptions created;
   client::WorkspaceUpdate update_asked;
+  client::NetworkOptions network_asked;
   client::WorkspaceExecOptions exec_asked;
   client::SyncOptions sync_asked;
   client::FileListOptions list_asked;
@@ -142,6 +143,13 @@ class FakeWorkspaces final : public client::Workspaces {
         .mode = "directory", .source = "./repo", .entry_count = 12, .bytes_written = 3456};
     info.labels = {{"team", "core"}, {"ticket", "42"}};
     info.env = {{"CI", "1"}};
+    info.network = {.policy = "egress",
+                    .allow = {"github.com:443", "*.example.com:80,443-445"},
+                    .deny = {"10.0.0.0/8:*"},
+                    .allow_udp = true,
+                    .allow_icmp = true,
+                    .hash = std::string(64, 'a'),
+                    .warnings = {"a denied name is no boundary"}};
     info.secrets = {{.name = "API_TOKEN", .source_kind = "literal"},
                     {.name = "PIP_TOKEN", .source_kind = "file"}};
     info.command_count = 2;
@@ -160,6 +168,7 @@ class FakeWorkspaces final : public client::Workspaces {
   Result<client::WorkspaceInfo> create(const client::WorkspaceOptions& options,
                                        const client::WorkspaceObserver& observer) override {
     created = options;
+    warn(observer.run);
     PYRO_CHECK(enter("create " + options.environment, &observer));
     return info;
   }
@@ -175,6 +184,14 @@ class FakeWorkspaces final : public client::Workspaces {
                                        const client::WorkspaceUpdate& update) override {
     update_asked = update;
     PYRO_CHECK(enter("update " + workspace));
+    return info;
+  }
+  Result<client::WorkspaceInfo> set_network(const std::string& workspace,
+                                            const client::NetworkOptions& network,
+                                            const client::WorkspaceObserver& observer) override {
+    network_asked = network;
+    PYRO_CHECK(enter("network " + workspace));
+    warn(observer.run);
     return info;
   }
   Result<client::WorkspaceInfo> remove(const std::string& workspace) override {
@@ -206,7 +223,7 @@ class FakeWorkspaces final : public client::Workspaces {
     PYRO_CHECK(enter("exec " + workspace, &observer));
     for (const std::string& chunk : chunks) PYRO_CHECK(observer.run.on_stdout(chunk));
     if (!stderr_bytes.empty()) PYRO_CHECK(observer.run.on_stderr(stderr_bytes));
-    executed.command = options.argv[0];
+    executed.command = options.argv.empty() ? options.command : options.argv[0];
     return executed;
   }
   Result<client::SyncResult> push_sync(const std::string& workspace,
@@ -318,6 +335,11 @@ class FakeWorkspaces final : public client::Workspaces {
   client::Services& services() override { return kept_services; }
 
  private:
+  void warn(const client::RunObserver& observer) const {
+    for (const std::string& warning : info.network.warnings) {
+      if (observer.on_warning) observer.on_warning(warning);
+    }
+  }
   Result<void> enter(const std::string& call, const client::WorkspaceObserver* observer = nullptr) {
     calls.push_back(call);
     if (observer != nullptr) {

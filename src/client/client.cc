@@ -28,15 +28,13 @@ namespace {
 
 constexpr auto kQuickAnswer = std::chrono::seconds(60);  // of everything but start and exec
 
-Result<void> check(const CreateOptions& o) {
+// What the user is told of it goes to `observer`.
+Result<void> check(const CreateOptions& o, const RunObserver& observer) {
   PYRO_CHECK(image::find_entry(o.environment));
   PYRO_CHECK(proto::in_range("vcpu_count", o.vcpu_count, proto::kVcpuCountRange));
   PYRO_CHECK(proto::in_range("mem_mib", o.mem_mib, proto::kMemMibRange));
   PYRO_CHECK(proto::in_range("ttl_seconds", o.ttl_seconds, proto::kTtlSecondsRange));
-  if (o.network) {
-    return fail_hint(Errc::kUnavailable, "networking is not available in this version of pyro",
-                     "run without --network: the guest then has no network device");
-  }
+  PYRO_CHECK(usable_policy(o.network, observer.on_warning));
   return check_host_compat(o.allow_host_compat);
 }
 
@@ -86,7 +84,7 @@ struct Pyro::Impl : HostSide {
     proto::VmStatus status;
   };
   Result<Created> create(const CreateOptions& o, bool lease, const RunObserver& observer) {
-    PYRO_CHECK(check(o));
+    PYRO_CHECK(check(o, observer));
     static_cast<void>(core::remove_abandoned(dirs));  // in nobody's way if it fails
     PYRO_CHECK(ensure_environment(o.environment, observer));
     PYRO_TRY(auto reservation, reserve(o.mem_mib, o.vcpu_count, observer));
@@ -282,7 +280,13 @@ Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOption
   PYRO_CHECK(proto::in_range("timeout_seconds", exec.timeout_seconds, proto::kTimeoutSecondsRange));
   PYRO_CHECK(argv_of(exec.argv, exec.command));
   const Stopwatch total;
-  PYRO_TRY(auto created, impl_->create(create, /*lease=*/true, observer));
+  std::vector<std::string> warnings;
+  RunObserver noting = observer;
+  noting.on_warning = [&](std::string_view warning) {
+    warnings.emplace_back(warning);
+    if (observer.on_warning) observer.on_warning(warning);
+  };
+  PYRO_TRY(auto created, impl_->create(create, /*lease=*/true, noting));
   const double create_ms = total.ms();
   const std::string vm_id = created.status.vm_id;
   const Stopwatch start_watch;
@@ -300,6 +304,7 @@ Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOption
   timing.insert(timing.end(), result->timing.begin(), result->timing.end());
   timing.emplace_back("total", total.ms());
   result->timing = std::move(timing);
+  result->warnings = std::move(warnings);
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "client/network.h"
 #include "image/environments.h"
 #include "sys/dirs.h"
 
@@ -31,7 +32,7 @@ struct CreateOptions {
   int vcpu_count = kDefaultVcpuCount;    // 1..32
   int mem_mib = kDefaultMemMib;          // 128..65536
   int ttl_seconds = kDefaultTtlSeconds;  // 1..2592000
-  bool network = false;                  // refused until the network engine exists
+  NetworkOptions network;                // all but off is refused until the network engine exists
   bool allow_host_compat = false;        // refused until that backend exists
   Boot boot = Boot::kTemplate;
 };
@@ -83,6 +84,7 @@ struct ExecResult {
   std::int64_t duration_ms = 0;  // of the command alone
   Cleanup cleanup;
   Timing timing;
+  std::vector<std::string> warnings;  // of run_in_vm(): what on_warning was given
 };
 
 // What a caller sees while a call is under way. Called on the calling thread; output callbacks may
@@ -92,6 +94,8 @@ struct RunObserver {
   // for people.
   std::function<void(std::string_view phase, std::string_view vm_id, std::string_view detail)>
       on_phase;
+  // What the user should know about the options, as a sentence; before anything is started.
+  std::function<void(std::string_view warning)> on_warning;
   std::function<Result<void>(std::string_view bytes)> on_stdout;
   std::function<Result<void>(std::string_view bytes)> on_stderr;
   image::PullObserver on_pull;

@@ -26,14 +26,7 @@ using store::WorkspaceStore;
 namespace {
 
 constexpr auto kQuickAnswer = std::chrono::seconds(60);
-// Somebody who has just got a workspace's lock listens soon, and who ends gives it up soon.
-constexpr int kTries = 200;
 constexpr long kPauseNs = 50'000'000;
-
-void pause_a_moment() {
-  const timespec moment{.tv_sec = 0, .tv_nsec = kPauseNs};
-  ::nanosleep(&moment, nullptr);
-}
 
 Result<void> check(const WorkspaceOptions& o) {
   PYRO_CHECK(image::find_entry(o.environment));
@@ -42,12 +35,6 @@ Result<void> check(const WorkspaceOptions& o) {
   if (o.ttl_seconds)
     PYRO_CHECK(proto::in_range("ttl_seconds", *o.ttl_seconds, proto::kTtlSecondsRange));
   if (!o.name.empty()) PYRO_CHECK(core::check_workspace_name(o.name));
-  if (o.network_policy != "off") {
-    return fail_hint(Errc::kUnavailable,
-                     fmt::format("the network policy {} is not available in this version of pyro",
-                                 quoted_name(o.network_policy)),
-                     "use off: the guest then has no network device");
-  }
   PYRO_CHECK(check_host_compat(o.allow_host_compat));
   if (o.git_tracked && !o.seed_path)
     return fail(Errc::kInvalid, "git_tracked needs a folder to seed from");
@@ -93,13 +80,13 @@ Result<std::vector<proto::NewSecret>> read_secrets(const std::vector<SecretSourc
   return secrets;
 }
 
-WorkspaceInfo info_of(const store::WorkspaceRecord& r) {
+Result<WorkspaceInfo> info_of(const store::WorkspaceRecord& r) {
   WorkspaceInfo info{.workspace_id = r.id,
                      .name = r.name,
                      .environment = r.environment,
                      .state = store::state_text(r.state),
                      .execution_mode = r.execution_mode,
-                     .network_policy = policy::preset_name(r.network.preset),
+                     .network = {},
                      .vcpu_count = static_cast<int>(r.vcpu_count),
                      .mem_mib = static_cast<int>(r.mem_mib),
                      .workspace_seed = {.mode = r.seed.mode,
@@ -122,6 +109,7 @@ WorkspaceInfo info_of(const store::WorkspaceRecord& r) {
   if (r.ttl_seconds) info.ttl_seconds = static_cast<int>(*r.ttl_seconds);
   for (const store::SecretName& s : r.secrets)
     info.secrets.push_back({.name = s.name, .source_kind = s.source_kind});
+  PYRO_TRY(info.network, policy_info(r.network));
   return info;
 }
 
@@ -151,6 +139,11 @@ WorkspaceInfo damaged(const std::string& id, const Error& error) {
 }
 
 }  // namespace
+
+void pause_a_moment() {
+  const timespec moment{.tv_sec = 0, .tv_nsec = kPauseNs};
+  ::nanosleep(&moment, nullptr);
+}
 
 LocalWorkspaces::LocalWorkspaces(HostSide& host)
     : host_(host),
@@ -200,7 +193,7 @@ std::string LocalWorkspaces::log_folder(const std::string& id, const std::string
 Result<WorkspaceInfo> LocalWorkspaces::info(const std::string& id) const {
   PYRO_TRY(auto store, settled_store(id));
   PYRO_TRY(const auto record, store.record());
-  WorkspaceInfo found = info_of(record);
+  PYRO_TRY(WorkspaceInfo found, info_of(record));
   PYRO_TRY(found.command_count, store.command_count());
   PYRO_TRY(const auto services, store.service_counts());
   found.service_count = static_cast<int>(services.total);
@@ -266,8 +259,10 @@ Result<void> LocalWorkspaces::ask(const std::string& id, const char* method, jso
 
 // ---- create, list, status
 
-Result<proto::CreateWorkspace> LocalWorkspaces::create_request(const WorkspaceOptions& o) {
+Result<proto::CreateWorkspace> LocalWorkspaces::create_request(const WorkspaceOptions& o,
+                                                               const WorkspaceObserver& observer) {
   PYRO_CHECK(check(o));
+  PYRO_TRY(const policy::Policy network, usable_policy(o.network, observer.run.on_warning));
   PYRO_CHECK(check_labels(o.labels));
   PYRO_CHECK(check_variables(o.env));
   proto::CreateWorkspace request{.name = o.name,
@@ -276,6 +271,7 @@ Result<proto::CreateWorkspace> LocalWorkspaces::create_request(const WorkspaceOp
                                  .mem_mib = o.mem_mib,
                                  .ttl_seconds = {},
                                  .ttl_action = o.ttl_action,
+                                 .network = network.text(),
                                  .labels = o.labels,
                                  .env = o.env,
                                  .secrets = {},
@@ -305,7 +301,7 @@ Result<void> LocalWorkspaces::fill_in_seed(proto::CreateWorkspace& request,
 
 Result<WorkspaceInfo> LocalWorkspaces::create(const WorkspaceOptions& o,
                                               const WorkspaceObserver& observer) {
-  PYRO_TRY(proto::CreateWorkspace request, create_request(o));
+  PYRO_TRY(proto::CreateWorkspace request, create_request(o, observer));
   // In nobody's way if it fails.
   static_cast<void>(core::settle_workspaces(host_.dirs, core::now_seconds()));
   PYRO_CHECK(host_.ensure_environment(o.environment, observer.run));

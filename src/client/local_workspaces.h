@@ -14,6 +14,11 @@ namespace pyro::client {
 // Of a seed or a sync, as the observer wants to see it; `observer` is borrowed.
 seed::Progress seed_progress(const WorkspaceObserver& observer);
 
+// Somebody who has just got a workspace's lock listens soon, and who ends gives it up soon: so
+// often it is tried again, after a moment each.
+inline constexpr int kTries = 200;
+void pause_a_moment();
+
 class LocalWorkspaces final : public Workspaces {
  public:
   explicit LocalWorkspaces(HostSide& host);
@@ -26,6 +31,8 @@ class LocalWorkspaces final : public Workspaces {
   Result<WorkspaceInfo> status(const std::string& workspace) override;
   Result<WorkspaceInfo> update(const std::string& workspace,
                                const WorkspaceUpdate& update) override;
+  Result<WorkspaceInfo> set_network(const std::string& workspace, const NetworkOptions& network,
+                                    const WorkspaceObserver& observer) override;
   Result<WorkspaceInfo> remove(const std::string& workspace) override;
   Result<WorkspaceInfo> stop(const std::string& workspace) override;
   Result<WorkspaceInfo> start(const std::string& workspace,
@@ -91,7 +98,8 @@ class LocalWorkspaces final : public Workspaces {
   Result<void> ask(const std::string& id, const char* method, boost::json::object params);
   // By its record, after finding out about a crash.
   [[nodiscard]] Result<WorkspaceInfo> info(const std::string& id) const;
-  Result<proto::CreateWorkspace> create_request(const WorkspaceOptions& options);
+  Result<proto::CreateWorkspace> create_request(const WorkspaceOptions& options,
+                                                const WorkspaceObserver& observer);
   Result<void> fill_in_seed(proto::CreateWorkspace& request, const WorkspaceOptions& options,
                             const std::string& folder, const WorkspaceObserver& observer) const;
 

@@ -32,8 +32,8 @@ struct WorkspaceOptions {
   int mem_mib = kDefaultMemMib;
   std::optional<int> ttl_seconds;   // none: it stays until it is deleted
   std::string ttl_action = "stop";  // at the end of the TTL: stop (deleted a day later) or delete
-  std::string network_policy = "off";  // anything else is refused until the network engine exists
-  bool allow_host_compat = false;      // refused until that backend exists
+  NetworkOptions network;           // all but off is refused until the network engine exists
+  bool allow_host_compat = false;   // refused until that backend exists
   std::optional<std::string> seed_path;
   bool git_tracked = false;  // of the seed, only what git tracks
   std::vector<SecretSource> secrets;
@@ -60,7 +60,7 @@ struct WorkspaceInfo {
   std::string environment;
   std::string state;  // creating, started, stopped, deleting, damaged; of delete: deleted
   std::string execution_mode;
-  std::string network_policy = "off";
+  PolicyInfo network;
   bool allow_host_compat = false;
   int vcpu_count = 0, mem_mib = 0;
   WorkspaceSeedInfo workspace_seed;
@@ -251,6 +251,10 @@ class Workspaces {
   virtual Result<WorkspaceInfo> status(const std::string& workspace) = 0;
   virtual Result<WorkspaceInfo> update(const std::string& workspace,
                                        const WorkspaceUpdate& update) = 0;
+  // All of the policy at once; the next start makes it so. kConflict, kUnavailable: it is started.
+  virtual Result<WorkspaceInfo> set_network(const std::string& workspace,
+                                            const NetworkOptions& network,
+                                            const WorkspaceObserver& observer) = 0;
   virtual Result<WorkspaceInfo> remove(const std::string& workspace) = 0;  // state "deleted"
   virtual Result<WorkspaceInfo> stop(const std::string& workspace) = 0;
   virtual Result<WorkspaceInfo> start(const std::string& workspace,

@@ -41,7 +41,7 @@ TEST(PolicyFile, WhatIsWrongIsNamedWithItsLine) {
       {"[", "not well formed"},
       {"[network]\nallow = ['b\xc3\xbc.de:1']", "line 2: only comments"},
       {"[network]\nallow = 'a.b:1'", "line 2, column 9: allow is a list"},
-      {"[network]\nallow = [1]", "line 2, column 10: a rule is a string"},
+      {"[network]\nallow = [1]", "line 2, column 10: allow is a list of strings"},
       {"[network]\nallow = ['a.b:1',\n'a.b']", "line 3, column 1: rule \"a.b\", character 4"},
       {"[network]\nalow = []", "line 2, column 1: \"alow\" is no key"},
       {"[netwrk]", "\"netwrk\" is no key"},

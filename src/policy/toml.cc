@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/text.h"
+
 namespace pyro::policy {
 
 namespace {
@@ -52,6 +54,52 @@ Result<toml::table> parse_toml(std::string_view text) {
   } catch (const std::logic_error& e) {
     return fail(Errc::kInvalid, e.what());
   }
+}
+
+Result<void> only_keys(const toml::table& table, const std::vector<std::string>& known,
+                       std::string_view what) {
+  for (const auto& [key, value] : table) {
+    const std::string name(key.str());
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const std::string meant = did_you_mean(name, known);
+    return wrong_at(key.source(), fmt::format("{} is no key of {}", quoted_name(name), what),
+                    meant.empty() ? "" : "did you mean " + meant + "?");
+  }
+  return {};
+}
+
+Result<void> each_string(const toml::table& table, std::string_view key,
+                         const OnString& on_string) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return {};
+  const toml::array* list = node->as_array();
+  if (list == nullptr) return wrong_at(node->source(), fmt::format("{} is a list: [\"...\"]", key));
+  for (const toml::node& item : *list) {
+    const auto* text = item.as_string();
+    if (text == nullptr)
+      return wrong_at(item.source(), fmt::format("{} is a list of strings", key));
+    if (auto taken = on_string(text->get()); !taken) {
+      if (taken.error().code != Errc::kInvalid) return taken;
+      return wrong_at(item.source(), taken.error().message, taken.error().hint);
+    }
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> string_of(const toml::table& table, std::string_view key) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return std::nullopt;
+  const auto* text = node->as_string();
+  if (text == nullptr) return wrong_at(node->source(), fmt::format("{} is a string", key));
+  return text->get();
+}
+
+Result<std::optional<bool>> flag_of(const toml::table& table, std::string_view key) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return std::nullopt;
+  const auto* value = node->as_boolean();
+  if (value == nullptr) return wrong_at(node->source(), fmt::format("{} is true or false", key));
+  return value->get();
 }
 
 }  // namespace pyro::policy

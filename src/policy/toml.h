@@ -1,8 +1,11 @@
 // TOML files from anywhere, safely.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -26,5 +29,18 @@ Result<toml::table> parse_toml(std::string_view text);
 // "line 3, column 1: " and why.
 std::unexpected<Error> wrong_at(const toml::source_region& where, const std::string& why,
                                 std::string hint = {});
+
+// kInvalid: a key that is none of `known`, with a hint at the one that is probably meant. `what`
+// has them: "a policy".
+Result<void> only_keys(const toml::table& table, const std::vector<std::string>& known,
+                       std::string_view what);
+
+// ---- the value of a key, which may be missing; kInvalid with its line where it is of another kind
+
+using OnString = std::function<Result<void>(const std::string& text)>;
+// Of a list: `on_string` gets one after the other, and what it finds wrong gets its line.
+Result<void> each_string(const toml::table& table, std::string_view key, const OnString& on_string);
+Result<std::optional<std::string>> string_of(const toml::table& table, std::string_view key);
+Result<std::optional<bool>> flag_of(const toml::table& table, std::string_view key);
 
 }  // namespace pyro::policy

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/operations_network.h"
 #include "proto/operations_params.h"
 #include "proto/operations_session.h"
 #include "proto/operations_workspace.h"
@@ -15,8 +16,9 @@ using enum FieldType;
 constexpr std::array kEnvironmentOnly{kEnvironmentParam};
 constexpr std::array kVmIdOnly{kVmIdParam};
 constexpr std::array kJsonOnly{kJson};
-constexpr std::array kCreateOptions{kVcpuCount, kMemMib,          kTtlSeconds,
-                                    kNetwork,   kAllowHostCompat, kBoot};
+constexpr std::array kCreateOptions{kVcpuCount,     kMemMib,     kTtlSeconds,      kNetwork,
+                                    kNetworkPolicy, kNetAllow,   kNetDeny,         kAllowUdp,
+                                    kAllowIcmp,     kPolicyFile, kAllowHostCompat, kBoot};
 
 // ---- environments
 
@@ -122,11 +124,17 @@ constexpr std::array<Field, 16> kExecFields{{
     {.name = "vm_id", .doc = "Id of the VM"},
 }};
 
-constexpr std::array kRunPositionals{kEnvironmentParam, kCommandParam};
-constexpr std::array kRunOptions{kVcpuCount, kMemMib,          kTimeoutSeconds, kTtlSeconds,
-                                 kNetwork,   kAllowHostCompat, kBoot,           kJson};
+constexpr std::array kRunPositionals{kEnvironmentOrFile, kCommandOrFile};
+constexpr std::array kRunOptions{
+    kVcpuCount,     kMemMib,   kTimeoutSeconds,  kTtlSeconds, kNetwork,
+    kNetworkPolicy, kNetAllow, kNetDeny,         kAllowUdp,   kAllowIcmp,
+    kPolicyFile,    kSmolfile, kAllowHostCompat, kBoot,       kJson};
+constexpr std::array<Field, 1> kWarningsField{{
+    {.name = "warnings", .type = kStringList, .doc = "What to know about the options"},
+}};
+constexpr auto kRunFields = sorted_fields(kExecFields, kWarningsField);
 constexpr std::array<std::string_view, 1> kRunPath{"run"};
-constexpr std::array<std::string_view, 4> kRunText{
+constexpr std::array<std::string_view, 6> kRunText{
     "Creates a microVM, runs one command in it and deletes it. An environment that is not "
     "installed is pulled first.",
     "Standard output, standard error and the exit code are those of the command, byte for byte "
@@ -135,6 +143,8 @@ constexpr std::array<std::string_view, 4> kRunText{
     "Ctrl-C interrupts the command, then the VM goes. When more VMs are wanted than the host has "
     "memory or processors for, starts queue and say so; the timeout counts from the start of the "
     "command.",
+    kNetworkText,
+    kSmolfileText,
     "The words of the command must follow \"--\". For pipes and variables name a shell: "
     "pyro run debian:12 -- sh -c 'ls | wc -l'."};
 constexpr std::array<Example, 3> kRunExamples{{
@@ -308,7 +318,7 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .description = kRunText,
      .positionals = kRunPositionals,
      .options = kRunOptions,
-     .result = kExecFields,
+     .result = kRunFields,
      .errors = kRunErrors,
      .examples = kRunExamples,
      .exit_codes = ExitCodes::kCommand},
@@ -447,9 +457,11 @@ constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::arra
 }
 
 // All of it in the order in which help lists it.
-constexpr auto kOperations = joined(joined(kMainOperations, kWorkspaceOperations),
-                                    joined(kSessionOperations, kOtherOperations));
-constexpr auto kGroups = joined(kEnvGroups, joined(kWorkspaceGroups, kSessionGroups));
+constexpr auto kOperations =
+    joined(joined(kMainOperations, kWorkspaceOperations),
+           joined(kSessionOperations, joined(kPolicyOperations, kOtherOperations)));
+constexpr auto kGroups =
+    joined(kEnvGroups, joined(kWorkspaceGroups, joined(kSessionGroups, kPolicyGroups)));
 
 }  // namespace
 

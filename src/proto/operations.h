@@ -38,6 +38,7 @@ struct Param {
   std::span<const std::string_view> choices;  // kChoice
   bool repeatable = false;
   bool optional = false;        // a positional that may be left out; only the last
+  std::string_view unless;      // an option with which a positional may be left out
   bool required = false;        // an option that must be given
   bool identifier = false;      // kPair: the name is [A-Za-z_][A-Za-z0-9_]*
   bool value_optional = false;  // kPair: NAME alone will do
@@ -77,6 +78,7 @@ enum class ExitCodes : std::uint8_t {
   kPyro,     // how it went
   kCommand,  // that of a command in the guest
   kShell,    // that of a shell, or 0 when it goes on
+  kAnswer,   // yes or no, or how it went
 };
 
 struct Operation {

@@ -13,6 +13,17 @@ inline constexpr Param kEnvironmentParam{
     .type = ParamType::kEnvironment,
     .value_name = "ENVIRONMENT",
     .help = "Name of an environment of the catalogue, for example debian:12"};
+inline constexpr Param kEnvironmentOrFile{
+    .name = "environment",
+    .type = ParamType::kEnvironment,
+    .value_name = "ENVIRONMENT",
+    .help =
+        "Name of an environment of the catalogue, for example debian:12; a Smolfile can have it",
+    .unless = "smolfile"};
+inline constexpr Param kSmolfile{.name = "smolfile",
+                                 .type = ParamType::kHostPath,
+                                 .value_name = "FILE",
+                                 .help = "Take from a Smolfile what is not given here"};
 inline constexpr Param kVmIdParam{
     .name = "vm_id", .value_name = "VM_ID", .help = "Id that create_vm returned"};
 inline constexpr Param kVcpuCount{.name = "vcpu_count",
@@ -44,9 +55,10 @@ inline constexpr Param kTtlSeconds{.name = "ttl_seconds",
                                    .help = "Delete the VM at the latest after this many seconds",
                                    .min = kTtlSecondsRange.low,
                                    .max = kTtlSecondsRange.high};
-inline constexpr Param kNetwork{.name = "network",
-                                .type = ParamType::kFlag,
-                                .help = "Give the guest a network (not in this version: refused)"};
+inline constexpr Param kNetwork{
+    .name = "network",
+    .type = ParamType::kFlag,
+    .help = "The short form of --network-policy egress (not in this version: refused)"};
 inline constexpr Param kAllowHostCompat{
     .name = "allow_host_compat",
     .type = ParamType::kFlag,
@@ -70,5 +82,14 @@ inline constexpr Param kCommandParam{
     .help =
         "Program and arguments; they reach the guest word for word, "
         "without a shell"};
+inline constexpr Param kCommandOrFile{.name = kCommandParam.name,
+                                      .type = kCommandParam.type,
+                                      .value_name = kCommandParam.value_name,
+                                      .help = kCommandParam.help,
+                                      .unless = "smolfile"};
+inline constexpr const char* kSmolfileText =
+    "--smolfile reads a Smolfile: image, cpus, memory, env, workdir, entrypoint, cmd, init, ports, "
+    "net and [network]. What is given on the command line goes before it. "
+    "docs/reference/smolfiles.md says what each key becomes.";
 
 }  // namespace pyro::proto

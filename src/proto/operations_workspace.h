@@ -8,7 +8,7 @@
 
 namespace pyro::proto {
 
-inline constexpr std::array<Operation, 24> kWorkspaceOperations{{
+inline constexpr std::array<Operation, 26> kWorkspaceOperations{{
     {.name = "workspace.create",
      .method = "create_workspace",
      .tool = "workspace_create",
@@ -221,6 +221,26 @@ inline constexpr std::array<Operation, 24> kWorkspaceOperations{{
      .result = kPatchFields,
      .errors = kGuestErrors,
      .examples = kPatchApplyExamples},
+    {.name = "workspace.network.show",
+     .method = "show_workspace_network",
+     .cli_path = kNetworkShowPath,
+     .summary = "Show the network policy of a workspace",
+     .description = kNetworkShowText,
+     .positionals = kWorkspaceOnly,
+     .options = kWorkspaceJson,
+     .result = kNetworkStateFields,
+     .errors = kRecordErrors,
+     .examples = kNetworkShowExamples},
+    {.name = "workspace.network.set",
+     .method = "set_workspace_network",
+     .cli_path = kNetworkSetPath,
+     .summary = "Change the network policy of a workspace",
+     .description = kNetworkSetText,
+     .positionals = kWorkspaceOnly,
+     .options = kNetworkSetOptions,
+     .result = kNetworkStateFields,
+     .errors = kGuestErrors,
+     .examples = kNetworkSetExamples},
     {.name = "workspace.disk.export",
      .method = "export_workspace_disk",
      .cli_path = kDiskExportPath,
@@ -268,13 +288,15 @@ inline constexpr std::array<std::string_view, 2> kSyncPath{"workspace", "sync"};
 inline constexpr std::array<std::string_view, 2> kSnapshotPath{"workspace", "snapshot"};
 inline constexpr std::array<std::string_view, 2> kFilePath{"workspace", "file"};
 inline constexpr std::array<std::string_view, 2> kPatchPath{"workspace", "patch"};
+inline constexpr std::array<std::string_view, 2> kNetworkPath{"workspace", "network"};
 inline constexpr std::array<std::string_view, 2> kDiskPath{"workspace", "disk"};
-inline constexpr std::array<Group, 6> kWorkspaceGroups{{
+inline constexpr std::array<Group, 7> kWorkspaceGroups{{
     {kWorkspacePath, "Work in microVMs that stay"},
     {kSyncPath, "Copy into a workspace"},
     {kSnapshotPath, "Keep states of a workspace"},
     {kFilePath, "Work with files of a workspace"},
     {kPatchPath, "Apply patches to a workspace"},
+    {kNetworkPath, "See and change what a workspace may reach"},
     {kDiskPath, "Read a stopped workspace"},
 }};
 

@@ -5,18 +5,9 @@
 #include <algorithm>
 #include <array>
 
-#include "proto/operations.h"
+#include "proto/operations_network.h"
 
 namespace pyro::proto {
-
-// Both lists in one, still in the order of their names.
-template <std::size_t N, std::size_t M>
-constexpr std::array<Field, N + M> sorted_fields(const std::array<Field, N>& a,
-                                                 const std::array<Field, M>& b) {
-  std::array<Field, N + M> out{};
-  std::ranges::merge(a, b, out.begin(), {}, &Field::name, &Field::name);
-  return out;
-}
 
 inline constexpr Field kWorkspaceIdField{.name = "workspace_id", .doc = "Id of the workspace"};
 inline constexpr Field kExecutionModeField{.name = "execution_mode",
@@ -48,7 +39,7 @@ inline constexpr std::array<Field, 5> kSeedFields{{
     {.name = "seed_path", .doc = "As it was given to create", .nullable = true},
     {.name = "source", .doc = "The same", .nullable = true},
 }};
-inline constexpr std::array<Field, 25> kWorkspaceFields{{
+inline constexpr std::array<Field, 26> kWorkspaceFields{{
     {.name = "allow_host_compat", .type = FieldType::kBoolean, .doc = "As asked for"},
     {.name = "command_count",
      .type = FieldType::kInteger,
@@ -75,6 +66,7 @@ inline constexpr std::array<Field, 25> kWorkspaceFields{{
      .nullable = true},
     {.name = "mem_mib", .type = FieldType::kInteger, .doc = "Memory in MiB"},
     {.name = "name", .doc = "Stands wherever the id can stand", .nullable = true},
+    kNetworkField,
     {.name = "network_policy", .doc = "off, egress or egress+published-ports"},
     {.name = "reset_count", .type = FieldType::kInteger, .doc = "How often it was reset"},
     {.name = "running_service_count", .type = FieldType::kInteger, .doc = "Services that run"},
@@ -92,6 +84,11 @@ inline constexpr std::array<Field, 25> kWorkspaceFields{{
     {.name = "vcpu_count", .type = FieldType::kInteger, .doc = "Virtual CPUs"},
     kWorkspaceIdField,
     {.name = "workspace_path", .doc = "Always /workspace"},
+}};
+inline constexpr std::array<Field, 3> kNetworkStateFields{{
+    kNetworkField,
+    {.name = "state", .doc = "As in workspace status"},
+    kWorkspaceIdField,
 }};
 inline constexpr std::array<Field, 1> kSeedField{{
     {.name = "workspace_seed",

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "proto/operations_network.h"
 #include "proto/operations_params.h"
 
 namespace pyro::proto {
@@ -21,8 +22,6 @@ inline constexpr Param kWorkspaceTtl{.name = "ttl_seconds",
                                      .min = kTtlSecondsRange.low,
                                      .max = kTtlSecondsRange.high};
 inline constexpr std::array<std::string_view, 2> kTtlActions{"stop", "delete"};
-inline constexpr std::array<std::string_view, 3> kNetworkPolicies{"off", "egress",
-                                                                  "egress+published-ports"};
 inline constexpr Param kTtlAction{
     .name = "ttl_action",
     .type = ParamType::kChoice,
@@ -109,7 +108,7 @@ inline constexpr std::array kListErrors{Errc::kDenied, Errc::kUnavailable, Errc:
 // ---- workspace create
 
 inline constexpr std::array<std::string_view, 2> kCreatePath{"workspace", "create"};
-inline constexpr std::array<std::string_view, 4> kCreateText{
+inline constexpr std::array<std::string_view, 6> kCreateText{
     "Creates a microVM that stays, with /workspace as its durable part, and returns when it can be "
     "used. Any number of processes may then work in it by its id or its name.",
     "--seed-path puts the content of a folder or of a .tar, .tar.gz, .tgz or .tar.zst archive into "
@@ -118,7 +117,9 @@ inline constexpr std::array<std::string_view, 4> kCreateText{
     "Secrets lie in /run/pyro-secrets in the guest and in no image, log or record; workspace exec "
     "--secret-env gives one to a command. What --secret NAME=VALUE says can be read in the list of "
     "processes by every user of this host while pyro runs: prefer --secret-file.",
-    "Phases go to standard error."};
+    kNetworkText,
+    kSmolfileText,
+    "Phases, and what there is to know about the network policy, go to standard error."};
 inline constexpr std::array<Example, 4> kCreateExamples{
     {{"pyro workspace create debian:12", "An empty workspace"},
      {"pyro workspace create debian:12 --seed-path ./repo --git-tracked --name fix",
@@ -126,18 +127,19 @@ inline constexpr std::array<Example, 4> kCreateExamples{
      {"pyro workspace create debian:12 --secret-file API_TOKEN=./token.txt --ttl-seconds 3600",
       "A secret, and an hour to live"},
      {"WS=$(pyro workspace create debian:12 --id-only)", "For scripts"}}};
-inline constexpr std::array kCreatePositionals{kEnvironmentParam};
+inline constexpr std::array kCreatePositionals{kEnvironmentOrFile};
 inline constexpr std::array kCreateOptions{
     kVcpuCount,
     kMemMib,
     kWorkspaceTtl,
     kTtlAction,
-    Param{.name = "network_policy",
-          .type = ParamType::kChoice,
-          .value_name = "POLICY",
-          .default_text = "off",
-          .help = "Network of the guest (in this version only off)",
-          .choices = kNetworkPolicies},
+    kNetworkPolicy,
+    kNetAllow,
+    kNetDeny,
+    kAllowUdp,
+    kAllowIcmp,
+    kPolicyFile,
+    kSmolfile,
     kAllowHostCompat,
     Param{.name = "seed_path",
           .type = ParamType::kHostPath,
@@ -434,6 +436,28 @@ inline constexpr std::array kPatchApplyPositionals{
                            .value_name = "PATCH_FILE",
                            .help = "File of the host; without it standard input",
                            .optional = true}};
+
+// ---- workspace network show
+
+inline constexpr std::array<std::string_view, 3> kNetworkShowPath{"workspace", "network", "show"};
+inline constexpr std::array<std::string_view, 1> kNetworkShowText{
+    "Prints the network policy of a workspace: its rules, its hash and what there is to know about "
+    "it."};
+inline constexpr std::array<Example, 1> kNetworkShowExamples{
+    {{"pyro workspace network show fix", "What may it reach?"}}};
+
+// ---- workspace network set
+
+inline constexpr std::array<std::string_view, 3> kNetworkSetPath{"workspace", "network", "set"};
+inline constexpr std::array<std::string_view, 2> kNetworkSetText{
+    "Replaces the network policy of a stopped workspace by what the options say: all of it, so "
+    "that "
+    "rules that are to stay must be given again. Its next start makes it so.",
+    "A workspace that is started must be stopped first."};
+inline constexpr std::array<Example, 1> kNetworkSetExamples{
+    {{"pyro workspace network set fix --network-policy off", "No network any more"}}};
+inline constexpr std::array kNetworkSetOptions{kNetworkPolicy, kNetAllow,   kNetDeny, kAllowUdp,
+                                               kAllowIcmp,     kPolicyFile, kJson};
 
 // ---- workspace disk export
 

@@ -48,7 +48,7 @@ def test_numbers_out_of_range_are_refused_with_the_range(host, option, value, ra
 def test_network_is_refused(host):
     done = host.run("true", options=["--network"])
     assert done.code == 125
-    assert "networking is not available in this version" in done.text
+    assert "the network policy egress is not available in this version" in done.text
     assert "hint: " in done.text
 
 

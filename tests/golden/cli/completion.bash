@@ -31,11 +31,11 @@ _pyro() {
     fi
     case ${words[i]} in
     --) _pyro_files; return ;;
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --boot | --ttl-action | --network-policy | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
     -*) ;;
     *)
       case $path in
-      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace disk" | "workspace shell" | "workspace service") path=${path:+$path }${words[i]} ;;
+      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace network" | "workspace disk" | "workspace shell" | "workspace service" | "policy" | "smolfile") path=${path:+$path }${words[i]} ;;
       *) n=$((n + 1)); first=${first:-${words[i]}} ;;
       esac ;;
     esac
@@ -45,9 +45,13 @@ _pyro() {
   --mem-mib) _pyro_offer ""; return ;;
   --timeout-seconds) _pyro_offer ""; return ;;
   --ttl-seconds) _pyro_offer ""; return ;;
+  --network-policy) _pyro_offer "off egress egress+published-ports"; return ;;
+  --net-allow) _pyro_offer ""; return ;;
+  --net-deny) _pyro_offer ""; return ;;
+  --policy) _pyro_files; return ;;
+  --smolfile) _pyro_files; return ;;
   --boot) _pyro_offer "template cold"; return ;;
   --ttl-action) _pyro_offer "stop delete"; return ;;
-  --network-policy) _pyro_offer "off egress egress+published-ports"; return ;;
   --seed-path) _pyro_files; return ;;
   --secret) _pyro_offer ""; return ;;
   --secret-file) _pyro_offer ""; return ;;
@@ -81,22 +85,25 @@ _pyro() {
   --tail-lines) _pyro_offer ""; return ;;
   esac
   case $path in
-  "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env workspace run doctor demo completion help"; fi ;;
+  "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env workspace policy smolfile run doctor demo completion help"; fi ;;
   "env") _pyro_offer "list pull inspect prune --help" ;;
-  "workspace") _pyro_offer "sync snapshot file patch disk shell service create list status update delete stop start logs exec export diff reset summary --help" ;;
+  "workspace") _pyro_offer "sync snapshot file patch network disk shell service create list status update delete stop start logs exec export diff reset summary --help" ;;
   "workspace sync") _pyro_offer "push --help" ;;
   "workspace snapshot") _pyro_offer "create list delete --help" ;;
   "workspace file") _pyro_offer "list read write --help" ;;
   "workspace patch") _pyro_offer "apply --help" ;;
+  "workspace network") _pyro_offer "show set --help" ;;
   "workspace disk") _pyro_offer "export list read --help" ;;
   "workspace shell") _pyro_offer "open read write signal resize list close attach --help" ;;
   "workspace service") _pyro_offer "start list status logs stop restart --help" ;;
-  "run") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network --allow-host-compat --boot --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
+  "policy") _pyro_offer "check explain --help" ;;
+  "smolfile") _pyro_offer "render --help" ;;
+  "run") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network --network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --smolfile --allow-host-compat --boot --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "env list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else _pyro_offer ""; fi ;;
   "env pull") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "env inspect") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "env prune") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else _pyro_offer ""; fi ;;
-  "workspace create") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --ttl-seconds --ttl-action --network-policy --allow-host-compat --seed-path --git-tracked --secret --secret-file --name --label --env --id-only --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
+  "workspace create") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --ttl-seconds --ttl-action --network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --smolfile --allow-host-compat --seed-path --git-tracked --secret --secret-file --name --label --env --id-only --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "workspace list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else _pyro_offer ""; fi ;;
   "workspace status") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace update") if [[ $cur == -* ]]; then _pyro_offer "--name --clear-name --label --remove-label --ttl-seconds --no-ttl --ttl-action --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
@@ -116,6 +123,8 @@ _pyro() {
   "workspace file read") if [[ $cur == -* ]]; then _pyro_offer "--max-bytes --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace file write") if [[ $cur == -* ]]; then _pyro_offer "--input --mode --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace patch apply") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_files ;; esac; fi ;;
+  "workspace network show") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "workspace network set") if [[ $cur == -* ]]; then _pyro_offer "--network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace disk export") if [[ $cur == -* ]]; then _pyro_offer "--output --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace disk list") if [[ $cur == -* ]]; then _pyro_offer "--recursive --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace disk read") if [[ $cur == -* ]]; then _pyro_offer "--max-bytes --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
@@ -134,6 +143,9 @@ _pyro() {
   "workspace service logs") if [[ $cur == -* ]]; then _pyro_offer "--tail-lines --all --follow --timestamps --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace service stop") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace service restart") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
+  "policy check") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_files ;; esac; fi ;;
+  "policy explain") if [[ $cur == -* ]]; then _pyro_offer "--network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --json --help"; else case $n in *) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "smolfile render") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "doctor") if [[ $cur == -* ]]; then _pyro_offer "--fresh --json --help"; else _pyro_offer ""; fi ;;
   "demo") if [[ $cur == -* ]]; then _pyro_offer "--network --json --help"; else _pyro_offer ""; fi ;;
   "completion") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "bash zsh fish" ;; esac; fi ;;

@@ -11,12 +11,12 @@ function __pyro_at
     switch $word
     case --
       return 1
-    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --boot --ttl-action --network-policy --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines
       set value yes
     case '-*'
     case '*'
       switch "$path"
-      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace disk' 'workspace shell' 'workspace service'
+      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace network' 'workspace disk' 'workspace shell' 'workspace service' 'policy' 'smolfile'
         set -a path $word
       case '*'
         set count (math $count + 1)
@@ -30,6 +30,8 @@ end
 complete -c pyro -f
 complete -c pyro -n "__pyro_at ''" -a env -d 'Manage environments'
 complete -c pyro -n "__pyro_at ''" -a workspace -d 'Work in microVMs that stay'
+complete -c pyro -n "__pyro_at ''" -a policy -d 'Understand network policies'
+complete -c pyro -n "__pyro_at ''" -a smolfile -d 'Write Smolfiles'
 complete -c pyro -n "__pyro_at ''" -a run -d 'Run one command in a fresh microVM'
 complete -c pyro -n "__pyro_at ''" -a doctor -d 'Check whether a guest can run on this host'
 complete -c pyro -n "__pyro_at ''" -a demo -d 'Show create, start, exec and delete step by step'
@@ -45,6 +47,7 @@ complete -c pyro -n "__pyro_at 'workspace'" -a sync -d 'Copy into a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a snapshot -d 'Keep states of a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a file -d 'Work with files of a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a patch -d 'Apply patches to a workspace'
+complete -c pyro -n "__pyro_at 'workspace'" -a network -d 'See and change what a workspace may reach'
 complete -c pyro -n "__pyro_at 'workspace'" -a disk -d 'Read a stopped workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a shell -d 'Work in shells of a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a service -d 'Run services in a workspace'
@@ -69,6 +72,8 @@ complete -c pyro -n "__pyro_at 'workspace file'" -a list -d 'List files of a wor
 complete -c pyro -n "__pyro_at 'workspace file'" -a read -d 'Print a file of a workspace'
 complete -c pyro -n "__pyro_at 'workspace file'" -a write -d 'Write a file of a workspace'
 complete -c pyro -n "__pyro_at 'workspace patch'" -a apply -d 'Apply a patch to a workspace'
+complete -c pyro -n "__pyro_at 'workspace network'" -a show -d 'Show the network policy of a workspace'
+complete -c pyro -n "__pyro_at 'workspace network'" -a set -d 'Change the network policy of a workspace'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a export -d 'Copy a file or a folder out of a stopped workspace'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a list -d 'List files of a stopped workspace'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a read -d 'Print a file of a stopped workspace'
@@ -86,11 +91,21 @@ complete -c pyro -n "__pyro_at 'workspace service'" -a status -d 'Show one servi
 complete -c pyro -n "__pyro_at 'workspace service'" -a logs -d 'Show what a service printed'
 complete -c pyro -n "__pyro_at 'workspace service'" -a stop -d 'End a service'
 complete -c pyro -n "__pyro_at 'workspace service'" -a restart -d 'End a service and start it again'
+complete -c pyro -n "__pyro_at 'policy'" -a check -d 'Check a network policy file'
+complete -c pyro -n "__pyro_at 'policy'" -a explain -d 'Say what a network policy allows, and by which rule'
+complete -c pyro -n "__pyro_at 'smolfile'" -a render -d 'Write a Smolfile of a workspace'
 complete -c pyro -n "__pyro_at 'run'" -l vcpu-count -d 'Virtual CPUs of the guest' -x
 complete -c pyro -n "__pyro_at 'run'" -l mem-mib -d 'Memory of the guest in MiB' -x
 complete -c pyro -n "__pyro_at 'run'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
 complete -c pyro -n "__pyro_at 'run'" -l ttl-seconds -d 'Delete the VM at the latest after this many seconds' -x
-complete -c pyro -n "__pyro_at 'run'" -l network -d 'Give the guest a network (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'run'" -l network -d 'The short form of --network-policy egress (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'run'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'run'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
+complete -c pyro -n "__pyro_at 'run'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
+complete -c pyro -n "__pyro_at 'run'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'
+complete -c pyro -n "__pyro_at 'run'" -l allow-icmp -d 'Allow ICMP echo (ping) to the hosts of --net-allow'
+complete -c pyro -n "__pyro_at 'run'" -l policy -d 'Take the whole network policy from a TOML file, instead of all these options' -r -F
+complete -c pyro -n "__pyro_at 'run'" -l smolfile -d 'Take from a Smolfile what is not given here' -r -F
 complete -c pyro -n "__pyro_at 'run'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run (not in this version: refused)'
 complete -c pyro -n "__pyro_at 'run'" -l boot -d 'Clone a booted template, or boot a kernel for this VM alone' -x -a 'template cold'
 complete -c pyro -n "__pyro_at 'run'" -l json -d 'Print one JSON object on standard output instead of text'
@@ -105,7 +120,13 @@ complete -c pyro -n "__pyro_at 'workspace create'" -l vcpu-count -d 'Virtual CPU
 complete -c pyro -n "__pyro_at 'workspace create'" -l mem-mib -d 'Memory of the guest in MiB' -x
 complete -c pyro -n "__pyro_at 'workspace create'" -l ttl-seconds -d 'Let the workspace expire after this many seconds; without it, it stays until it is deleted' -x
 complete -c pyro -n "__pyro_at 'workspace create'" -l ttl-action -d 'What happens then: stop it and delete it a day later, or delete it at once' -x -a 'stop delete'
-complete -c pyro -n "__pyro_at 'workspace create'" -l network-policy -d 'Network of the guest (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'workspace create'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'workspace create'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
+complete -c pyro -n "__pyro_at 'workspace create'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'
+complete -c pyro -n "__pyro_at 'workspace create'" -l allow-icmp -d 'Allow ICMP echo (ping) to the hosts of --net-allow'
+complete -c pyro -n "__pyro_at 'workspace create'" -l policy -d 'Take the whole network policy from a TOML file, instead of all these options' -r -F
+complete -c pyro -n "__pyro_at 'workspace create'" -l smolfile -d 'Take from a Smolfile what is not given here' -r -F
 complete -c pyro -n "__pyro_at 'workspace create'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run (not in this version: refused)'
 complete -c pyro -n "__pyro_at 'workspace create'" -l seed-path -d 'Folder or archive of the host that /workspace begins with' -r -F
 complete -c pyro -n "__pyro_at 'workspace create'" -l git-tracked -d 'Take only what git tracks in the folder'
@@ -176,6 +197,16 @@ complete -c pyro -n "__pyro_at 'workspace file write' 0" -a '(pyro help --worksp
 complete -c pyro -n "__pyro_at 'workspace patch apply'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace patch apply' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace patch apply' 1" -F
+complete -c pyro -n "__pyro_at 'workspace network show'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace network show' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace network set'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'workspace network set'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
+complete -c pyro -n "__pyro_at 'workspace network set'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
+complete -c pyro -n "__pyro_at 'workspace network set'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'
+complete -c pyro -n "__pyro_at 'workspace network set'" -l allow-icmp -d 'Allow ICMP echo (ping) to the hosts of --net-allow'
+complete -c pyro -n "__pyro_at 'workspace network set'" -l policy -d 'Take the whole network policy from a TOML file, instead of all these options' -r -F
+complete -c pyro -n "__pyro_at 'workspace network set'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace network set' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace disk export'" -l output -d 'Where to put it on the host' -r -F
 complete -c pyro -n "__pyro_at 'workspace disk export'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace disk export' 0" -a '(pyro help --workspaces 2>/dev/null)'
@@ -259,8 +290,19 @@ complete -c pyro -n "__pyro_at 'workspace service restart'" -l timeout-seconds -
 complete -c pyro -n "__pyro_at 'workspace service restart'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace service restart' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace service restart' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'policy check'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'policy check' 0" -F
+complete -c pyro -n "__pyro_at 'policy explain'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'policy explain'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
+complete -c pyro -n "__pyro_at 'policy explain'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
+complete -c pyro -n "__pyro_at 'policy explain'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'
+complete -c pyro -n "__pyro_at 'policy explain'" -l allow-icmp -d 'Allow ICMP echo (ping) to the hosts of --net-allow'
+complete -c pyro -n "__pyro_at 'policy explain'" -l policy -d 'Take the whole network policy from a TOML file, instead of all these options' -r -F
+complete -c pyro -n "__pyro_at 'policy explain'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'policy explain'" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'smolfile render' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'doctor'" -l fresh -d 'Measure again what is otherwise remembered until the host reboots'
 complete -c pyro -n "__pyro_at 'doctor'" -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n "__pyro_at 'demo'" -l network -d 'Give the guest a network (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'demo'" -l network -d 'The short form of --network-policy egress (not in this version: refused)'
 complete -c pyro -n "__pyro_at 'demo'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'completion' 0" -a 'bash zsh fish'

@@ -14,7 +14,7 @@ _pyro_shells() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --boot | --ttl-action | --network-policy | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -28,7 +28,7 @@ _pyro_services() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --boot | --ttl-action | --network-policy | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -81,7 +81,7 @@ _pyro_env() {
 }
 _pyro_workspace() {
   local -a commands
-  commands=('sync:Copy into a workspace' 'snapshot:Keep states of a workspace' 'file:Work with files of a workspace' 'patch:Apply patches to a workspace' 'disk:Read a stopped workspace' 'shell:Work in shells of a workspace' 'service:Run services in a workspace' 'create:Create a workspace and start it' 'list:List all workspaces' 'status:Show one workspace' 'update:Change name, labels or TTL of a workspace' 'delete:Delete workspaces and all they hold' 'stop:Stop a workspace and keep what it holds' 'start:Start a stopped workspace' 'logs:Show the commands that ran in a workspace and their output' 'exec:Run one command in a workspace' 'export:Copy a file or a folder out of a workspace' 'diff:Show what changed since the workspace was created' 'reset:Go back to the baseline or to a snapshot' 'summary:Show what happened in a workspace since its last reset')
+  commands=('sync:Copy into a workspace' 'snapshot:Keep states of a workspace' 'file:Work with files of a workspace' 'patch:Apply patches to a workspace' 'network:See and change what a workspace may reach' 'disk:Read a stopped workspace' 'shell:Work in shells of a workspace' 'service:Run services in a workspace' 'create:Create a workspace and start it' 'list:List all workspaces' 'status:Show one workspace' 'update:Change name, labels or TTL of a workspace' 'delete:Delete workspaces and all they hold' 'stop:Stop a workspace and keep what it holds' 'start:Start a stopped workspace' 'logs:Show the commands that ran in a workspace and their output' 'exec:Run one command in a workspace' 'export:Copy a file or a folder out of a workspace' 'diff:Show what changed since the workspace was created' 'reset:Go back to the baseline or to a snapshot' 'summary:Show what happened in a workspace since its last reset')
   if ((CURRENT == 2)); then
     _describe command commands
     return
@@ -94,6 +94,7 @@ _pyro_workspace() {
   snapshot) _pyro_workspace_snapshot ;;
   file) _pyro_workspace_file ;;
   patch) _pyro_workspace_patch ;;
+  network) _pyro_workspace_network ;;
   disk) _pyro_workspace_disk ;;
   shell) _pyro_workspace_shell ;;
   service) _pyro_workspace_service ;;
@@ -103,7 +104,13 @@ _pyro_workspace() {
       '--mem-mib[Memory of the guest in MiB]:N: ' \
       '--ttl-seconds[Let the workspace expire after this many seconds; without it, it stays until it is deleted]:N: ' \
       '--ttl-action[What happens then\: stop it and delete it a day later, or delete it at once]:ACTION:(stop delete)' \
-      '--network-policy[Network of the guest (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
+      '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
+      '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
+      '--allow-icmp[Allow ICMP echo (ping) to the hosts of --net-allow]' \
+      '--policy[Take the whole network policy from a TOML file, instead of all these options]:FILE:_files' \
+      '--smolfile[Take from a Smolfile what is not given here]:FILE:_files' \
       '--allow-host-compat[Allow a weaker backend when no guest can run (not in this version\: refused)]' \
       '--seed-path[Folder or archive of the host that /workspace begins with]:PATH:_files' \
       '--git-tracked[Take only what git tracks in the folder]' \
@@ -319,6 +326,37 @@ _pyro_workspace_patch() {
     ;;
   esac
 }
+_pyro_workspace_network() {
+  local -a commands
+  commands=('show:Show the network policy of a workspace' 'set:Change the network policy of a workspace')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  show)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  set)
+    _arguments -S \
+      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
+      '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
+      '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
+      '--allow-icmp[Allow ICMP echo (ping) to the hosts of --net-allow]' \
+      '--policy[Take the whole network policy from a TOML file, instead of all these options]:FILE:_files' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  esac
+}
 _pyro_workspace_disk() {
   local -a commands
   commands=('export:Copy a file or a folder out of a stopped workspace' 'list:List files of a stopped workspace' 'read:Print a file of a stopped workspace')
@@ -512,9 +550,58 @@ _pyro_workspace_service() {
     ;;
   esac
 }
+_pyro_policy() {
+  local -a commands
+  commands=('check:Check a network policy file' 'explain:Say what a network policy allows, and by which rule')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  check)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:FILE:_files'
+    ;;
+  explain)
+    _arguments -S \
+      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
+      '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
+      '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
+      '--allow-icmp[Allow ICMP echo (ping) to the hosts of --net-allow]' \
+      '--policy[Take the whole network policy from a TOML file, instead of all these options]:FILE:_files' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '*:WORKSPACE|ENDPOINT:_pyro_workspaces'
+    ;;
+  esac
+}
+_pyro_smolfile() {
+  local -a commands
+  commands=('render:Write a Smolfile of a workspace')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  render)
+    _arguments -S \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  esac
+}
 _pyro() {
   local -a commands
-  commands=('env:Manage environments' 'workspace:Work in microVMs that stay' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
+  commands=('env:Manage environments' 'workspace:Work in microVMs that stay' 'policy:Understand network policies' 'smolfile:Write Smolfiles' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
   if ((CURRENT == 2)); then
     _describe command commands
     return
@@ -525,13 +612,22 @@ _pyro() {
   case $command in
   env) _pyro_env ;;
   workspace) _pyro_workspace ;;
+  policy) _pyro_policy ;;
+  smolfile) _pyro_smolfile ;;
   run)
     _arguments -S \
       '--vcpu-count[Virtual CPUs of the guest]:N: ' \
       '--mem-mib[Memory of the guest in MiB]:N: ' \
       '--timeout-seconds[Stop the command after this many seconds, counted from its start]:N: ' \
       '--ttl-seconds[Delete the VM at the latest after this many seconds]:N: ' \
-      '--network[Give the guest a network (not in this version\: refused)]' \
+      '--network[The short form of --network-policy egress (not in this version\: refused)]' \
+      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
+      '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
+      '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
+      '--allow-icmp[Allow ICMP echo (ping) to the hosts of --net-allow]' \
+      '--policy[Take the whole network policy from a TOML file, instead of all these options]:FILE:_files' \
+      '--smolfile[Take from a Smolfile what is not given here]:FILE:_files' \
       '--allow-host-compat[Allow a weaker backend when no guest can run (not in this version\: refused)]' \
       '--boot[Clone a booted template, or boot a kernel for this VM alone]:HOW:(template cold)' \
       '--json[Print one JSON object on standard output instead of text]' \
@@ -547,7 +643,7 @@ _pyro() {
     ;;
   demo)
     _arguments -S \
-      '--network[Give the guest a network (not in this version\: refused)]' \
+      '--network[The short form of --network-policy egress (not in this version\: refused)]' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]'
     ;;
