@@ -39,7 +39,6 @@ class WorkspaceTest : public ::testing::Test {
             .disks = disks_,
             .boot = boot_,
             .accelerator = vmm::Accelerator::kTcg,
-            .make_link = make_link_,
             .start = [](core::Sandbox& sandbox, core::OnPhase on_phase) {
               return sandbox.start(std::move(on_phase));
             }};
@@ -126,7 +125,6 @@ class WorkspaceTest : public ::testing::Test {
   core::Templates templates_{host_.dirs().templates(), vmm_};
   core::Disks disks_{host_.dirs().disks(), "/usr/bin"};
   core::BootConfig boot_ = host_.boot();
-  core::MakeLink make_link_;
   Driver driver_;
   std::unique_ptr<Workspace> workspace_;
 };
@@ -222,29 +220,6 @@ TEST_F(WorkspaceTest, ASecretIsGivenToEachMachineAndIsInNoMessage) {
   tell_guest_no_more("refuse-secrets");
   ASSERT_TRUE(start());
   EXPECT_EQ(calls("secrets"), 3);
-}
-
-TEST_F(WorkspaceTest, EachMachineGetsALinkOfItsOwn) {
-  int links = 0;
-  std::vector<sys::UniqueFd> ours;
-  make_link_ = [&]() -> Result<sys::UniqueFd> {
-    if (++links == 3) return fail(Errc::kLimit, "no more links");
-    PYRO_TRY(auto link, vmm::make_link());
-    ours.push_back(std::move(link.ours));
-    return std::move(link.theirs);
-  };
-  started();
-  EXPECT_EQ(links, 1);
-  ASSERT_TRUE(driver_.run(workspace_->stop()));
-  ASSERT_TRUE(start());
-  EXPECT_EQ(links, 2);
-  EXPECT_EQ(vmm_.launches("fresh"), 1);
-  ASSERT_TRUE(driver_.run(workspace_->stop()));
-  const auto refused = start();
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Errc::kLimit);
-  EXPECT_EQ(record().last_error, "no more links");
-  EXPECT_FALSE(workspace_->has_machine());
 }
 
 TEST_F(WorkspaceTest, AMachineThatDiesIsNoticedAndRecorded) {
