@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "core/sandbox.h"
+#include "net/link_addresses.h"
 #include "support/host.h"
 #include "sys/file.h"
 
@@ -112,9 +113,10 @@ class SandboxTest : public ::testing::Test {
   core::SandboxSpec spec() {
     return {.vm_id = "vm-0123456789",
             .environment = "debian:12-base",
-            .shape = {.mem_mib = 128},
+            .shape = {.mem_mib = 128, .mac = mac_},
             .cold = cold_,
-            .boot = boot_};
+            .boot = boot_,
+            .make_link = make_link_};
   }
   // Runs `body` on a sandbox and stops it.
   void run(std::function<awaitable<void>(any_io_executor, Sandbox&)> body) {
@@ -164,6 +166,8 @@ class SandboxTest : public ::testing::Test {
   core::Templates templates_{host_.dirs().templates(), vmm_};
   core::BootConfig boot_ = host_.boot();
   bool cold_ = false;
+  std::optional<vmm::MacAddress> mac_;
+  core::MakeLink make_link_;
 };
 
 TEST_F(SandboxTest, TheTemplateIsBuiltOnceAndCloned) {
@@ -175,6 +179,32 @@ TEST_F(SandboxTest, TheTemplateIsBuiltOnceAndCloned) {
   EXPECT_EQ(vmm_.launches("fresh"), 1);
   EXPECT_EQ(vmm_.launches("restore"), 2);
   EXPECT_EQ(host_.templates().size(), 1U);
+}
+
+awaitable<void> start_twice(Sandbox& s) {
+  for (int i = 0; i < 2; ++i) {
+    const auto started = co_await s.start({});
+    EXPECT_TRUE(started) << started.error().message;
+    co_await s.stop();
+  }
+}
+TEST_F(SandboxTest, EachMachineAsksForALink) {
+  mac_ = net::kGuestMac;
+  int links = 0;
+  std::vector<sys::UniqueFd> ours;
+  make_link_ = [&]() -> Result<sys::UniqueFd> {
+    if (++links == 3) return fail(Errc::kLimit, "no more links");
+    PYRO_TRY(auto link, vmm::make_link());
+    ours.push_back(std::move(link.ours));
+    return std::move(link.theirs);
+  };
+  run([](any_io_executor, Sandbox& s) { return start_twice(s); });
+  EXPECT_EQ(links, 2);
+  EXPECT_EQ(vmm_.launches("fresh"), 1);
+  EXPECT_EQ(vmm_.launches("restore"), 2);
+  EXPECT_EQ(start_fails().message, "no more links");
+  make_link_ = {};
+  EXPECT_EQ(start_fails().code, Errc::kInternal) << "a network device without a link";
 }
 
 TEST_F(SandboxTest, AColdStartLeavesNoTemplate) {
