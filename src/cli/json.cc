@@ -174,6 +174,16 @@ json::object to_json(const client::PolicyInfo& policy) {
 }
 
 json::object to_json(const client::ExecResult& result, const Collected& out, const Collected& err) {
+  json::array refused;
+  for (const client::RefusedEndpoint& r : result.refused) {
+    refused.push_back({{"address", json_text(r.address)},
+                       {"count", r.count},
+                       {"name", json_text(r.name)},
+                       {"port", r.port},
+                       {"protocol", json_text(r.protocol)},
+                       {"reason", json_text(r.reason)},
+                       {"rule", json_text(r.rule)}});
+  }
   json::object object{
       {"cleanup",
        {{"deleted", result.cleanup.deleted},
@@ -184,6 +194,7 @@ json::object to_json(const client::ExecResult& result, const Collected& out, con
       {"environment", json_text(result.environment)},
       {"execution_mode", json_text(result.execution_mode)},
       {"exit_code", result.exit_code},
+      {"refused", std::move(refused)},
       {"signal", result.signal ? json::value(*result.signal) : json::value(nullptr)},
       {"timed_out", result.timed_out},
       {"timing", to_json(result.timing)},

@@ -61,6 +61,7 @@ Command command_for(std::string_view operation) {
       {"workspace.summary", workspace_summary},
       {"workspace.network.show", network_show},
       {"workspace.network.set", network_set},
+      {"workspace.network.events", network_events},
       {"policy.check", policy_check},
       {"policy.explain", policy_explain},
       {"smolfile.render", smolfile_render},

@@ -6,7 +6,9 @@
 #include <boost/json/array.hpp>
 
 #include "cli/exit_code.h"
+#include "cli/follow.h"
 #include "cli/json.h"
+#include "cli/session_render.h"
 #include "cli/workspace_render.h"
 
 namespace pyro::cli {
@@ -16,16 +18,98 @@ using client::Explanation;
 using client::PolicyInfo;
 using client::WorkspaceInfo;
 
-Result<int> print_network(const Invocation& call, Io& io, const WorkspaceInfo& info) {
-  const boost::json::object object{{"network", to_json(info.network)},
-                                   {"state", json_text(info.state)},
-                                   {"workspace_id", json_text(info.workspace_id)}};
-  PYRO_CHECK(io.out.write(call.flag("json")
-                              ? pretty(object)
-                              : line("Workspace ID", info.workspace_id) +
-                                    line("State", info.state) + render_network(info.network) +
-                                    line("Network hash", info.network.hash)));
+boost::json::value live_json(const std::optional<client::LiveNetwork>& live) {
+  if (!live) return nullptr;
+  boost::json::array addresses;
+  for (const client::NetworkAddress& a : live->addresses) {
+    addresses.push_back({{"gateway", a.gateway},
+                         {"guest", a.guest},
+                         {"prefix_length", a.prefix_length}});
+  }
+  const auto numbers = [](const std::map<std::string, std::int64_t>& map) {
+    boost::json::object out;
+    for (const auto& [name, number] : map) out[name] = number;
+    return out;
+  };
+  return boost::json::object{{"addresses", std::move(addresses)},
+                             {"counters", numbers(live->counters)},
+                             {"drops", numbers(live->drops)},
+                             {"error", json_text_or_null(live->error)},
+                             {"policy_hash", json_text_or_null(live->policy.hash)},
+                             {"restarts", live->restarts},
+                             {"running", live->running},
+                             {"sizes", numbers(live->sizes)}};
+}
+
+// What is not 0, on one line.
+std::string numbers_line(const std::string& label,
+                         const std::map<std::string, std::int64_t>& numbers) {
+  std::string text;
+  for (const auto& [name, number] : numbers) {
+    if (number != 0) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, number);
+  }
+  return text.empty() ? "" : line(label, text);
+}
+
+std::string render_live(const client::LiveNetwork& live) {
+  if (!live.running) return line("Network engine", "none: " + live.error);
+  std::string out = line("Network engine", fmt::format("running, {} restarts", live.restarts)) +
+                    line("Engine policy hash", live.policy.hash);
+  for (const client::NetworkAddress& a : live.addresses)
+    out += line("Guest address", fmt::format("{}/{} via {}", a.guest, a.prefix_length, a.gateway));
+  return out + numbers_line("Now", live.sizes) + numbers_line("Counted", live.counters) +
+         numbers_line("Dropped frames", live.drops);
+}
+
+Result<int> print_network(const Invocation& call, Io& io, const client::WorkspaceNetwork& n) {
+  if (call.flag("json")) {
+    PYRO_CHECK(io.out.write(pretty(boost::json::object{{"live", live_json(n.live)},
+                                                       {"network", to_json(n.policy)},
+                                                       {"state", json_text(n.state)},
+                                                       {"workspace_id", n.workspace_id}})));
+    return kExitOk;
+  }
+  PYRO_CHECK(io.out.write(line("Workspace ID", n.workspace_id) + line("State", n.state) +
+                          render_network(n.policy) + line("Network hash", n.policy.hash) +
+                          (n.live ? render_live(*n.live) : "")));
   return kExitOk;
+}
+
+boost::json::object to_object(const client::NetworkEvent& e) {
+  return {{"address", e.address},
+          {"allow", e.allow},
+          {"at", e.at},
+          {"bytes_to_guest", e.to_guest},
+          {"bytes_to_host", e.to_host},
+          {"kind", json_text(e.kind)},
+          {"name", json_text(e.name)},
+          {"port", e.port},
+          {"protocol", json_text(e.protocol)},
+          {"reason", json_text(e.reason)},
+          {"rule", json_text(e.rule)}};
+}
+
+// "tcp 93.184.216.34:443 (github.com)"
+std::string endpoint_of(const std::string& protocol, const std::string& name,
+                        const std::string& address, int port) {
+  if (address.empty()) return protocol + " " + name;
+  std::string out = protocol + " ";
+  out += address.contains(':') && port != 0 ? "[" + address + "]" : address;
+  if (port != 0) out += fmt::format(":{}", port);
+  if (!name.empty()) out += " (" + name + ")";
+  return out;
+}
+
+std::string event_line(const client::NetworkEvent& e) {
+  const bool end = e.kind == "end";
+  std::string text = fmt::format("{} {} {} {} {}", iso_time(e.at),
+                                 end       ? "end"
+                                 : e.allow ? "allow"
+                                           : "deny",
+                                 endpoint_of(e.protocol, e.name, e.address, e.port), e.rule,
+                                 e.reason);
+  if (end) text += fmt::format(" to_host={} to_guest={}", e.to_host, e.to_guest);
+  return one_line(text) + "\n";
 }
 
 boost::json::object to_object(const std::vector<Explanation>& list) {
@@ -72,15 +156,56 @@ Result<client::NetworkOptions> network_options(const Invocation& call) {
   return options;
 }
 
+std::string refusal_line(const client::RefusedEndpoint& r) {
+  return one_line(fmt::format("pyro: the network policy refused {}: {}{}",
+                              endpoint_of(r.protocol, r.name, r.address, r.port), r.reason,
+                              r.count > 1 ? fmt::format(", {} times", r.count) : "")) +
+         "\n";
+}
+
 void show_warnings(Io& io, const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings)
     (void)io.err.write("pyro: warning: " + one_line(warning) + "\n");
 }
 
 Result<int> network_show(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const WorkspaceInfo info, backend.workspaces().status(call.text("workspace_id")));
-  if (!call.flag("json")) show_warnings(io, info.network.warnings);
-  return print_network(call, io, info);
+  PYRO_TRY(const auto network, backend.workspaces().network(call.text("workspace_id")));
+  if (!call.flag("json")) show_warnings(io, network.policy.warnings);
+  return print_network(call, io, network);
+}
+
+Result<int> network_events(const Invocation& call, Io& io, Backend& backend) {
+  if (call.flag("all") && call.flag("tail"))
+    return refuse(call, "--all and --tail cannot both be given");
+  const std::string workspace = call.text("workspace_id");
+  client::NetworkEventOptions options{.tail = call.integer("tail"), .all = call.flag("all")};
+  const bool as_json = call.flag("json");
+  if (!call.flag("follow")) {
+    boost::json::array events;
+    const auto take = [&](const client::NetworkEvent& e) -> Result<void> {
+      if (!as_json) return io.out.write(event_line(e));
+      events.push_back(to_object(e));
+      return {};
+    };
+    PYRO_CHECK(backend.workspaces().network_events(workspace, options, take));
+    if (!as_json) return kExitOk;
+    PYRO_TRY(const WorkspaceInfo info, backend.workspaces().status(workspace));
+    PYRO_CHECK(io.out.write(pretty(boost::json::object{{"events", std::move(events)},
+                                                       {"workspace_id", info.workspace_id}})));
+    return kExitOk;
+  }
+  options.follow = true;
+  return followed(
+      io,
+      [&](int interrupt_fd) -> Result<bool> {
+        options.interrupt_fd = interrupt_fd;
+        PYRO_CHECK(backend.workspaces().network_events(
+            workspace, options, [&](const client::NetworkEvent& e) {
+              return io.out.write(as_json ? json_line(to_object(e)) : event_line(e));
+            }));
+        return true;
+      },
+      [](bool) -> Result<int> { return kExitOk; });
 }
 
 Result<int> network_set(const Invocation& call, Io& io, Backend& backend) {
@@ -95,9 +220,10 @@ Result<int> network_set(const Invocation& call, Io& io, Backend& backend) {
       show_warnings(io, {std::string(warning)});
     };
   }
-  PYRO_TRY(const WorkspaceInfo info,
-           backend.workspaces().set_network(call.text("workspace_id"), network, observer));
-  return print_network(call, io, info);
+  const std::string workspace = call.text("workspace_id");
+  PYRO_CHECK(backend.workspaces().set_network(workspace, network, observer));
+  PYRO_TRY(const auto set, backend.workspaces().network(workspace));
+  return print_network(call, io, set);
 }
 
 Result<int> policy_check(const Invocation& call, Io& io, Backend&) {

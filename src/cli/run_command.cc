@@ -53,6 +53,10 @@ Result<int> run(const Invocation& call, Io& io, Backend& backend) {
                  }});
   const Result<client::ExecResult> result = backend.run_in_vm(create, exec, view.run_observer());
   if (!result) return view.failed(result.error());
+  if (!call.flag("json")) {
+    for (const client::RefusedEndpoint& refused : result->refused)
+      static_cast<void>(io.err.write(refusal_line(refused)));
+  }
   return view.ended({.exit_code = result->exit_code,
                      .timed_out = result->timed_out,
                      .timeout_seconds = exec.timeout_seconds,

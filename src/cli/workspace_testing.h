@@ -194,6 +194,24 @@ class FakeWorkspaces final : public client::Workspaces {
     warn(observer.run);
     return info;
   }
+  Result<client::WorkspaceNetwork> network(const std::string& workspace) override {
+    PYRO_CHECK(enter("network show " + workspace));
+    return client::WorkspaceNetwork{.workspace_id = info.workspace_id,
+                                    .state = info.state,
+                                    .policy = info.network,
+                                    .live = live};
+  }
+  Result<void> network_events(
+      const std::string& workspace, const client::NetworkEventOptions& options,
+      const std::function<Result<void>(const client::NetworkEvent&)>& on_event) override {
+    PYRO_CHECK(enter("network events " + workspace));
+    events_asked = options;
+    for (const client::NetworkEvent& e : network_log) PYRO_CHECK(on_event(e));
+    return {};
+  }
+  std::optional<client::LiveNetwork> live;
+  std::vector<client::NetworkEvent> network_log;
+  client::NetworkEventOptions events_asked;
   Result<client::WorkspaceInfo> remove(const std::string& workspace) override {
     PYRO_CHECK(enter("remove " + workspace));
     client::WorkspaceInfo gone = info;

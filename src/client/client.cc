@@ -29,13 +29,13 @@ namespace {
 constexpr auto kQuickAnswer = std::chrono::seconds(60);  // of everything but start and exec
 
 // What the user is told of it goes to `observer`.
-Result<void> check(const CreateOptions& o, const RunObserver& observer) {
+Result<policy::Policy> check(const CreateOptions& o, const RunObserver& observer) {
   PYRO_CHECK(image::find_entry(o.environment));
   PYRO_CHECK(proto::in_range("vcpu_count", o.vcpu_count, proto::kVcpuCountRange));
   PYRO_CHECK(proto::in_range("mem_mib", o.mem_mib, proto::kMemMibRange));
   PYRO_CHECK(proto::in_range("ttl_seconds", o.ttl_seconds, proto::kTtlSecondsRange));
-  PYRO_CHECK(usable_policy(o.network, observer.on_warning));
-  return check_host_compat(o.allow_host_compat);
+  PYRO_CHECK(check_host_compat(o.allow_host_compat));
+  return usable_policy(o.network, observer.on_warning);
 }
 
 VmInfo info_of(const proto::VmStatus& s) {
@@ -46,6 +46,7 @@ VmInfo info_of(const proto::VmStatus& s) {
           .vcpu_count = s.vcpu_count,
           .mem_mib = s.mem_mib,
           .ttl_seconds = s.ttl_seconds,
+          .network_enabled = s.network_enabled,
           .created_at = s.created_at,
           .expires_at = s.expires_at,
           .last_error = s.last_error};
@@ -66,7 +67,8 @@ Error no_such_vm(const std::string& id) {
 struct Pyro::Impl : HostSide {
   using HostSide::HostSide;
 
-  proto::CreateVm create_request(const CreateOptions& o, std::string vm_id, bool lease) const {
+  proto::CreateVm create_request(const CreateOptions& o, const policy::Policy& network,
+                                 std::string vm_id, bool lease) const {
     return {.vm_id = std::move(vm_id),
             .environment = o.environment,
             .vcpu_count = o.vcpu_count,
@@ -74,6 +76,7 @@ struct Pyro::Impl : HostSide {
             .ttl_seconds = o.ttl_seconds,
             .cold = o.boot == Boot::kCold,
             .lease = lease,
+            .network = network.text(),
             .host = settings()};
   }
 
@@ -84,7 +87,7 @@ struct Pyro::Impl : HostSide {
     proto::VmStatus status;
   };
   Result<Created> create(const CreateOptions& o, bool lease, const RunObserver& observer) {
-    PYRO_CHECK(check(o, observer));
+    PYRO_TRY(const policy::Policy network, check(o, observer));
     static_cast<void>(core::remove_abandoned(dirs));  // in nobody's way if it fails
     PYRO_CHECK(ensure_environment(o.environment, observer));
     PYRO_TRY(auto reservation, reserve(o.mem_mib, o.vcpu_count, observer));
@@ -93,7 +96,7 @@ struct Pyro::Impl : HostSide {
     PYRO_TRY(auto connection, Connection::spawn(dirs, std::move(reservation)));
     PYRO_TRY(const json::object answer,
              connection.call(proto::CreateVm::kName,
-                             proto::encode(create_request(o, std::move(id), lease)),
+                             proto::encode(create_request(o, network, std::move(id), lease)),
                              {.on_phase = {}, .limit = kQuickAnswer}));
     PYRO_TRY(auto status, proto::decode<proto::VmStatus>(answer));
     return Created{.connection = std::move(connection), .status = std::move(status)};
@@ -123,7 +126,9 @@ struct Pyro::Impl : HostSide {
                       .execution_mode = vm.execution_mode,
                       .signal = {},
                       .cleanup = {},
-                      .timing = {}};
+                      .timing = {},
+                      .warnings = {},
+                      .refused = {}};
     const Stopwatch watch;
     proto::ExecVm request{.argv = proto::to_bytes(std::move(argv)),
                           .stdin_open = o.stdin_fd.has_value(),
@@ -138,6 +143,15 @@ struct Pyro::Impl : HostSide {
     for (const proto::Stage& s : done.timing) teardown += s.name == "teardown" ? s.ms : 0;
     result.timing.emplace_back("exec", watch.ms() - teardown);
     append(result.timing, done.timing);
+    for (proto::Refusal& r : done.refused) {
+      result.refused.push_back({.protocol = std::move(r.protocol),
+                                .name = std::move(r.name),
+                                .address = std::move(r.address),
+                                .port = r.port,
+                                .rule = std::move(r.rule),
+                                .reason = std::move(r.reason),
+                                .count = r.count});
+    }
     return result;
   }
 
@@ -253,8 +267,14 @@ Result<VmInfo> Pyro::status_vm(const std::string& vm_id) {
 }
 
 Result<NetworkInfo> Pyro::network_info_vm(const std::string& vm_id) {
-  PYRO_TRY(const VmInfo info, status_vm(vm_id));
-  return NetworkInfo{.vm_id = info.vm_id, .network_enabled = info.network_enabled};
+  PYRO_TRY(const VmInfo vm, status_vm(vm_id));
+  NetworkInfo info{.vm_id = vm.vm_id, .network_enabled = vm.network_enabled, .network = {}};
+  PYRO_TRY(auto connection, Connection::connect(impl_->dirs, vm_id));
+  PYRO_TRY(const json::object answer,
+           connection.call(proto::AskNetwork::kName, {}, {.on_phase = {}, .limit = kQuickAnswer}));
+  PYRO_TRY(const auto state, proto::decode<proto::NetworkState>(answer));
+  PYRO_TRY(info.network, live_network(state));
+  return info;
 }
 
 Result<std::vector<std::string>> Pyro::reap_expired() {

@@ -59,6 +59,7 @@ struct NetworkInfo {
   std::string vm_id;
   bool network_enabled = false;
   std::string engine = "userspace";
+  LiveNetwork network;
 };
 
 struct ExecOptions {
@@ -85,6 +86,7 @@ struct ExecResult {
   Cleanup cleanup;
   Timing timing;
   std::vector<std::string> warnings;  // of run_in_vm(): what on_warning was given
+  std::vector<RefusedEndpoint> refused;  // what the network policy kept it from, the first ones
 };
 
 // What a caller sees while a call is under way. Called on the calling thread; output callbacks may

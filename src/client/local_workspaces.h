@@ -33,6 +33,10 @@ class LocalWorkspaces final : public Workspaces {
                                const WorkspaceUpdate& update) override;
   Result<WorkspaceInfo> set_network(const std::string& workspace, const NetworkOptions& network,
                                     const WorkspaceObserver& observer) override;
+  Result<WorkspaceNetwork> network(const std::string& workspace) override;
+  Result<void> network_events(
+      const std::string& workspace, const NetworkEventOptions& options,
+      const std::function<Result<void>(const NetworkEvent&)>& on_event) override;
   Result<WorkspaceInfo> remove(const std::string& workspace) override;
   Result<WorkspaceInfo> stop(const std::string& workspace) override;
   Result<WorkspaceInfo> start(const std::string& workspace,

@@ -6,6 +6,7 @@
 #include "image/sha256.h"
 #include "policy/endpoint.h"
 #include "policy/policy_file.h"
+#include "policy/special_ranges.h"
 #include "sys/file.h"
 
 namespace pyro::client {
@@ -85,12 +86,28 @@ NetworkOptions options_of(const PolicyInfo& info) {
           .policy_file = {}};
 }
 
-Result<void> check_network_available(const policy::Policy& policy) {
-  if (!policy.has_network()) return {};
-  return fail_hint(Errc::kUnavailable,
-                   fmt::format("the network policy {} is not available in this version of pyro",
-                               policy::preset_name(policy.preset)),
-                   "use off: the guest then has no network device");
+Result<LiveNetwork> live_network(const proto::NetworkState& state) {
+  LiveNetwork out{.running = state.running,
+                  .error = state.error,
+                  .restarts = state.restarts,
+                  .addresses = {},
+                  .policy = {},
+                  .counters = {},
+                  .drops = {},
+                  .sizes = {}};
+  if (!state.info) return out;
+  for (const policy::Family family : {policy::Family::kIpv4, policy::Family::kIpv6}) {
+    const policy::LinkAddresses& link = policy::link_of(family);
+    out.addresses.push_back({.guest = link.guest.text(),
+                             .gateway = link.engine.text(),
+                             .prefix_length = link.length});
+  }
+  PYRO_TRY(const auto policy, policy::parse_policy_text(state.info->policy));
+  PYRO_TRY(out.policy, policy_info(policy));
+  out.counters = state.info->counters;
+  out.drops = state.info->drops;
+  out.sizes = state.info->sizes;
+  return out;
 }
 
 Result<policy::Policy> usable_policy(const NetworkOptions& options,
@@ -99,7 +116,6 @@ Result<policy::Policy> usable_policy(const NetworkOptions& options,
   if (on_warning) {
     for (const std::string& warning : policy::warnings(policy)) on_warning(warning);
   }
-  PYRO_CHECK(check_network_available(policy));
   return policy;
 }
 

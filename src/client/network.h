@@ -1,7 +1,9 @@
 // What people say about the network of a sandbox, as a policy that cannot be wrong.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +11,7 @@
 
 #include "base/result.h"
 #include "policy/policy.h"
+#include "proto/network_requests.h"
 
 namespace pyro::client {
 
@@ -42,12 +45,34 @@ Result<PolicyInfo> policy_info(const policy::Policy& policy);
 // Gives the same policy.
 NetworkOptions options_of(const PolicyInfo& info);
 
-// policy_of(), with what the user should know given to `on_warning`, which may be empty, and the
-// refusal of what cannot be had yet: before anything is started.
+// The network of a machine that runs.
+struct NetworkAddress {
+  std::string guest, gateway;  // the gateway is the name server too, and host.pyro.internal
+  int prefix_length = 0;
+};
+struct LiveNetwork {
+  bool running = false;       // there is an engine; without one there is no network
+  std::string error;          // why there is none, where there should be
+  std::int64_t restarts = 0;  // of the engine
+  std::vector<NetworkAddress> addresses;
+  PolicyInfo policy;  // that the engine decides by
+  // Since the engine began; and flows and pins, now.
+  std::map<std::string, std::int64_t> counters, drops, sizes;
+};
+Result<LiveNetwork> live_network(const proto::NetworkState& state);
+
+// An endpoint that the guest was not let reach.
+struct RefusedEndpoint {
+  std::string protocol, name, address;  // tcp, udp, icmp, dns, other
+  int port = 0;
+  std::string rule, reason;
+  std::int64_t count = 0;
+};
+
+// policy_of(), with what the user should know given to `on_warning`, which may be empty: before
+// anything is started.
 Result<policy::Policy> usable_policy(const NetworkOptions& options,
                                      const std::function<void(std::string_view)>& on_warning);
-// kUnavailable for every policy with a network: this version has no engine for it.
-Result<void> check_network_available(const policy::Policy& policy);
 
 // ---- asking a policy
 

@@ -1,65 +1,100 @@
-#include "client/workspace_network.h"
-
+// The network of a workspace: its policy, its engine, and what that has decided.
 #include "client/local_workspaces.h"
+#include "core/network_log.h"
 #include "core/sandbox_folder.h"
+#include "proto/limits.h"
+#include "rpc/session.h"
+#include "store/service_log.h"
 
 namespace pyro::client {
 
-using store::Database;
-using store::WorkspaceStore;
+namespace json = boost::json;
 
 namespace {
 
-// Of a started workspace. The request to its supervisor belongs here; what this refuses today is
-// what such a request cannot do, and then that there is none.
-Result<void> change_live(const WorkspaceInfo& now) {
-  const std::string& id = now.workspace_id;
-  const std::string way = "run: pyro workspace stop " + id + ", then network set, then start";
-  if (now.network.policy == "off") {
-    return fail_hint(Errc::kConflict,
-                     "the workspace " + id + " runs without a network device, and cannot get one",
-                     way);
+constexpr auto kQuickAnswer = std::chrono::seconds(60);
+
+Result<NetworkEvent> event_of(const store::LogRecord& record) {
+  PYRO_TRY(const json::object parsed, proto::parse_object(record.text));
+  PYRO_TRY(const auto e, proto::decode<proto::NetEvent>(parsed));
+  constexpr double kNano = 1e-9;
+  return NetworkEvent{.at = static_cast<double>(e.time_ns) * kNano,
+                      .kind = e.kind,
+                      .protocol = e.protocol,
+                      .name = e.name,
+                      .address = e.address,
+                      .port = e.port,
+                      .allow = e.allow,
+                      .rule = e.rule,
+                      .reason = e.reason,
+                      .to_host = e.to_host,
+                      .to_guest = e.to_guest};
+}
+
+// One that a newer pyro wrote otherwise is passed over, as is a remark about lost ones.
+Result<void> show(const std::vector<store::LogRecord>& records,
+                  const std::function<Result<void>(const NetworkEvent&)>& on_event) {
+  for (const store::LogRecord& record : records) {
+    if (record.stream != store::LogStream::kStdout) continue;
+    const auto event = event_of(record);
+    if (event) PYRO_CHECK(on_event(*event));
   }
-  return fail_hint(Errc::kUnavailable,
-                   "the network of a started workspace cannot be changed in this version of pyro",
-                   way);
+  return {};
 }
 
 }  // namespace
-
-Result<void> put_policy(const sys::Dirs& dirs, const std::string& id,
-                        const policy::Policy& policy) {
-  PYRO_TRY(const auto folder, core::SandboxFolder::open(dirs, id));  // whoever has it may write
-  PYRO_TRY(auto store, WorkspaceStore::open(folder.path(), Database::Mode::kReadWrite));
-  PYRO_TRY(const auto record, store.record());
-  if (record.state != store::WorkspaceState::kStopped)
-    return fail(Errc::kConflict, "the workspace " + id + " is not stopped");
-  return store.set_network(policy);
-}
 
 Result<WorkspaceInfo> LocalWorkspaces::set_network(const std::string& workspace,
                                                    const NetworkOptions& network,
                                                    const WorkspaceObserver& observer) {
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(const policy::Policy policy, usable_policy(network, observer.run.on_warning));
-  PYRO_TRY(const WorkspaceInfo now, info(id));
-  if (now.state == "started") {
-    PYRO_CHECK(change_live(now));
-    return info(id);
-  }
-  Result<void> put;
-  for (int tries = 0; tries < kTries; ++tries) {
-    if (tries > 0) pause_a_moment();
-    put = put_policy(host_.dirs, id, policy);
-    if (put || put.error().code != Errc::kConflict) break;
-  }
-  if (!put && put.error().code == Errc::kConflict) {
-    return fail_hint(Errc::kConflict,
-                     "the workspace " + id + " is stopped, but its supervisor still has it open",
-                     "it waits for the TTL: pyro workspace update " + id + " --no-ttl ends it");
-  }
-  PYRO_CHECK(std::move(put));
+  PYRO_CHECK(ask(id, proto::SetNetwork::kName,
+                 proto::encode(proto::SetNetwork{.policy = policy.text()})));
   return info(id);
+}
+
+Result<WorkspaceNetwork> LocalWorkspaces::network(const std::string& workspace) {
+  PYRO_TRY(const std::string id, find(workspace));
+  PYRO_TRY(const WorkspaceInfo found, info(id));
+  WorkspaceNetwork out{.workspace_id = id, .state = found.state, .policy = found.network, .live = {}};
+  if (found.state != "started" || found.network.policy == "off") return out;
+  PYRO_TRY(auto connection, connect(id, Need::kStarted, {}));
+  PYRO_TRY(const json::object answer,
+           connection.call(proto::AskNetwork::kName, {}, {.on_phase = {}, .limit = kQuickAnswer}));
+  PYRO_TRY(const auto state, proto::decode<proto::NetworkState>(answer));
+  PYRO_TRY(out.live, live_network(state));
+  return out;
+}
+
+Result<void> LocalWorkspaces::network_events(
+    const std::string& workspace, const NetworkEventOptions& options,
+    const std::function<Result<void>(const NetworkEvent&)>& on_event) {
+  PYRO_CHECK(proto::in_range("tail", options.tail, proto::kTailLinesRange));
+  PYRO_TRY(const std::string id, find(workspace));
+  const std::string folder = core::network_log_folder(core::folder_of(host_.dirs, id));
+  PYRO_TRY(auto content, store::read_log(folder));
+  std::vector<store::LogRecord>& records = content.records;
+  const auto wanted = static_cast<std::size_t>(options.tail);
+  if (!options.all && records.size() > wanted)
+    records.erase(records.begin(), records.end() - static_cast<std::ptrdiff_t>(wanted));
+  PYRO_CHECK(show(records, on_event));
+  if (!options.follow) return {};
+  PYRO_TRY(auto connection, connect(id, Need::kStarted, {}));
+  store::LogParser parser;
+  const auto on_data = [&](std::string_view bytes) -> Result<void> {
+    parser.feed(bytes);
+    for (;;) {
+      PYRO_TRY(auto record, parser.next());
+      if (!record) return {};
+      PYRO_CHECK(show({*std::move(record)}, on_event));
+    }
+  };
+  PYRO_CHECK(connection.download(
+      proto::FollowNetwork::kName,
+      proto::encode(proto::FollowNetwork{.cursor = static_cast<std::int64_t>(content.end)}), on_data,
+      {.on_phase = {}, .interrupt_fd = options.interrupt_fd}));
+  return {};
 }
 
 }  // namespace pyro::client

@@ -239,6 +239,29 @@ struct WorkspaceSummary {
   std::optional<DiffResult> diff;  // of a started workspace
 };
 
+struct WorkspaceNetwork {
+  std::string workspace_id, state;
+  PolicyInfo policy;                // as recorded
+  std::optional<LiveNetwork> live;  // of a started one that has a network
+};
+struct NetworkEvent {
+  double at = 0;         // seconds since the epoch
+  std::string kind;      // decision; end: of a flow that was allowed
+  std::string protocol;  // tcp, udp, icmp, dns, published, other
+  std::string name;      // empty: none is known
+  std::string address;   // empty: of a question for a name
+  int port = 0;          // of "published" the guest's; of "other" the protocol's number
+  bool allow = false;
+  std::string rule, reason;                // "allow[2]", "not-listed"
+  std::int64_t to_host = 0, to_guest = 0;  // bytes, at the end
+};
+struct NetworkEventOptions {
+  int tail = 200;    // the last ones of what is kept
+  bool all = false;  // whatever is kept
+  bool follow = false;
+  int interrupt_fd = -1;
+};
+
 class Workspaces {
  public:
   using OnData = std::function<Result<void>(std::string_view bytes)>;
@@ -251,10 +274,17 @@ class Workspaces {
   virtual Result<WorkspaceInfo> status(const std::string& workspace) = 0;
   virtual Result<WorkspaceInfo> update(const std::string& workspace,
                                        const WorkspaceUpdate& update) = 0;
-  // All of the policy at once; the next start makes it so. kConflict, kUnavailable: it is started.
+  // All of the policy at once: in force at once, and after every start. kConflict: it would give the
+  // machine, which runs, a network device, or take it away.
   virtual Result<WorkspaceInfo> set_network(const std::string& workspace,
                                             const NetworkOptions& network,
                                             const WorkspaceObserver& observer) = 0;
+  virtual Result<WorkspaceNetwork> network(const std::string& workspace) = 0;
+  // What its network engine decided: what is kept, and with `follow` what it decides from now on,
+  // until the machine ends, `on_event` fails or the interrupt is readable.
+  virtual Result<void> network_events(
+      const std::string& workspace, const NetworkEventOptions& options,
+      const std::function<Result<void>(const NetworkEvent&)>& on_event) = 0;
   virtual Result<WorkspaceInfo> remove(const std::string& workspace) = 0;  // state "deleted"
   virtual Result<WorkspaceInfo> stop(const std::string& workspace) = 0;
   virtual Result<WorkspaceInfo> start(const std::string& workspace,

@@ -129,10 +129,23 @@ constexpr std::array kRunOptions{
     kVcpuCount,     kMemMib,   kTimeoutSeconds,  kTtlSeconds, kNetwork,
     kNetworkPolicy, kNetAllow, kNetDeny,         kAllowUdp,   kAllowIcmp,
     kPolicyFile,    kSmolfile, kAllowHostCompat, kBoot,       kJson};
-constexpr std::array<Field, 1> kWarningsField{{
+constexpr std::array<Field, 7> kRefusedFields{{
+    {.name = "address", .doc = "Empty for a question for a name"},
+    {.name = "count", .type = kInteger, .doc = "How often"},
+    {.name = "name", .doc = "Empty when none is known"},
+    {.name = "port", .type = kInteger, .doc = "0 for echo"},
+    {.name = "protocol", .doc = "tcp, udp, icmp, dns or other"},
+    {.name = "reason", .doc = "For example not-listed, special-range"},
+    {.name = "rule", .doc = "deny[0], or preset"},
+}};
+constexpr std::array<Field, 2> kRunOnlyFields{{
+    {.name = "refused",
+     .type = kObjectList,
+     .doc = "What the network policy kept the command from: the first 32 endpoints",
+     .fields = kRefusedFields},
     {.name = "warnings", .type = kStringList, .doc = "What to know about the options"},
 }};
-constexpr auto kRunFields = sorted_fields(kExecFields, kWarningsField);
+constexpr auto kRunFields = sorted_fields(kExecFields, kRunOnlyFields);
 constexpr std::array<std::string_view, 1> kRunPath{"run"};
 constexpr std::array<std::string_view, 6> kRunText{
     "Creates a microVM, runs one command in it and deletes it. An environment that is not "
@@ -294,8 +307,9 @@ constexpr std::array<Field, 12> kVmFields{{
     {.name = "vcpu_count", .type = kInteger, .doc = "Virtual CPUs"},
     {.name = "vm_id", .doc = "Id of the VM"},
 }};
-constexpr std::array<Field, 3> kNetworkInfoFields{{
+constexpr std::array<Field, 4> kNetworkInfoFields{{
     {.name = "engine", .doc = "What carries guest traffic"},
+    kLiveNetworkField,
     {.name = "network_enabled", .type = kBoolean, .doc = "Whether the guest has a network"},
     {.name = "vm_id", .doc = "Id of the VM"},
 }};

@@ -68,6 +68,34 @@ inline constexpr Field kNetworkField{.name = "network",
                                      .doc = "What the guest may reach",
                                      .fields = kNetworkFields};
 
+inline constexpr std::array<Field, 3> kNetworkAddressFields{{
+    {.name = "gateway", .doc = "Router, name server and host.pyro.internal"},
+    {.name = "guest", .doc = "Its own address"},
+    {.name = "prefix_length", .type = FieldType::kInteger, .doc = "Leading bits of the network"},
+}};
+inline constexpr std::array<Field, 8> kLiveNetworkFields{{
+    {.name = "addresses",
+     .type = FieldType::kObjectList,
+     .doc = "One for each family",
+     .fields = kNetworkAddressFields},
+    {.name = "counters", .type = FieldType::kNumberMap, .doc = "Since the engine began"},
+    {.name = "drops",
+     .type = FieldType::kNumberMap,
+     .doc = "Frames that no honest guest sends, by reason"},
+    {.name = "error", .doc = "Why there is no engine", .nullable = true},
+    {.name = "policy_hash",
+     .doc = "SHA-256 of the policy that the engine decides by",
+     .nullable = true},
+    {.name = "restarts", .type = FieldType::kInteger, .doc = "Engines that were replaced"},
+    {.name = "running", .type = FieldType::kBoolean, .doc = "Without an engine: no network"},
+    {.name = "sizes", .type = FieldType::kNumberMap, .doc = "Flows and pinned names, now"},
+}};
+inline constexpr Field kLiveNetworkField{.name = "live",
+                                         .type = FieldType::kObject,
+                                         .doc = "The engine of a guest that has a network",
+                                         .nullable = true,
+                                         .fields = kLiveNetworkFields};
+
 // ---- policy check
 
 inline constexpr std::array<std::string_view, 2> kPolicyCheckPath{"policy", "check"};

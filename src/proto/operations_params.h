@@ -58,7 +58,7 @@ inline constexpr Param kTtlSeconds{.name = "ttl_seconds",
 inline constexpr Param kNetwork{
     .name = "network",
     .type = ParamType::kFlag,
-    .help = "The short form of --network-policy egress (not in this version: refused)"};
+    .help = "The short form of --network-policy egress"};
 inline constexpr Param kAllowHostCompat{
     .name = "allow_host_compat",
     .type = ParamType::kFlag,

@@ -8,7 +8,7 @@
 
 namespace pyro::proto {
 
-inline constexpr std::array<Operation, 26> kWorkspaceOperations{{
+inline constexpr std::array<Operation, 27> kWorkspaceOperations{{
     {.name = "workspace.create",
      .method = "create_workspace",
      .tool = "workspace_create",
@@ -241,6 +241,16 @@ inline constexpr std::array<Operation, 26> kWorkspaceOperations{{
      .result = kNetworkStateFields,
      .errors = kGuestErrors,
      .examples = kNetworkSetExamples},
+    {.name = "workspace.network.events",
+     .method = "list_workspace_network_events",
+     .cli_path = kNetworkEventsPath,
+     .summary = "Show what the network policy of a workspace allowed and refused",
+     .description = kNetworkEventsText,
+     .positionals = kWorkspaceOnly,
+     .options = kNetworkEventsOptions,
+     .result = kNetworkEventsFields,
+     .errors = kGuestErrors,
+     .examples = kNetworkEventsExamples},
     {.name = "workspace.disk.export",
      .method = "export_workspace_disk",
      .cli_path = kDiskExportPath,

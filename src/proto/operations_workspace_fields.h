@@ -85,9 +85,30 @@ inline constexpr std::array<Field, 26> kWorkspaceFields{{
     kWorkspaceIdField,
     {.name = "workspace_path", .doc = "Always /workspace"},
 }};
-inline constexpr std::array<Field, 3> kNetworkStateFields{{
+inline constexpr std::array<Field, 4> kNetworkStateFields{{
+    kLiveNetworkField,
     kNetworkField,
     {.name = "state", .doc = "As in workspace status"},
+    kWorkspaceIdField,
+}};
+inline constexpr std::array<Field, 11> kNetworkEventFields{{
+    {.name = "address", .doc = "Empty for a question for a name"},
+    {.name = "allow", .type = FieldType::kBoolean, .doc = "The decision"},
+    {.name = "at", .type = FieldType::kNumber, .doc = "Seconds since the epoch"},
+    {.name = "bytes_to_guest", .type = FieldType::kInteger, .doc = "Of a flow that has ended"},
+    {.name = "bytes_to_host", .type = FieldType::kInteger, .doc = "Of a flow that has ended"},
+    {.name = "kind", .doc = "decision, or end: of a flow that was allowed"},
+    {.name = "name", .doc = "Empty when none is known"},
+    {.name = "port", .type = FieldType::kInteger, .doc = "0 for echo"},
+    {.name = "protocol", .doc = "tcp, udp, icmp, dns, published or other"},
+    {.name = "reason", .doc = "For example rule, not-listed, special-range, closed"},
+    {.name = "rule", .doc = "allow[2], deny[0] or preset"},
+}};
+inline constexpr std::array<Field, 2> kNetworkEventsFields{{
+    {.name = "events",
+     .type = FieldType::kObjectList,
+     .doc = "The oldest first",
+     .fields = kNetworkEventFields},
     kWorkspaceIdField,
 }};
 inline constexpr std::array<Field, 1> kSeedField{{

@@ -440,9 +440,11 @@ inline constexpr std::array kPatchApplyPositionals{
 // ---- workspace network show
 
 inline constexpr std::array<std::string_view, 3> kNetworkShowPath{"workspace", "network", "show"};
-inline constexpr std::array<std::string_view, 1> kNetworkShowText{
+inline constexpr std::array<std::string_view, 2> kNetworkShowText{
     "Prints the network policy of a workspace: its rules, its hash and what there is to know about "
-    "it."};
+    "it.",
+    "Of one that is started also its engine: addresses, flows, counters, and the hash of the policy "
+    "that it decides by."};
 inline constexpr std::array<Example, 1> kNetworkShowExamples{
     {{"pyro workspace network show fix", "What may it reach?"}}};
 
@@ -450,14 +452,44 @@ inline constexpr std::array<Example, 1> kNetworkShowExamples{
 
 inline constexpr std::array<std::string_view, 3> kNetworkSetPath{"workspace", "network", "set"};
 inline constexpr std::array<std::string_view, 2> kNetworkSetText{
-    "Replaces the network policy of a stopped workspace by what the options say: all of it, so "
-    "that "
-    "rules that are to stay must be given again. Its next start makes it so.",
-    "A workspace that is started must be stopped first."};
-inline constexpr std::array<Example, 1> kNetworkSetExamples{
-    {{"pyro workspace network set fix --network-policy off", "No network any more"}}};
+    "Replaces the network policy of a workspace by what the options say: all of it, so that rules "
+    "that are to stay must be given again. In a workspace that is started it is in force when the "
+    "command ends: flows that it does not allow are closed.",
+    "A machine keeps its network device, or has none, as long as it runs: from off and to off only "
+    "a stopped workspace can be changed."};
+inline constexpr std::array<Example, 2> kNetworkSetExamples{
+    {{"pyro workspace network set fix --net-allow github.com:443", "This, and nothing else"},
+     {"pyro workspace network set fix --network-policy off", "No network after the next start"}}};
 inline constexpr std::array kNetworkSetOptions{kNetworkPolicy, kNetAllow,   kNetDeny, kAllowUdp,
                                                kAllowIcmp,     kPolicyFile, kJson};
+
+// ---- workspace network events
+
+inline constexpr std::array<std::string_view, 3> kNetworkEventsPath{"workspace", "network",
+                                                                    "events"};
+inline constexpr std::array<std::string_view, 3> kNetworkEventsText{
+    "Prints what the network engine of a workspace decided: a line for each decision, and one for "
+    "the end of each flow that was allowed, with its bytes.",
+    "The log is bounded: of a long one only the newer part is kept. It stays through stop, start "
+    "and reset.",
+    "--follow goes on until the workspace is stopped, or until Ctrl-C. With --json it prints one "
+    "object a line."};
+inline constexpr std::array<Example, 2> kNetworkEventsExamples{
+    {{"pyro workspace network events fix --tail 20", "What was it kept from lately?"},
+     {"pyro workspace network events fix --follow", "Watch it"}}};
+inline constexpr std::array kNetworkEventsOptions{
+    Param{.name = "tail",
+          .type = ParamType::kInteger,
+          .value_name = "N",
+          .default_text = "200",
+          .help = "Begin so many events before the end",
+          .min = kTailLinesRange.low,
+          .max = kTailLinesRange.high},
+    Param{.name = "all", .type = ParamType::kFlag, .help = "Give all that is kept"},
+    Param{.name = "follow",
+          .type = ParamType::kFlag,
+          .help = "Go on with what is decided until the workspace is stopped"},
+    kJson};
 
 // ---- workspace disk export
 

@@ -60,11 +60,13 @@ struct VmStatus {
   static constexpr const char* kName = "vm status";
   std::string vm_id, environment, state, execution_mode;
   int vcpu_count = 0, mem_mib = 0, ttl_seconds = 0;
+  bool network_enabled = false;
   double created_at = 0, expires_at = 0;  // seconds since 1970, UTC
   std::string last_error;
 
   template <class M>
   void map(M& m) {
+    m.optional("network_enabled", network_enabled);
     m.required("vm_id", vm_id);
     m.required("environment", environment);
     m.required("state", state);

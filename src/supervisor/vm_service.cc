@@ -130,6 +130,7 @@ proto::VmStatus VmService::status() const {
           .vcpu_count = spec_.vcpu_count,
           .mem_mib = spec_.mem_mib,
           .ttl_seconds = spec_.ttl_seconds,
+          .network_enabled = policy_.has_network(),
           .created_at = created_at_,
           .expires_at = created_at_ + spec_.ttl_seconds,
           .last_error = sandbox_.last_error()};
