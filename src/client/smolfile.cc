@@ -57,7 +57,7 @@ Result<std::vector<std::string>> words_of_run(const policy::Smolfile& file,
     return fail_hint(Errc::kInvalid, "ports: a run publishes none",
                      "pyro workspace create --smolfile does");
   }
-  const std::vector<std::string> words = workload(file, given);
+  std::vector<std::string> words = workload(file, given);
   if (words.empty()) {
     return fail_hint(Errc::kInvalid, "the Smolfile has neither entrypoint nor cmd",
                      "write a command after \"--\"");

@@ -158,6 +158,7 @@ std::string Smolfile::text() const {
   add_list(out, "entrypoint", entrypoint);
   add_list(out, "cmd", cmd);
   std::vector<std::string> list;
+  list.reserve(std::max(env.size(), ports.size()));
   for (const auto& [name, value] : env) list.push_back(fmt::format("{}={}", name, value));
   add_list(out, "env", list);
   if (!workdir.empty()) out += "workdir = " + quoted(workdir) + "\n";
