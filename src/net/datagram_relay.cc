@@ -212,7 +212,7 @@ Time DatagramRelay::due(const Flow& flow) const {
 void DatagramRelay::on_deadline(Token token, Time now) {
   Flow* const flow = flows_.find(token);
   if (flow == nullptr) return;
-  if (flow->place && *flow->place <= now) flow->place.reset();
+  flow->place.reset();
   if (due(*flow) <= now) return remove(token, *flow, reason::kIdle);
   shared_.deadlines.want(token, due(*flow), flow->place);
 }
@@ -242,6 +242,8 @@ void DatagramRelay::remove(Token token, Flow& flow, const char* why) {
   event.to_host = flow.to_host;
   event.to_guest = flow.to_guest;
   shared_.events.add(std::move(event));
+  shared_.deadlines.forget(token, flow.place);
+  if (flow.waiting) std::erase(turn_, token);
   by_key_.erase(flow.key);
   flows_.remove(token);
 }

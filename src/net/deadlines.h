@@ -1,12 +1,10 @@
-// When who is to be woken. One heap for all; moving a deadline later costs nothing.
+// When who is to be woken. One queue for all; moving a deadline later costs nothing.
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <optional>
-#include <queue>
+#include <set>
 #include <utility>
-#include <vector>
 
 #include "net/host_network.h"
 
@@ -15,30 +13,37 @@ namespace pyro::net {
 class Deadlines {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  // Each who waits has one: what stands in the heap for it.
+  // Each who waits has one: what stands in the queue for it, and nothing else does. So a guest
+  // whose flows come and go makes no more of it than it has flows.
   using Place = std::optional<Time>;
 
   void want(Token who, Time due, Place& place) {
     if (place && *place <= due) return;
+    forget(who, place);
     place = due;
-    heap_.emplace(due, who);
+    queue_.emplace(due, who);
+  }
+  // Before `who` goes.
+  void forget(Token who, Place& place) {
+    if (place) queue_.erase({*place, who});
+    place.reset();
   }
   [[nodiscard]] std::optional<Time> first() const {
-    if (heap_.empty()) return std::nullopt;
-    return heap_.top().first;
+    if (queue_.empty()) return std::nullopt;
+    return queue_.begin()->first;
   }
-  // Somebody whose place in the heap has come, which may be a stale one: it should clear its Place
-  // when that is not later than `now`, look at what it really waits for, and want() it again.
+  // Somebody whose place in the queue has come, which may be too early: it should clear its Place,
+  // look at what it really waits for, and want() it again.
   std::optional<Token> pop(Time now) {
-    if (heap_.empty() || heap_.top().first > now) return std::nullopt;
-    const Token who = heap_.top().second;
-    heap_.pop();
+    if (queue_.empty() || queue_.begin()->first > now) return std::nullopt;
+    const Token who = queue_.begin()->second;
+    queue_.erase(queue_.begin());
     return who;
   }
+  [[nodiscard]] std::size_t size() const { return queue_.size(); }
 
  private:
-  using Entry = std::pair<Time, Token>;
-  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap_;
+  std::set<std::pair<Time, Token>> queue_;
 };
 
 }  // namespace pyro::net

@@ -162,6 +162,9 @@ void DnsProxy::on_reply(const DnsAsker& asker, const DnsQuery& query, Result<Dns
   }
   tell(q.name, decision, policy::reason_name(decision.reason));
   if (!asks_for_addresses(q)) return pass_on(asker, query, *reply);
+  // An IPv4 address in its IPv6 form is no answer to a question for IPv6.
+  std::erase_if(answer.addresses,
+                [&](const DnsAddress& a) { return a.address.family() != family_of(q); });
   for (DnsAddress& a : answer.addresses) {
     shared_.gate.pins().pin(a.address, q.name, answer.aliases, a.ttl, now);
     const auto pinned = static_cast<std::uint32_t>(Pins::lifetime(a.ttl).count());

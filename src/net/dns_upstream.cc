@@ -74,7 +74,7 @@ void DnsUpstream::attempt(Token token, Question& q, Time now) {
 void DnsUpstream::on_deadline(Token token, Time now) {
   Question* const q = questions_.find(token);
   if (q == nullptr) return;
-  if (q->place && *q->place <= now) q->place.reset();
+  q->place.reset();
   if (!q->due || *q->due > now) {
     if (q->due) shared_.deadlines.want(token, *q->due, q->place);
     return;
@@ -152,7 +152,9 @@ void DnsUpstream::go_on_tcp(Token token, Question& q, Time now) {
 }
 
 void DnsUpstream::finish(Token token, Result<DnsReply> reply, Time now) {
-  const Done done = std::move(questions_.find(token)->done);
+  Question& q = *questions_.find(token);
+  const Done done = std::move(q.done);
+  shared_.deadlines.forget(token, q.place);
   questions_.remove(token);
   done(std::move(reply), now);
 }

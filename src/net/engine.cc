@@ -58,9 +58,10 @@ std::expected<std::uint16_t, int> Engine::publish(std::uint16_t host_port,
 bool Engine::unpublish(std::uint16_t host_port) {
   const auto found = published_.find(host_port);
   if (found == published_.end()) return false;
-  const std::uint16_t guest_port = found->second.guest_port;
+  const Token listener = found->second.token;
+  shared_.deadlines.forget(listener, found->second.place);
   published_.erase(found);
-  tcp_.unpublish(guest_port);
+  tcp_.unpublish(listener);
   return true;
 }
 
@@ -68,12 +69,12 @@ void Engine::accept(Token token, Time now) {
   const auto found =
       std::ranges::find_if(published_, [token](const auto& p) { return p.second.token == token; });
   if (found == published_.end()) return;
-  found->second.place.reset();
+  shared_.deadlines.forget(token, found->second.place);
   for (;;) {
     const Token flow = tcp_.next_token();
     auto client = found->second.listener->accept(flow);
     if (client) {
-      tcp_.publish(*std::move(client), flow, found->second.guest_port, now);
+      tcp_.publish(*std::move(client), flow, token, found->second.guest_port, now);
     } else if (client.error() != ECONNABORTED) {
       // Out of descriptors, say: whoever waits is still there later.
       if (client.error() != EAGAIN)
@@ -222,7 +223,8 @@ Engine::Sizes Engine::sizes() {
   return {.tcp = tcp_.size(),
           .udp = udp_.size(),
           .echo = echo_.size(),
-          .pins = shared_.gate.pins().size()};
+          .pins = shared_.gate.pins().size(),
+          .deadlines = shared_.deadlines.size()};
 }
 
 }  // namespace pyro::net

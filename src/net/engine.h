@@ -45,7 +45,7 @@ class Engine {
   NetEvents& events() { return shared_.events; }
   [[nodiscard]] const Counters& counters() const { return shared_.counters; }
   struct Sizes {
-    std::size_t tcp = 0, udp = 0, echo = 0, pins = 0;
+    std::size_t tcp = 0, udp = 0, echo = 0, pins = 0, deadlines = 0;
   };
   [[nodiscard]] Sizes sizes();
 

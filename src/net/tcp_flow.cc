@@ -317,7 +317,8 @@ bool TcpFlow::send_data(SegmentSink& sink) {
 
 void TcpFlow::send_fin(SegmentSink& sink) {
   if (!host_ended_ || fin_acknowledged_ || sink.payload().empty()) return;
-  if (fin_at_ && before(*fin_at_, next_)) return;  // on its way
+  // On its way, or what is before it has to be sent again first.
+  if (next_ != fin_at_.value_or(highest_)) return;
   const TcpSegment segment{
       .sequence = next_, .fin = true, .ack = true, .window = advertise(/*opening=*/false)};
   fin_at_ = next_;
@@ -359,7 +360,8 @@ void TcpFlow::produce(SegmentSink& sink, Time now) {
     told_ = true;
   }
   if ((end_ == End::kReset || end_ == End::kTimedOut) && !told_ && !sink.payload().empty()) {
-    const TcpSegment segment{.sequence = next_, .rst = true, .ack = true};
+    // Not next_, which a retransmission takes back to what the guest has and would not believe.
+    const TcpSegment segment{.sequence = highest_, .rst = true, .ack = true};
     send(sink, segment, 0);
     told_ = true;
   }

@@ -232,12 +232,12 @@ void TcpRelay::on_connected(Token token, Flow& flow, Time now) {
   touch(token, flow);
 }
 
-void TcpRelay::publish(std::unique_ptr<HostTcp> client, Token token, std::uint16_t guest_port,
-                       Time now) {
+void TcpRelay::publish(std::unique_ptr<HostTcp> client, Token token, Token listener,
+                       std::uint16_t guest_port, Time now) {
   auto flow = std::make_unique<Flow>();
   flow->key = {.remote = policy::link_of(Family::kIpv4).engine, .guest_port = guest_port};
   flow->host = std::move(client);
-  flow->published = true;
+  flow->listener = listener;
   NetEvent event = event_of(*flow);
   event.allow = flows_.size() < kMostTcpFlows;
   event.reason = event.allow ? policy::reason_name(policy::Reason::kRule) : reason::kLimit;
@@ -268,17 +268,15 @@ std::uint16_t TcpRelay::port_for(std::uint16_t guest_port) {
 void TcpRelay::answer_query(Token token, Bytes message) {
   Flow* const flow = flows_.find(token);
   if (flow == nullptr || flow->dns == nullptr) return;
+  // We may be within a write of this very flow: produce() tells it.
   flow->dns->put(message);
-  if (!flow->guest) return;
-  flow->guest->on_readable();
-  flow->guest->on_writable();
-  touch(token, *flow);
+  if (flow->guest) touch(token, *flow);
 }
 
 void TcpRelay::on_deadline(Token token, Time now) {
   Flow* const flow = flows_.find(token);
   if (flow == nullptr) return;
-  if (flow->place && *flow->place <= now) flow->place.reset();
+  flow->place.reset();
   if (!flow->guest) {
     if (now < flow->connect_due) return wait_for(token, *flow);
     return remove(token, *flow, reason::kTimeout);
@@ -291,7 +289,7 @@ void TcpRelay::on_deadline(Token token, Time now) {
 
 void TcpRelay::judge_again(Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
-    if (flow.published || flow.dns != nullptr) return;
+    if (flow.listener != 0 || flow.dns != nullptr) return;
     const policy::Decision decision = shared_.judge_again(policy::Protocol::kTcp, flow.key.remote,
                                                           flow.key.remote_port, flow.name, now);
     flow.rule = decision.rule;
@@ -307,9 +305,9 @@ void TcpRelay::judge_again(Time now) {
   });
 }
 
-void TcpRelay::unpublish(std::uint16_t guest_port) {
+void TcpRelay::unpublish(Token listener) {
   flows_.for_each([&](Token token, Flow& flow) {
-    if (!flow.published || flow.key.guest_port != guest_port) return;
+    if (flow.listener != listener) return;
     flow.guest->reset();
     touch(token, flow);
   });
@@ -349,6 +347,10 @@ void TcpRelay::produce(Token token, Flow& flow, Sink& sink, Time now) {
   flow.waiting = false;
   if (!flow.guest) return;  // nobody touches one that is being connected
   sink.begin(flow.key.remote);
+  if (flow.dns != nullptr) {  // it has no socket that would say so
+    flow.guest->on_readable();
+    flow.guest->on_writable();
+  }
   flow.guest->produce(sink, now);
   opened(flow);
   if (flow.guest->gone()) {
@@ -361,10 +363,11 @@ void TcpRelay::produce(Token token, Flow& flow, Sink& sink, Time now) {
 }
 
 NetEvent TcpRelay::event_of(const Flow& flow) {
-  return {.protocol = flow.published ? "published" : "tcp",
+  const bool published = flow.listener != 0;
+  return {.protocol = published ? "published" : "tcp",
           .name = flow.name,
           .address = flow.key.remote,
-          .port = flow.published ? flow.key.guest_port : flow.key.remote_port,
+          .port = published ? flow.key.guest_port : flow.key.remote_port,
           .rule = flow.rule};
 }
 
@@ -381,6 +384,7 @@ void TcpRelay::remove(Token token, Flow& flow, const char* why) {
     }
     shared_.events.add(std::move(event));
   }
+  shared_.deadlines.forget(token, flow.place);
   by_key_.erase(flow.key);
   flows_.remove(token);
 }

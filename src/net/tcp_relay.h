@@ -25,14 +25,15 @@ class TcpRelay {
   void on_deadline(Token token, Time now);
   // To the guest's port, for somebody who has connected to a published one; refused by a reset when
   // there are too many flows.
-  void publish(std::unique_ptr<HostTcp> client, Token token, std::uint16_t guest_port, Time now);
+  void publish(std::unique_ptr<HostTcp> client, Token token, Token listener,
+               std::uint16_t guest_port, Time now);
   // The token of a socket that publish() will be given.
   [[nodiscard]] Token next_token() const { return flows_.next(); }
   void answer_query(Token token, Bytes message);
   // Ends the flows that the policy does not allow any more.
   void judge_again(Time now);
-  // Ends those that came through this published port.
-  void unpublish(std::uint16_t guest_port);
+  // Ends those that came by this listener.
+  void unpublish(Token listener);
 
   // Sends what flows have to say, in turns. False: some have more, and the link is full.
   bool flush(Time now);
@@ -58,9 +59,9 @@ class TcpRelay {
     const char* ended = nullptr;  // why, where that is known from elsewhere
     Time connect_due;
     Deadlines::Place place;
-    bool half_open = true;   // counted as such
-    bool waiting = false;    // in turn_
-    bool published = false;  // opened towards the guest
+    bool half_open = true;  // counted as such
+    bool waiting = false;   // in turn_
+    Token listener = 0;     // of the published port that it came by; 0: the guest opened it
   };
   class Sink;
 

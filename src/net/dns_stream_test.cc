@@ -1,0 +1,99 @@
+#include "net/dns_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "net/tcp_flow_testing.h"
+
+namespace pyro::net {
+namespace {
+
+constexpr int kMostUnanswered = 16;
+
+std::string framed(const std::string& message) {
+  return std::string{static_cast<char>(message.size() >> 8U), static_cast<char>(message.size())} +
+         message;
+}
+
+class DnsStreamTest : public testing::Test {
+ protected:
+  HostIo::Kind write(std::string_view text) { return stream_.write(as_bytes(text)).kind; }
+  std::string read() {
+    std::string out;
+    std::array<std::uint8_t, 7> piece{};
+    for (;;) {
+      const HostIo got = stream_.peek(out.size(), piece);
+      last_ = got.kind;
+      if (got.kind != HostIo::Kind::kDone) break;
+      out.append(piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(got.count));
+    }
+    stream_.discard(out.size());
+    return out;
+  }
+  void put(const std::string& message) { stream_.put(as_bytes(message)); }
+
+  std::vector<std::string> messages_;
+  bool good_ = true;
+  HostIo::Kind last_ = HostIo::Kind::kDone;
+  DnsStream stream_{[this](Bytes message) {
+    messages_.emplace_back(message.begin(), message.end());
+    return good_;
+  }};
+};
+
+TEST_F(DnsStreamTest, MessagesComeInPiecesOfAnySize) {
+  const std::string all = framed("first") + framed("") + framed(std::string(300, 'x'));
+  for (const char c : all) EXPECT_EQ(write({&c, 1}), HostIo::Kind::kDone);
+  EXPECT_EQ(messages_, (std::vector<std::string>{"first", "", std::string(300, 'x')}));
+  put("one");
+  put("two");
+  EXPECT_EQ(read(), framed("one") + framed("two"));
+  EXPECT_EQ(last_, HostIo::Kind::kWouldBlock);
+}
+
+TEST_F(DnsStreamTest, MessagesUnderWayAreBounded) {
+  std::string all;
+  for (int i = 0; i < 20; ++i) all += framed(std::to_string(i));
+  EXPECT_EQ(write(all), HostIo::Kind::kDone);
+  EXPECT_EQ(messages_.size(), std::size_t{kMostUnanswered});
+  EXPECT_EQ(stream_.room(), 0U);
+  EXPECT_EQ(write("more"), HostIo::Kind::kWouldBlock);
+  put("answer");
+  EXPECT_EQ(messages_.size(), std::size_t{kMostUnanswered + 1});
+  EXPECT_EQ(messages_.back(), "16");
+  for (int i = 0; i < 19; ++i) put("answer");
+  EXPECT_EQ(messages_.size(), 20U);
+  EXPECT_GT(stream_.room(), 65000U);
+}
+
+TEST_F(DnsStreamTest, TheLongestMessageFitsAndNoMoreIsKept) {
+  const std::string longest(65535, 'x');
+  EXPECT_EQ(write(framed(longest)), HostIo::Kind::kDone);
+  ASSERT_EQ(messages_.size(), 1U);
+  EXPECT_EQ(messages_[0], longest);
+  write(std::string("\xff\xff", 2));
+  EXPECT_EQ(stream_.room(), 65535U);
+}
+
+TEST_F(DnsStreamTest, ItEndsWhenAllIsAnswered) {
+  write(framed("question"));
+  stream_.shut_down_writing();
+  read();
+  EXPECT_EQ(last_, HostIo::Kind::kWouldBlock);
+  put("answer");
+  EXPECT_EQ(read(), framed("answer"));
+  EXPECT_EQ(last_, HostIo::Kind::kEnd);
+}
+
+TEST_F(DnsStreamTest, GarbageBreaksIt) {
+  good_ = false;
+  EXPECT_EQ(write(framed("garbage") + framed("more")), HostIo::Kind::kDone);
+  EXPECT_EQ(messages_.size(), 1U);
+  read();
+  EXPECT_EQ(last_, HostIo::Kind::kBroken);
+  EXPECT_EQ(write("x"), HostIo::Kind::kBroken);
+}
+
+}  // namespace
+}  // namespace pyro::net
