@@ -18,6 +18,9 @@ Rules udp_too(std::vector<std::string> rules) {
 const Rules kEgress{};
 const Rules kOneServer = allow({"93.184.216.34:443"});
 const Rules kOneName = allow({"allowed.example:443"});
+const Rules kNeighbour = allow({"192.168.77.10:80"});
+const Rules kAnyHost = allow({"*:80"});
+const Rules kHostPort = allow({"host.pyro.internal:8022"});
 const Rules kOneUdp = allow({"udp://93.184.216.34:9999"});
 // The frame that an honest guest would send.
 const Control kHonestFrame{kOneUdp, "{frame} udp 93.184.216.34 9999", "udp"};
@@ -70,6 +73,11 @@ std::vector<Probe> hosts_and_ports() {
        .sees = "ECONNREFUSED",
        .why = "denied",
        .control = {kEgress, "", "93.184.216.66 443"}},
+  };
+}
+
+std::vector<Probe> other_protocols() {
+  return {
       {.name = "udp-with-net-allow",
        .attempt = "UDP with rules that are about TCP",
        .rules = allow({"93.184.216.34:9999"}),
@@ -114,6 +122,11 @@ std::vector<Probe> hosts_and_ports() {
        .sees = "ENOPROTOOPT",
        .why = "protocol",
        .control = {kEgress, "ping 93.184.216.34", ""}},
+  };
+}
+
+std::vector<Probe> ipv6() {
+  return {
       {.name = "ipv6-other-host",
        .attempt = "connect to an IPv6 host that no rule names",
        .rules = allow({"[2a00:1450::34]:443"}),
@@ -139,7 +152,6 @@ std::vector<Probe> hosts_and_ports() {
 }
 
 std::vector<Probe> the_host() {
-  const Rules one_port = allow({"host.pyro.internal:8022"});
   return {
       {.name = "host-loopback",
        .attempt = "a program on the host's loopback, through the gateway",
@@ -147,17 +159,17 @@ std::vector<Probe> the_host() {
        .words = "tcp {engine} 8022",
        .sees = "ECONNREFUSED",
        .why = "host-loopback",
-       .control = {one_port, "", "127.0.0.1 8022"}},
+       .control = {kHostPort, "", "127.0.0.1 8022"}},
       {.name = "host-loopback-other-port",
        .attempt = "another port of the host's loopback than the one that is allowed",
-       .rules = one_port,
+       .rules = kHostPort,
        .words = "tcp {engine} 8023",
        .sees = "ECONNREFUSED",
        .why = "host-loopback",
        .control = {allow({"host.pyro.internal:8023"}), "", "127.0.0.1 8023"}},
       {.name = "host-loopback-ipv6",
        .attempt = "the same over the gateway's IPv6 address",
-       .rules = one_port,
+       .rules = kHostPort,
        .words = "tcp {engine6} 8023",
        .sees = "ECONNREFUSED",
        .why = "host-loopback",
@@ -177,13 +189,18 @@ std::vector<Probe> the_host() {
        .sees = "ECONNREFUSED",
        .why = "host-loopback",
        .control = {allow({"[2a00:7972::2]:8022"}), "", "2a00:7972::2 8022"}},
+  };
+}
+
+std::vector<Probe> the_link() {
+  return {
       {.name = "gateway-every-port",
        .attempt = "each of the gateway's 65535 TCP ports: only the name server's is open",
        .rules = allow({"93.184.216.34:443", "*:1-65535"}),
        .words = "scan {mac} {guest} {engine}",
        .sees = "53",
        .why = "host-loopback",
-       .control = {one_port, "", "53 8022"}},
+       .control = {kHostPort, "", "53 8022"}},
       {.name = "loopback-on-the-wire",
        .attempt =
            "a frame to 127.0.0.1 that goes to the gateway instead of the guest's own loopback",
@@ -191,21 +208,21 @@ std::vector<Probe> the_host() {
        .words = "{frame} tcp 127.0.0.1 8022",
        .sees = "rst",
        .why = "special-range",
-       .control = {one_port, "{frame} tcp {engine} 8022", "syn-ack"}},
+       .control = {kHostPort, "{frame} tcp {engine} 8022", "syn-ack"}},
       {.name = "zero-address",
        .attempt = "0.0.0.0, which is a host's loopback to its own programs",
        .rules = allow({"*:8022"}),
        .words = "{frame} tcp 0.0.0.0 8022",
        .sees = "rst",
        .why = "special-range",
-       .control = {one_port, "{frame} tcp {engine} 8022", "syn-ack"}},
+       .control = {kHostPort, "{frame} tcp {engine} 8022", "syn-ack"}},
       {.name = "loopback-on-the-wire-ipv6",
        .attempt = "a frame to ::1",
        .rules = allow({"*:8022"}),
        .words = "{frame6} tcp ::1 8022",
        .sees = "rst",
        .why = "special-range",
-       .control = {one_port, "{frame6} tcp {engine6} 8022", "syn-ack"}},
+       .control = {kHostPort, "{frame6} tcp {engine6} 8022", "syn-ack"}},
       {.name = "other-sandbox-address",
        .attempt = "the address that another sandbox's guest has",
        .rules = allow({"*:443", "10.0.0.0/8:443"}),
@@ -216,9 +233,7 @@ std::vector<Probe> the_host() {
   };
 }
 
-std::vector<Probe> special_addresses() {
-  const Rules neighbour = allow({"192.168.77.10:80"});
-  const Rules any80 = allow({"*:80"});
+std::vector<Probe> lan() {
   return {
       {.name = "lan",
        .attempt = "a machine of the LAN, with every public address allowed",
@@ -226,14 +241,14 @@ std::vector<Probe> special_addresses() {
        .words = "tcp 192.168.77.10 80",
        .sees = "ECONNREFUSED",
        .why = "special-range",
-       .control = {neighbour, "", "192.168.77.10 80"}},
+       .control = {kNeighbour, "", "192.168.77.10 80"}},
       {.name = "lan-beside-any",
        .attempt = "the same with a rule for this port of every host",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "tcp 192.168.77.10 80",
        .sees = "ECONNREFUSED",
        .why = "special-range",
-       .control = {neighbour, "", "192.168.77.10 80"}},
+       .control = {kNeighbour, "", "192.168.77.10 80"}},
       {.name = "lan-discovery",
        .attempt = "multicast DNS to the LAN",
        .rules = kEgress,
@@ -250,18 +265,23 @@ std::vector<Probe> special_addresses() {
        .control = kHonestFrame},
       {.name = "decimal-address",
        .attempt = "the LAN, written as one decimal number",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "tcp 3232255242 80",
        .sees = "ECONNREFUSED",
        .why = "special-range",
-       .control = {neighbour, "", "192.168.77.10 80"}},
+       .control = {kNeighbour, "", "192.168.77.10 80"}},
       {.name = "octal-address",
        .attempt = "the LAN, written in octal",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "tcp 0300.0250.0115.012 80",
        .sees = "ECONNREFUSED",
        .why = "special-range",
-       .control = {neighbour, "", "192.168.77.10 80"}},
+       .control = {kNeighbour, "", "192.168.77.10 80"}},
+  };
+}
+
+std::vector<Probe> link_local_and_metadata() {
+  return {
       {.name = "link-local",
        .attempt = "a link-local IPv4 address",
        .rules = kEgress,
@@ -271,7 +291,7 @@ std::vector<Probe> special_addresses() {
        .control = {allow({"169.254.7.7:80"}), "", "169.254.7.7 80"}},
       {.name = "link-local-ipv6",
        .attempt = "a link-local IPv6 address",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "{frame6} tcp fe80::77 80",
        .sees = "rst",
        .why = "special-range",
@@ -290,30 +310,35 @@ std::vector<Probe> special_addresses() {
        .sees = "ECONNREFUSED",
        .why = "special-range",
        .control = {allow({"[fd00:ec2::254]:80"}), "", "fd00:ec2::254 80"}},
+  };
+}
+
+std::vector<Probe> ipv4_inside_ipv6() {
+  return {
       {.name = "v4-mapped",
        .attempt = "the LAN as a v4-mapped IPv6 address of a socket",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "tcp ::ffff:192.168.77.10 80",
        .sees = "ECONNREFUSED",
        .why = "special-range",
-       .control = {neighbour, "", "192.168.77.10 80"}},
+       .control = {kNeighbour, "", "192.168.77.10 80"}},
       {.name = "v4-mapped-on-the-wire",
        .attempt = "a v4-mapped address in the header of a packet",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "{frame6} tcp ::ffff:192.168.77.10 80",
        .sees = "none",
        .why = "dropped: header",
        .control = {allow({"[2a00:1450::34]:80"}), "{frame6} tcp 2a00:1450::34 80", "syn-ack"}},
       {.name = "nat64",
        .attempt = "the LAN behind the NAT64 prefix",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "tcp 64:ff9b::c0a8:4d0a 80",
        .sees = "ECONNREFUSED",
        .why = "special-range",
-       .control = {any80, "tcp 64:ff9b::5db8:d822 80", "64:ff9b::5db8:d822 80"}},
+       .control = {kAnyHost, "tcp 64:ff9b::5db8:d822 80", "64:ff9b::5db8:d822 80"}},
       {.name = "6to4",
        .attempt = "the LAN inside a 6to4 address",
-       .rules = any80,
+       .rules = kAnyHost,
        .words = "tcp 2002:c0a8:4d0a::1 80",
        .sees = "ECONNREFUSED",
        .why = "special-range",
@@ -321,7 +346,7 @@ std::vector<Probe> special_addresses() {
   };
 }
 
-std::vector<Probe> names() {
+std::vector<Probe> name_servers() {
   return {
       {.name = "dns-udp",
        .attempt = "DNS over UDP to a public name server",
@@ -351,6 +376,11 @@ std::vector<Probe> names() {
        .sees = "ECONNREFUSED",
        .why = "not-listed",
        .control = {allow({"1.1.1.1:443"}), "", "1.1.1.1 443"}},
+  };
+}
+
+std::vector<Probe> questions() {
+  return {
       {.name = "dns-denied-name",
        .attempt = "ask for a name that no rule names",
        .rules = kOneName,
@@ -388,6 +418,11 @@ std::vector<Probe> names() {
        .sees = "NOERROR",
        .why = "",
        .control = {kOneName, "dns udp {engine} allowed.example", "93.184.216.34"}},
+  };
+}
+
+std::vector<Probe> rebinding() {
+  return {
       {.name = "rebinding-loopback",
        .attempt = "an allowed name whose address is 127.0.0.1, TTL 0",
        .rules = allow({"rebind-loopback.example:8022"}),
@@ -545,29 +580,14 @@ std::vector<Probe> scenarios() {
 std::vector<Probe> all() {
   std::vector<Probe> out;
   for (auto* const part :
-       {hosts_and_ports, the_host, special_addresses, names, frames, scenarios}) {
+       {hosts_and_ports, other_protocols, ipv6, the_host, the_link, lan, link_local_and_metadata,
+        ipv4_inside_ipv6, name_servers, questions, rebinding, frames, scenarios}) {
     for (Probe& probe : part()) out.push_back(std::move(probe));
   }
   return out;
 }
 
 }  // namespace
-
-Result<policy::Policy> policy_of(const Rules& rules) {
-  policy::Policy out{.preset = rules.off ? policy::Preset::kOff : policy::Preset::kEgressAndPublish,
-                     .allow_udp = rules.allow_udp,
-                     .allow_icmp = rules.allow_icmp};
-  for (const std::string& text : rules.allow) {
-    PYRO_TRY(auto rule, policy::parse_rule(text, policy::Verdict::kAllow));
-    out.allow.push_back(std::move(rule));
-  }
-  for (const std::string& text : rules.deny) {
-    PYRO_TRY(auto rule, policy::parse_rule(text, policy::Verdict::kDeny));
-    out.deny.push_back(std::move(rule));
-  }
-  PYRO_CHECK(policy::check_policy(out));
-  return out;
-}
 
 const std::vector<Probe>& probes() {
   static const std::vector<Probe> list = all();

@@ -6,9 +6,7 @@
 
 #include <array>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/use_future.hpp>
-#include <future>
 #include <utility>
 
 namespace pyro::escape {
@@ -32,14 +30,7 @@ TapSandbox::~TapSandbox() {
 
 template <class T>
 Result<T> TapSandbox::wait_for(io::Task<T> task) {
-  std::promise<Result<T>> promise;
-  auto future = promise.get_future();
-  const auto keep = [](io::Task<T> t, std::promise<Result<T>>& p) -> asio::awaitable<void> {
-    auto result = co_await std::move(t);
-    p.set_value(std::move(result));
-  };
-  asio::co_spawn(loop_, keep(std::move(task), promise), asio::detached);
-  return future.get();
+  return asio::co_spawn(loop_, std::move(task), asio::use_future).get();
 }
 
 Result<void> TapSandbox::start(const policy::Policy& policy) {
