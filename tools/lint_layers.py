@@ -15,11 +15,12 @@ import tempfile
 
 LAYERS = [
     ["base"],
-    ["policy", "wire", "sys"],
+    ["policy", "wire", "sys", "probe"],
     ["io", "proto", "store", "image", "seed"],
     ["rpc", "net", "vmm", "isolate"],
-    ["core", "agent", "net_process"],
+    ["core", "agent", "net_process", "world"],
     ["supervisor", "client"],
+    ["escape"],
     ["cli", "mcp", "apps"],
 ]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
@@ -55,7 +56,7 @@ POWERFUL = re.compile(
     r"^(linux/|asm/|sched\.h$|spawn\.h$|mntent\.h$|dlfcn\.h$"
     r"|sys/(mount|prctl|ptrace|syscall|reboot|capability|swap|klog|personality|io|pidfd|fsuid)\.h$)"
 )
-POWERFUL_HOMES = {"sys", "isolate", "agent", "vmm", "net"}
+POWERFUL_HOMES = {"sys", "isolate", "agent", "vmm", "net", "world", "probe"}
 # (folder, header): why it is fine elsewhere.
 SYSTEM_EXCEPTIONS = {
     ("policy", "arpa/inet.h"): "inet_pton() and inet_ntop() only compute",

@@ -11,6 +11,7 @@
 #include "cli/parse.h"
 #include "cli/policy_commands.h"
 #include "cli/render.h"
+#include "cli/selftest_commands.h"
 #include "cli/service_commands.h"
 #include "cli/shell_attach.h"
 #include "cli/shell_commands.h"
@@ -34,6 +35,8 @@ Command command_for(std::string_view operation) {
       {"env.prune", env_prune},
       {"doctor", doctor},
       {"demo", demo},
+      {"selftest.escape", selftest_escape},
+      {"selftest.smoke", selftest_smoke},
       {"run", run},
       {"workspace.create", workspace_create},
       {"workspace.list", workspace_list},

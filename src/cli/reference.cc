@@ -60,13 +60,18 @@ std::string man_exit_codes(std::string_view title, std::span<const ExitMeaning> 
 struct Variable {
   std::string_view name, doc;
 };
-constexpr std::array<Variable, 4> kVariables{{
+constexpr std::array<Variable, 6> kVariables{{
     {"PYRO_CACHE_DIR",
      "Environments and templates; otherwise $XDG_CACHE_HOME/pyro or ~/.cache/pyro"},
     {"PYRO_HOME", "Records of sandboxes; otherwise $XDG_STATE_HOME/pyro or ~/.local/state/pyro"},
     {"PYRO_RUNTIME_DIR",
      "Sockets; otherwise $XDG_RUNTIME_DIR/pyro, /run/user/UID/pyro or /tmp/pyro-UID"},
     {"PYRO_LIBEXEC", "Folder of the helper programs; otherwise found from where pyro lies"},
+    {"PYRO_NET_NAMESPACE",
+     "The network namespace whose network guests get, as /run/netns/NAME or /proc/PID/ns/net; "
+     "otherwise the one that pyro runs in"},
+    {"PYRO_RESOLV_CONF",
+     "The file that names the name servers of that network; otherwise /etc/resolv.conf"},
 }};
 
 // ---- markdown

@@ -31,6 +31,7 @@ proto::HostSettings HostSide::settings() const {
           .search_path = env("PATH").value_or(kDefaultPath),
           .accelerator = env("PYRO_ACCELERATOR").value_or(""),
           .resolv_conf = env("PYRO_RESOLV_CONF").value_or(""),
+          .net_namespace = env("PYRO_NET_NAMESPACE").value_or(""),
           .boot_limit_ms = std::min(number("PYRO_BOOT_TIMEOUT_SECONDS", 60), kDaySeconds) * 1000,
           .fault = env("PYRO_FAULT").value_or("")};
 }

@@ -80,12 +80,17 @@ io::Task<void> Network::run_engine() {
   PYRO_CO_TRY(auto control, sys::make_socket_pair());
   constexpr int kLink = 3;
   constexpr int kControl = 4;
+  sys::NetNamespace where;
+  if (!deps_.net_namespace.empty()) {
+    PYRO_CO_TRY(where, sys::open_net_namespace(deps_.net_namespace));
+  }
   PYRO_CO_TRY(auto process, sys::ChildProcess::spawn({.program = deps_.engine,
                                                       .argv = {"pyro-net"},
                                                       .env = {},
                                                       .cwd = "/",
                                                       .fds = {{engine_end_.get(), kLink},
                                                               {control.theirs.get(), kControl}},
+                                                      .network = where.net ? &where : nullptr,
                                                       .new_session = true,
                                                       .die_with_parent = true}));
   control.theirs = sys::UniqueFd();

@@ -23,6 +23,9 @@ namespace pyro::core {
 struct NetworkDeps {
   std::string engine;       // pyro-net on the host
   std::string resolv_conf;  // names the host's name servers
+  // The network namespace that the engine's sockets are in, as /proc/PID/ns/net; empty: ours. One
+  // that cannot be joined is an error of the start.
+  std::string net_namespace;
 };
 
 // Owner: whoever has the machine. One loop. close() must have been awaited before it is destroyed.

@@ -5,6 +5,7 @@
 
 #include "proto/operations_network.h"
 #include "proto/operations_params.h"
+#include "proto/operations_selftest.h"
 #include "proto/operations_session.h"
 #include "proto/operations_workspace.h"
 
@@ -473,9 +474,11 @@ constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::arra
 // All of it in the order in which help lists it.
 constexpr auto kOperations =
     joined(joined(kMainOperations, kWorkspaceOperations),
-           joined(kSessionOperations, joined(kPolicyOperations, kOtherOperations)));
-constexpr auto kGroups =
-    joined(kEnvGroups, joined(kWorkspaceGroups, joined(kSessionGroups, kPolicyGroups)));
+           joined(kSessionOperations,
+                  joined(joined(kPolicyOperations, kSelftestOperations), kOtherOperations)));
+constexpr auto kGroups = joined(
+    kEnvGroups,
+    joined(kWorkspaceGroups, joined(kSessionGroups, joined(kPolicyGroups, kSelftestGroups))));
 
 }  // namespace
 

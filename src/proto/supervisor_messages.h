@@ -11,6 +11,8 @@ struct HostSettings {
   std::string cache_dir, state_dir, runtime_dir, libexec_dir;
   std::string qemu, search_path, accelerator;
   std::string resolv_conf;  // names the host's name servers; empty: /etc/resolv.conf
+  // The network namespace whose network guests get, as /proc/PID/ns/net; empty: this one.
+  std::string net_namespace;
   int boot_limit_ms = 60'000;
   std::string fault;  // sys::fault_point() that kills the supervisor: for tests
 
@@ -24,6 +26,7 @@ struct HostSettings {
     m.required("search_path", search_path);
     m.optional("accelerator", accelerator);
     m.optional("resolv_conf", resolv_conf);
+    m.optional("net_namespace", net_namespace);
     m.optional("boot_limit_ms", boot_limit_ms);
     m.optional("fault", fault);
   }

@@ -30,7 +30,8 @@ core::BootConfig Host::boot() const {
 
 core::NetworkDeps Host::network() const {
   return {.engine = dirs.libexec + "/pyro-net",
-          .resolv_conf = settings.resolv_conf.empty() ? "/etc/resolv.conf" : settings.resolv_conf};
+          .resolv_conf = settings.resolv_conf.empty() ? "/etc/resolv.conf" : settings.resolv_conf,
+          .net_namespace = settings.net_namespace};
 }
 
 Result<std::unique_ptr<Host>> make_host(const proto::HostSettings& settings,

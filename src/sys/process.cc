@@ -29,6 +29,10 @@ namespace {
     (void)!::write(error_fd, &e, sizeof e);
     ::_exit(127);
   };
+  // Before the death signal is asked for: other credentials end that (prctl(2)).
+  if (spec.network != nullptr) {
+    if (const int e = join(*spec.network); e != 0) give_up(e);
+  }
   if (spec.die_with_parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "sys/fd.h"
+#include "sys/namespaces.h"
 
 namespace pyro::sys {
 
@@ -22,6 +23,7 @@ struct SpawnSpec {
   // Descriptors the child gets, as (ours, its number). Everything else is closed, also 0 to 2 when
   // they are not named: those become /dev/null.
   std::vector<std::pair<int, int>> fds;
+  const NetNamespace* network = nullptr;  // borrowed; joined before the program begins. None: ours
   bool new_session = false;      // setsid: no terminal, no signals of the caller's process group
   bool die_with_parent = false;  // SIGKILL when the thread that spawned it ends
 };

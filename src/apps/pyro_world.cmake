@@ -1,0 +1,5 @@
+if(TARGET pyro_world)
+  add_executable(pyro-world pyro_world.cc)
+  target_link_libraries(pyro-world PRIVATE pyro_world pyro_program_flags)
+  install(TARGETS pyro-world RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pyro)
+endif()

@@ -1,0 +1,70 @@
+// Runs probes: each is tried, looked at from three sides (the guest, the engine, the world), and
+// then allowed.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "escape/guest.h"
+#include "escape/probe.h"
+#include "escape/world.h"
+
+namespace pyro::escape {
+
+// What came of a probe.
+struct Outcome {
+  std::string name, attempt;
+  bool passed = false;
+  std::string saw;      // by the guest
+  std::string why;      // the engine's reason, or "dropped: ..."
+  std::string control;  // what the control said
+  std::int64_t refused_ms = 0;
+  std::vector<std::string> problems;  // sentences; none when it passed
+};
+
+class Runner {
+ public:
+  // Both borrowed.
+  Runner(World& world, Guest& guest) : world_(world), guest_(guest) {}
+  // Never fails: what could not be tried is a problem of the probe.
+  Outcome run(const Probe& probe);
+
+ private:
+  // What pyro-probe said.
+  struct Said {
+    bool ok = false;
+    std::string text;  // error, rcode or said, the first that there is
+    std::string said;
+    std::int64_t ms = 0, answered = 0, exchanges = 0;
+  };
+  static Result<Said> read(const std::string& line);
+  [[nodiscard]] std::vector<std::string> words(const std::string& text) const;
+  [[nodiscard]] Rules rules(const Rules& in) const;
+  Result<Said> ask(const std::string& text);
+  Result<void> prepare(const Probe& probe);
+  Result<void> tidy();
+  Result<void> attack(const Probe& probe, Outcome& out);
+  Result<void> attack_as_it_is(const Probe& probe, Outcome& out);  // under the policy there is
+  Result<void> control(const Probe& probe, Outcome& out);
+  // Until the engine has said so, or two seconds have passed.
+  Result<bool> engine_says(const std::string& why);
+  Result<void> nothing_arrived(const std::vector<std::string>& but, Outcome& out);
+
+  Result<void> rule_removed(const Probe& probe, Outcome& out);
+  Result<void> engine_killed(const Probe& probe, Outcome& out);
+  Result<void> syn_flood(const Probe& probe, Outcome& out);
+  Result<void> tunnel_rate(const Probe& probe, Outcome& out);
+  Result<void> elsewhere(const Probe& probe, Outcome& out);
+  // Runs hold in a thread of its own, and `then` when it talks.
+  Result<Said> while_talking(const Probe& probe, const std::function<Result<void>()>& then);
+
+  World& world_;
+  Guest& guest_;
+  std::map<std::string, std::int64_t> drops_;  // before the attempt
+  std::vector<proto::NetEvent> events_;        // since then
+  std::uint16_t port_ = 0;                     // of another sandbox
+};
+
+}  // namespace pyro::escape

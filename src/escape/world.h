@@ -1,0 +1,43 @@
+// The suite's side of pyro-world.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sys/process.h"
+#include "world/messages.h"
+
+namespace pyro::escape {
+
+// Ends with this object, and with the process.
+class World {
+ public:
+  // kUnavailable: this host gives an ordinary user no namespaces.
+  static Result<World> open(const std::string& program);
+  // Of the host in it: what PYRO_NET_NAMESPACE is to be.
+  [[nodiscard]] const std::string& net_namespace() const { return net_namespace_; }
+  // What has arrived since the last call.
+  Result<world::Arrivals> arrivals() { return ask(world::kTake); }
+  // The same, and names that change their minds begin anew.
+  Result<world::Arrivals> begin_anew() { return ask(world::kBeginAnew); }
+  // The engines that run in it.
+  [[nodiscard]] Result<std::vector<pid_t>> engines() const;
+
+ private:
+  World(sys::ChildProcess process, sys::UniqueFd control)
+      : process_(std::move(process)), control_(std::move(control)) {}
+  Result<world::Arrivals> ask(char what);
+  Result<std::string> read_line();
+
+  sys::ChildProcess process_;
+  sys::UniqueFd control_;
+  std::string held_, net_namespace_;
+};
+
+// "tcp 93.184.216.34 443", "icmp 1.1.1.1"; "host " before it when it came to the host's loopback.
+std::string text(const world::Arrival& arrival);
+// Resident memory of a process, in bytes.
+Result<std::int64_t> memory_of(pid_t process);
+
+}  // namespace pyro::escape
