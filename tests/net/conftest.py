@@ -1,0 +1,24 @@
+"""Fixtures of the network tests: the kernel is the guest, the engine is real, the world is a namespace."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import world as worlds  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def world():
+    devices = set(os.listdir("/proc/sys/net/ipv4/conf")) - {"all", "default"}
+    if devices != {"lo"}:
+        pytest.fail("these tests need a network namespace of their own: run ./dev/test --fast, or tests/net/sandbox pytest ...")
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as e:
+        pytest.skip(f"/dev/net/tun: {e.strerror}")
+    made = worlds.World()
+    yield made
+    made.close()
