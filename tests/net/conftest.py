@@ -2,12 +2,23 @@
 
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import world as worlds  # noqa: E402
+
+
+# An ordinary user is root here, and pytest would look for root's own folder.
+TEMPORARY = tempfile.mkdtemp(prefix="pyro-net-")
+os.environ["PYTEST_DEBUG_TEMPROOT"] = TEMPORARY
+
+
+def pytest_unconfigure():
+    shutil.rmtree(TEMPORARY, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -257,3 +257,19 @@ os._exit(0)""")
     record_property("round trip", words)
     print(words)
     assert beside[0] < 0.02, words
+
+
+def test_no_address_of_the_host_is_a_way_to_it(world):
+    # The second of a network, and one of a block that is the host's as a whole.
+    mine = ["93.184.220.1", "93.184.220.2", "93.184.221.77"]
+    worlds.run("sh", "-ec", "ip link set lo up; ip addr add 93.184.220.1/24 dev out; ip addr add 93.184.220.2/24 dev out;"
+               "ip addr add 93.184.221.1/24 dev lo")
+    try:
+        with socket.create_server(("0.0.0.0", 0)) as inside:
+            port = inside.getsockname()[1]
+            script = f"tell([outcome(lambda: connect(a, {port}) and 1) for a in {mine!r}])"
+            assert world.direct_python(script) == [1, 1, 1]
+            assert world.guest_python(script) == ["ECONNREFUSED"] * 3
+    finally:
+        worlds.run("sh", "-ec", "ip addr del 93.184.220.1/24 dev out; ip addr del 93.184.220.2/24 dev out || true;"
+                   "ip addr del 93.184.221.1/24 dev lo")
