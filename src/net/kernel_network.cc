@@ -69,12 +69,26 @@ class SocketAddress {
   socklen_t size_ = sizeof(storage_);
 };
 
+// RFC 5737, RFC 3849: addresses for documentation. Where one can be bound, any can
+// (net.ipv4.ip_nonlocal_bind).
+Address nobodys(Family family) {
+  constexpr std::array<std::uint8_t, policy::kIpv4Bytes> kV4{192, 0, 2, 1};
+  constexpr std::array<std::uint8_t, policy::kIpv6Bytes> kV6{0x20, 0x01, 0x0d, 0xb8};
+  return family == Family::kIpv4 ? Address::v4(kV4) : Address::v6(kV6);
+}
+
 int domain_of(const Address& address) {
   return address.family() == Family::kIpv4 ? AF_INET : AF_INET6;
 }
 
 sys::UniqueFd open_socket(const Address& address, int type, int protocol) {
   return sys::UniqueFd(::socket(domain_of(address), type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+}
+
+bool can_bind(const Address& address) {
+  const sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
+  const SocketAddress at(address, 0);
+  return fd && ::bind(fd.get(), at.get(), at.size()) == 0;
 }
 
 // 0, or errno.
@@ -216,12 +230,15 @@ Opened<HostDatagrams> KernelNetwork::open_echo(const Address& address, Token tok
 }
 
 bool KernelNetwork::is_own(const Address& address) {
-  // A kernel talks to itself from the address that it talks to. Nothing is sent by this.
+  // Nothing is sent by this. A kernel talks to itself from the address that it talks to, but for
+  // what has another one as its source: a second address of a network, a whole block.
   const sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
   const SocketAddress to(address, kDiscardPort);
-  if (!fd || ::connect(fd.get(), to.get(), to.size()) != 0) return false;
   SocketAddress ours;
-  return ours.read(fd.get()) && ours.same_host(to);
+  if (fd && ::connect(fd.get(), to.get(), to.size()) == 0 && ours.read(fd.get()) &&
+      ours.same_host(to))
+    return true;
+  return can_bind(address) && !can_bind(nobodys(address.family()));
 }
 
 Opened<HostListener> KernelNetwork::listen(std::uint16_t port, Token token) {

@@ -4,8 +4,11 @@
 //
 //   tap_guest [--preset NAME] [--allow RULE]... [--deny RULE]... [--allow-udp] [--allow-icmp]
 //             [--resolver ADDRESS[:PORT]]... [--ipv6] [--publish HOST:GUEST]... [--stats FILE]
-//             [--engine-netns PATH] [--mtu N] -- PROGRAM [ARGUMENT]...
+//             [--engine-netns PATH] [--mtu N] [--drop PERMILLE] [--seed N] [--policy FILE]
+//             -- PROGRAM [ARGUMENT]...
 //
+// --drop loses so many frames of a thousand on their way, in each direction. FILE is a policy file;
+// it is read again at SIGHUP, and "policy" is printed when it counts.
 // PROGRAM is root of a user namespace of its own, with /etc/resolv.conf naming the engine. The exit
 // status is its own. FILE gets a line of JSON with what the engine counted.
 #include <fcntl.h>
@@ -18,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,12 +31,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <random>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "net/engine_loop.h"
-#include "policy/policy.h"
+#include "policy/policy_file.h"
 
 extern "C" {
 #include <sys/pidfd.h>
@@ -47,6 +54,8 @@ struct Options {
   std::vector<std::pair<std::uint16_t, std::uint16_t>> published;
   std::string stats, engine_netns;
   int mtu = static_cast<int>(net::kMtu);
+  unsigned drop = 0, seed = 1;
+  std::string policy_file;
   std::vector<std::string> program;
 };
 
@@ -74,6 +83,12 @@ net::Resolver resolver_of(const std::string& text) {
   if (!v4) return {.address = fine(policy::Address::parse(text))};
   return {.address = fine(policy::Address::parse(text.substr(0, colon))),
           .port = port_of(text.substr(colon + 1))};
+}
+
+policy::Policy read_policy(const std::string& path) {
+  std::ifstream in(path);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return fine(policy::parse_policy_file(text));
 }
 
 Options parse(int argc, char** argv) {
@@ -111,6 +126,13 @@ Options parse(int argc, char** argv) {
       out.engine_netns = value();
     } else if (option == "--mtu") {
       out.mtu = std::atoi(value().c_str());
+    } else if (option == "--drop") {
+      out.drop = static_cast<unsigned>(std::atoi(value().c_str()));
+    } else if (option == "--seed") {
+      out.seed = static_cast<unsigned>(std::atoi(value().c_str()));
+    } else if (option == "--policy") {
+      out.policy_file = value();
+      policy = read_policy(out.policy_file);
     } else {
       die(fmt::format("what is {}?", option));
     }
@@ -183,7 +205,9 @@ void name_the_engine() {
 }
 
 // Frames between the TAP and the engine, until the process ends.
-void pump(int from, int to) {
+void pump(int from, int to, unsigned drop, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_int_distribution<unsigned> permille(0, 999);
   std::vector<char> frame(1U << 17U);
   for (;;) {
     const ssize_t n = ::read(from, frame.data(), frame.size());
@@ -193,6 +217,7 @@ void pump(int from, int to) {
       ::poll(&readable, 1, -1);
       continue;
     }
+    if (permille(random) < drop) continue;
     while (::write(to, frame.data(), static_cast<std::size_t>(n)) < 0) {
       if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) break;
       pollfd writable{.fd = to, .events = POLLOUT, .revents = 0};
@@ -201,16 +226,51 @@ void pump(int from, int to) {
   }
 }
 
+// A kernel that goes on says what a program that has ended left to be said; so does this one, for
+// a while.
+void say_the_rest() {
+  constexpr int kTries = 500;
+  constexpr int kPauseMs = 20;
+  for (int i = 0; i < kTries; ++i) {
+    bool unsaid = false;
+    for (const char* path : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
+      std::ifstream table(path);
+      std::string line;
+      // The fourth word of a line is the state (proc(5)): FIN_WAIT1, LAST_ACK, CLOSING.
+      while (std::getline(table, line)) {
+        std::istringstream words(line);
+        std::string word;
+        for (int at = 0; at < 4; ++at) words >> word;
+        unsaid = unsaid || word == "04" || word == "09" || word == "0B";
+      }
+    }
+    if (!unsaid) return;
+    ::poll(nullptr, 0, kPauseMs);
+  }
+}
+
+const sigset_t& hangup() {
+  static const sigset_t set = [] {
+    sigset_t only{};
+    ::sigemptyset(&only);
+    ::sigaddset(&only, SIGHUP);
+    return only;
+  }();
+  return set;
+}
+
 [[noreturn]] void guest(const Options& options, int link) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   enter_namespaces();
   const int tap = open_tap(options.mtu);
   name_the_engine();
-  std::thread([=] { pump(tap, link); }).detach();
-  std::thread([=] { pump(link, tap); }).detach();
+  const auto [drop, seed] = std::pair(options.drop, options.seed);
+  std::thread([=] { pump(tap, link, drop, seed); }).detach();
+  std::thread([=] { pump(link, tap, drop, seed + 1); }).detach();
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::sigprocmask(SIG_UNBLOCK, &hangup(), nullptr);
     std::vector<char*> words;
     words.reserve(options.program.size() + 1);
     for (const std::string& word : options.program)
@@ -221,6 +281,7 @@ void pump(int from, int to) {
   }
   int status = 0;
   ::waitpid(pid, &status, 0);
+  say_the_rest();
   ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
@@ -254,6 +315,7 @@ int main(int argc, char** argv) {
   std::array<int, 2> link{};
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, link.data()) != 0)
     die_errno("socketpair");
+  ::sigprocmask(SIG_BLOCK, &hangup(), nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) guest(options, link[1]);
   ::close(link[1]);
@@ -272,6 +334,7 @@ int main(int argc, char** argv) {
       die(fmt::format("publishing {}: {}", host, std::strerror(port.error())));
   }
   const int ended = ::pidfd_open(pid, 0);
+  const int signals = ::signalfd(-1, &hangup(), SFD_CLOEXEC);
   std::uint64_t largest = 0;
   for (;;) {
     const auto before = net::EngineLoop::now();
@@ -279,10 +342,19 @@ int main(int argc, char** argv) {
     const auto took =
         std::chrono::duration_cast<std::chrono::microseconds>(net::EngineLoop::now() - before);
     largest = std::max(largest, static_cast<std::uint64_t>(took.count()));
-    std::array<pollfd, 2> wait{{{.fd = loop->fd(), .events = POLLIN, .revents = 0},
-                                {.fd = ended, .events = POLLIN, .revents = 0}}};
+    std::array<pollfd, 3> wait{{{.fd = loop->fd(), .events = POLLIN, .revents = 0},
+                                {.fd = ended, .events = POLLIN, .revents = 0},
+                                {.fd = signals, .events = POLLIN, .revents = 0}}};
     ::poll(wait.data(), wait.size(), more ? 0 : -1);
     if ((wait[1].revents & POLLIN) != 0) break;
+    if ((wait[2].revents & POLLIN) == 0) continue;
+    signalfd_siginfo which{};
+    if (::read(signals, &which, sizeof(which)) < 0) die_errno("signalfd");
+    options.settings.policy = read_policy(options.policy_file);
+    loop->engine().configure(options.settings, net::EngineLoop::now());
+    loop->turn();
+    fmt::print("policy\n");
+    std::fflush(stdout);
   }
   int status = 0;
   ::waitpid(pid, &status, 0);

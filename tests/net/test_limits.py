@@ -1,0 +1,180 @@
+"""What a guest may use up, and what a new policy ends."""
+
+import contextlib
+import json
+import pathlib
+import resource
+import socket
+import threading
+
+import world as worlds
+
+# Of the engine beside kernel sockets (docs/design/net-theory-of-operation.md).
+MOST_KIB = 32 << 10
+FLOWS = 4096
+MOST_IDLE_FLOW_KIB = 4
+
+
+@contextlib.contextmanager
+def holder(world):
+    """Accepts whoever comes, and says nothing. Yields its port."""
+    held = []
+
+    def accept():
+        while True:
+            try:
+                held.append(listener.accept()[0])
+            except OSError:
+                return
+
+    with world.listen(0) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(worlds.BOUND)
+            for s in held:
+                s.close()
+
+
+def test_idle_flows_cost_little_and_are_bounded(world, record_property):
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with holder(world) as port:
+        with world.started(f"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
+print("ready")
+sys.stdin.readline()
+held = []
+def open_one(i):
+    s = socket.socket()
+    s.settimeout(30)
+    s.connect(({worlds.V4!r}, {port}))
+    held.append(s)
+for i in range({FLOWS}):
+    open_one(i)
+print("open", flush=True)
+sys.stdin.readline()
+tell(outcome(lambda: open_one(0)))
+held.pop().close()
+held.pop().close()
+deadline = time.monotonic() + 20
+while (last := outcome(lambda: open_one(0))) is not None and time.monotonic() < deadline:
+    select.select([], [], [], 0.05)
+tell(last)
+""", ()) as guest:
+            idle = worlds.resident_kib(guest.pid)
+            guest.stdin.write("go\n")
+            guest.stdin.flush()
+            assert guest.stdout.readline() == "open\n"
+            each = (worlds.resident_kib(guest.pid) - idle) / FLOWS
+            guest.stdin.write("go\n")
+            guest.stdin.flush()
+            assert json.loads(guest.stdout.readline()) == "ECONNREFUSED"
+            assert json.loads(guest.stdout.readline()) is None
+    words = f"{idle} KiB idle, {each:.2f} KiB for each of {FLOWS} idle flows"
+    record_property("memory", words)
+    print(words)
+    assert each <= MOST_IDLE_FLOW_KIB, words
+
+
+def flood(world, script, seconds=3):
+    """KiB that the engine grew by while the guest did this, at most."""
+    with world.started(f"""
+print("ready")
+sys.stdin.readline()
+end = time.monotonic() + {seconds}
+n = 0
+while time.monotonic() < end:
+    n += 1
+    try:
+        {script}
+    except OSError:
+        pass
+tell(n)
+""", ("--allow", "*:1-65535", "--allow-udp", "--resolver", f"{worlds.V4}:9")) as guest:
+        idle = worlds.resident_kib(guest.pid)
+        guest.stdin.write("go\n")
+        guest.stdin.flush()
+        count = json.loads(guest.stdout.readline())
+        grown = worlds.resident_kib(guest.pid) - idle
+        # And it still answers.
+    print(f"{count} in {seconds} s: {grown} KiB more")
+    assert idle + grown <= MOST_KIB + 8192
+    assert grown <= MOST_KIB
+    return count
+
+
+def test_a_flood_of_syns(world):
+    # To somebody who never answers: all stay half open.
+    assert flood(world, f"""s = socket.socket(); s.setblocking(False)
+        if s.connect_ex(({worlds.SILENT!r}, 1 + n % 60000)) != 115: raise OSError
+        globals().setdefault("kept", []).append(s)
+        if len(kept) > 900: kept.pop(0).close()""") > 300
+
+
+def test_a_flood_of_connections_that_are_refused(world):
+    assert flood(world, f"connect({worlds.V4!r}, 9)") > 300
+
+
+def test_a_flood_of_datagrams(world):
+    assert flood(world, f"""s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.sendto(b"x" * 100, ({worlds.SILENT!r}, 1 + n % 60000)); s.close()""") > 1000
+
+
+def test_a_flood_of_questions(world):
+    assert flood(world, f"""s = globals().setdefault("s", socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        name = b"n%d" % n
+        q = struct.pack("!HHHHHH", n & 65535, 0x0100, 1, 0, 0, 0) + bytes([len(name)]) + name + b"\\7example\\0\\0\\1\\0\\1"
+        s.sendto(q, ({worlds.ENGINE!r}, 53))""") > 1000
+
+
+def test_a_new_policy_ends_what_it_refuses_and_nothing_else(world, tmp_path):
+    policy = tmp_path / "policy.toml"
+
+    def write(*rules):
+        policy.write_text(f"[network]\npolicy = \"egress\"\nallow = {json.dumps(rules)}\n")
+
+    def echo(s):
+        while piece := s.recv(100):
+            s.sendall(piece)
+
+    with world.server(echo) as (one, _), world.server(echo) as (two, _):
+        write(f"{worlds.V4}:{one}", f"{worlds.V4}:{two}")
+        with world.started(f"""
+s = [connect({worlds.V4!r}, p) for p in ({one}, {two})]
+print("ready")
+for line in sys.stdin:
+    tell([outcome(lambda: (c.sendall(b"ping"), len(c.recv(4)))[1]) for c in s]
+         + [outcome(lambda: connect({worlds.V4!r}, {one}) and 1)])
+""", ("--policy", str(policy))) as guest:
+            def ask():
+                guest.stdin.write("go\n")
+                guest.stdin.flush()
+                return json.loads(guest.stdout.readline())
+
+            assert ask() == [4, 4, 1]
+            write(f"{worlds.V4}:{two}")
+            worlds.reload_policy(guest)
+            first, second, third = ask()
+            assert first in ("ECONNRESET", "EPIPE")
+            assert (second, third) == (4, "ECONNREFUSED")
+
+
+def test_what_happened_is_told(world, tmp_path):
+    told = pathlib.Path(tmp_path) / "stats"
+    with world.server(lambda s: s.sendall(b"12345")) as (port, _):
+        world.guest_python(f"""
+s = connect({worlds.V4!r}, {port})
+s.sendall(b"abc")
+s.shutdown(socket.SHUT_WR)
+read_all(s)
+outcome(lambda: connect("10.1.1.1", 80))
+tell(1)""", options=("--stats", str(told)))
+    events = [(e["end"], e["port"], e["allow"], e["reason"], e["to_host"], e["to_guest"]) for e in worlds.stats(told)["events"]
+              if e["protocol"] == "tcp"]
+    assert events == [(False, port, True, "preset", 0, 0), (True, port, True, "closed", 3, 5),
+                      (False, 80, False, "special-range", 0, 0)]
