@@ -509,14 +509,13 @@ std::vector<Probe> frames() {
 
 std::vector<Probe> scenarios() {
   const Control server{kOneServer, "tcp 93.184.216.34 443", "93.184.216.34 443"};
-  const auto path = [&](std::string name, std::string attempt, Scenario scenario,
-                        std::string why = "not-listed") {
+  const auto path = [&](std::string name, std::string attempt, Scenario scenario) {
     return Probe{.name = std::move(name),
                  .attempt = std::move(attempt),
                  .rules = kOneServer,
                  .words = "tcp 93.184.216.35 443",
                  .sees = "ECONNREFUSED",
-                 .why = std::move(why),
+                 .why = "not-listed",
                  .control = server,
                  .scenario = scenario};
   };
@@ -567,8 +566,7 @@ std::vector<Probe> scenarios() {
       path("after-reset", "a workspace that was reset", Scenario::kAfterReset),
       path("after-snapshot", "a reset to a snapshot that was made when more was allowed",
            Scenario::kAfterSnapshot),
-      // Its events are nobody's to read.
-      path("run", "pyro run instead of a workspace", Scenario::kRun, ""),
+      path("run", "pyro run instead of a workspace", Scenario::kRun),
       {.name = "off",
        .attempt = "a workspace without a network: there is no network device but the loopback",
        .rules = {.off = true},

@@ -55,7 +55,7 @@ TEST(Probes, AControlIsNotTheAttempt) {
 
 // A refusal without a reason is none: only what is answered, and what has no engine, needs none.
 TEST(Probes, EachSaysWhy) {
-  const std::set<std::string> without{"dns-txt-tunnel", "off", "run"};
+  const std::set<std::string> without{"dns-txt-tunnel", "off"};
   constexpr std::string_view kDropped = "dropped: ";
   for (const Probe& probe : probes()) {
     EXPECT_EQ(probe.why.empty(), without.contains(probe.name)) << probe.name;

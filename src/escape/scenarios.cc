@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -121,14 +122,19 @@ Result<void> Runner::elsewhere(const Probe& probe, Outcome& out) {
   PYRO_TRY(const auto policy, policy_of(probe.rules));
   if (probe.scenario == Scenario::kRun || probe.scenario == Scenario::kOff) {
     const bool run = probe.scenario == Scenario::kRun;
+    std::vector<std::string> reasons;
     const auto there = [&](const Rules& rules, const std::string& text) -> Result<Said> {
       PYRO_TRY(const auto allowed, policy_of(rules));
-      PYRO_TRY(const std::string line, run ? guest_.probe_in_run(allowed, words(text))
-                                           : guest_.probe_in_new_workspace(allowed, words(text)));
-      return read(line);
+      PYRO_TRY(const Guest::Ran ran, run ? guest_.probe_in_run(allowed, words(text))
+                                         : guest_.probe_in_new_workspace(allowed, words(text)));
+      reasons = ran.reasons;
+      return read(ran.line);
     };
     PYRO_CHECK(world_.arrivals());
     PYRO_TRY(const Said said, there(probe.rules, probe.words));
+    out.why = probe.why;
+    if (!probe.why.empty() && std::ranges::find(reasons, probe.why) == reasons.end())
+      out.problems.push_back(fmt::format("it does not say that it was refused: {}", probe.why));
     out.saw = said.text;
     out.refused_ms = said.ms;
     if (said.text != probe.sees)
