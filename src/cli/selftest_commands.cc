@@ -37,6 +37,7 @@ Result<Report> run_with_progress(const Invocation& call, Io& io, Run run) {
   escape::SuiteOptions options{.backend = call.text("backend")};
   if (proto::find_param(*call.operation, "probe") != nullptr) options.only = call.all("probe");
   options.observer.interrupt_fd = interrupts->fd();
+  options.interrupted = [&interrupts] { return interrupts->received() != 0; };
   const auto say = [&io](const std::string& line) {
     static_cast<void>(io.err.write(printable("[selftest] " + line) + "\n"));
   };

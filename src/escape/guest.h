@@ -31,11 +31,16 @@ class Guest {
   // A snapshot under `then`, which is given up for the policy that is in force now, and a reset to
   // it.
   virtual Result<void> snapshot_and_reset(const policy::Policy& then) = 0;
-  // The same words, or others, in a sandbox of their own with this policy. Its events are not ours.
-  virtual Result<std::string> probe_in_run(const policy::Policy& policy,
-                                           const std::vector<std::string>& words) = 0;
-  virtual Result<std::string> probe_in_new_workspace(const policy::Policy& policy,
-                                                     const std::vector<std::string>& words) = 0;
+  // The same words, or others, in a sandbox of their own with this policy. Its events are not ours;
+  // a run says why it was refused what.
+  struct Ran {
+    std::string line;
+    std::vector<std::string> reasons;
+  };
+  virtual Result<Ran> probe_in_run(const policy::Policy& policy,
+                                   const std::vector<std::string>& words) = 0;
+  virtual Result<Ran> probe_in_new_workspace(const policy::Policy& policy,
+                                             const std::vector<std::string>& words) = 0;
 };
 
 }  // namespace pyro::escape

@@ -37,7 +37,7 @@ class Runner {
     bool ok = false;
     std::string text;  // error, rcode or said, the first that there is
     std::string said;
-    std::int64_t ms = 0, answered = 0, exchanges = 0;
+    std::int64_t ms = 0;
   };
   static Result<Said> read(const std::string& line);
   [[nodiscard]] std::vector<std::string> words(const std::string& text) const;

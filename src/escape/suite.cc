@@ -1,7 +1,6 @@
 #include "escape/suite.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,11 +37,6 @@ class ResolvConf {
   ResolvConf() = default;
   std::string path_;
 };
-
-bool interrupted(const SuiteOptions& options) {
-  pollfd wait{.fd = options.observer.interrupt_fd, .events = POLLIN, .revents = 0};
-  return wait.fd >= 0 && ::poll(&wait, 1, 0) > 0;
-}
 
 Result<std::vector<Probe>> chosen(const std::vector<std::string>& only) {
   if (only.empty()) return probes();
@@ -94,7 +88,8 @@ Result<Report> run_escape(const sys::Environment& env, const SuiteOptions& optio
   Runner runner(world, *guest);
   Report report{.backend = options.backend, .environment = kEnvironment};
   for (const Probe& probe : list) {
-    if (interrupted(options)) return fail(Errc::kUnavailable, "interrupted");
+    if (options.interrupted && options.interrupted())
+      return fail(Errc::kUnavailable, "interrupted");
     if (options.on_probe) options.on_probe(probe.name, report.outcomes.size() + 1, list.size());
     report.outcomes.push_back(runner.run(probe));
   }

@@ -16,8 +16,9 @@ inline constexpr const char* kBackend = "qemu";
 
 struct SuiteOptions {
   std::string backend = kBackend;
-  std::vector<std::string> only;  // names of probes; none: all
-  client::RunObserver observer;   // phases, Ctrl-C; its output callbacks stay empty
+  std::vector<std::string> only;      // names of probes; none: all
+  client::RunObserver observer;       // phases, Ctrl-C; its output callbacks stay empty
+  std::function<bool()> interrupted;  // looked at between probes; may be empty
   // Before each probe; `total` of them will run.
   std::function<void(const std::string& name, std::size_t number, std::size_t total)> on_probe;
 };

@@ -169,17 +169,18 @@ Result<std::string> WorkspaceGuest::probe(const std::vector<std::string>& words)
   return probe_in(workspaces_.front(), words);
 }
 
-Result<std::string> WorkspaceGuest::probe_in_new_workspace(const policy::Policy& policy,
-                                                           const std::vector<std::string>& words) {
+Result<Guest::Ran> WorkspaceGuest::probe_in_new_workspace(const policy::Policy& policy,
+                                                          const std::vector<std::string>& words) {
   PYRO_TRY(const std::string workspace, create(policy));
   auto said = probe_in(workspace, words);
   static_cast<void>(pyro_.workspaces().remove(workspace));
   workspaces_.pop_back();
-  return said;
+  if (!said) return std::unexpected(std::move(said.error()));
+  return Ran{.line = *std::move(said), .reasons = {}};
 }
 
-Result<std::string> WorkspaceGuest::probe_in_run(const policy::Policy& policy,
-                                                 const std::vector<std::string>& words) {
+Result<Guest::Ran> WorkspaceGuest::probe_in_run(const policy::Policy& policy,
+                                                const std::vector<std::string>& words) {
   PYRO_TRY(const auto program, sys::open_file(probe_program(dirs_), O_RDONLY));
   client::ExecOptions exec{.timeout_seconds = kTimeoutSeconds, .stdin_fd = program.get()};
   exec.argv = {"/bin/sh", "-c", "cat >/tmp/probe && chmod 755 /tmp/probe && exec /tmp/probe \"$@\"",
@@ -193,7 +194,10 @@ Result<std::string> WorkspaceGuest::probe_in_run(const policy::Policy& policy,
   PYRO_TRY(const auto ran,
            pyro_.run_in_vm({.environment = kEnvironment, .network = options_of(policy)}, exec,
                            observer));
-  return whole(ran.exit_code, ran.timed_out, out, err);
+  PYRO_TRY(std::string line, whole(ran.exit_code, ran.timed_out, out, err));
+  Ran said{.line = std::move(line), .reasons = {}};
+  for (const client::RefusedEndpoint& refused : ran.refused) said.reasons.push_back(refused.reason);
+  return said;
 }
 
 Result<WorkspaceGuest::Served> WorkspaceGuest::serve() {

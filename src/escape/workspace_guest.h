@@ -39,10 +39,10 @@ class WorkspaceGuest final : public Guest {
   Result<void> stop_and_start() override;
   Result<void> reset() override { return reset_to("baseline"); }
   Result<void> snapshot_and_reset(const policy::Policy& then) override;
-  Result<std::string> probe_in_run(const policy::Policy& policy,
-                                   const std::vector<std::string>& words) override;
-  Result<std::string> probe_in_new_workspace(const policy::Policy& policy,
-                                             const std::vector<std::string>& words) override;
+  Result<Ran> probe_in_run(const policy::Policy& policy,
+                           const std::vector<std::string>& words) override;
+  Result<Ran> probe_in_new_workspace(const policy::Policy& policy,
+                                     const std::vector<std::string>& words) override;
 
  private:
   WorkspaceGuest(client::Pyro& pyro, sys::Dirs dirs, client::RunObserver observer)

@@ -48,7 +48,7 @@ inline constexpr std::array kSmokeOptions{kBackendParam, kJson};
 inline constexpr std::array<std::string_view, 2> kEscapePath{"selftest", "escape"};
 inline constexpr std::array<std::string_view, 2> kSmokePath{"selftest", "smoke"};
 inline constexpr std::array<std::string_view, 4> kEscapeText{
-    "Tries to get out of the network policy of a sandbox, in some eighty ways, from inside of a "
+    "Tries to get out of the network policy of a sandbox, in some seventy ways, from inside of a "
     "guest "
     "on this machine. For each it says whether it was stopped, by what, and that the same thing "
     "works "

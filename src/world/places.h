@@ -24,6 +24,7 @@ inline constexpr std::uint16_t kOtherHostService = 8023;  // another one
 // The world.
 inline constexpr const char* kNameServer = "93.184.216.53";
 inline constexpr const char* kNeighbour = "192.168.77.10";  // a machine of the LAN
+inline constexpr const char* kNobody = "192.168.77.77";     // of the LAN, and not there
 inline constexpr const char* kAllowed = "93.184.216.34";    // allowed.example
 inline constexpr const char* kAllowedV6 = "2a00:1450::34";  // allowed.example
 inline constexpr const char* kOther = "93.184.216.35";      // other.example

@@ -1,6 +1,7 @@
 """pyro selftest, as users run it: with the installed programs and real guests."""
 
-import subprocess
+import os
+import signal
 
 import harness
 
@@ -34,7 +35,9 @@ def test_a_namespace_that_cannot_be_joined_is_an_error_of_the_start(host):
 
 def test_ctrl_c_leaves_nothing(host):
     """The fixture `clean` looks for what is left."""
-    running = host.start("selftest", "escape", "--probe", "gateway-every-port", "--probe", "lan")
-    running.wait_for_text("1/2 gateway-every-port")
-    running.interrupt()
-    assert running.wait().code == 4
+    words = ("selftest", "escape", "--probe", "gateway-every-port", "--probe", "lan")
+    with harness.ending(host.start(*words)) as running:
+        harness.read_until(running.stderr, b"1/2 gateway-every-port", bound=120)
+        os.kill(running.pid, signal.SIGINT)
+        done = harness.finish(running)
+    assert done.code == 4 and "interrupted" in done.text

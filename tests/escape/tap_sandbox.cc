@@ -1,7 +1,7 @@
 #include "escape/tap_sandbox.h"
 
 #include <fmt/format.h>
-#include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,7 +17,9 @@ TapSandbox::TapSandbox(TapPrograms programs, std::string net_namespace, std::str
     : programs_(std::move(programs)),
       net_namespace_(std::move(net_namespace)),
       resolv_conf_(std::move(resolv_conf)),
-      thread_([this] { loop_.run(); }) {}
+      thread_([this] { loop_.run(); }) {
+  ::signal(SIGPIPE, SIG_IGN);  // as in the programs: an engine may have gone
+}
 
 TapSandbox::~TapSandbox() {
   if (network_) {

@@ -34,12 +34,12 @@ class TapSandbox final : public Guest {
   Result<void> stop_and_start() override { return none(); }
   Result<void> reset() override { return none(); }
   Result<void> snapshot_and_reset(const policy::Policy& /*then*/) override { return none(); }
-  Result<std::string> probe_in_run(const policy::Policy& /*policy*/,
-                                   const std::vector<std::string>& /*words*/) override {
+  Result<Ran> probe_in_run(const policy::Policy& /*policy*/,
+                           const std::vector<std::string>& /*words*/) override {
     return none();
   }
-  Result<std::string> probe_in_new_workspace(const policy::Policy& /*policy*/,
-                                             const std::vector<std::string>& /*words*/) override {
+  Result<Ran> probe_in_new_workspace(const policy::Policy& /*policy*/,
+                                     const std::vector<std::string>& /*words*/) override {
     return none();
   }
 

@@ -31,11 +31,11 @@ _pyro() {
     fi
     case ${words[i]} in
     --) _pyro_files; return ;;
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
     -*) ;;
     *)
       case $path in
-      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace network" | "workspace disk" | "workspace shell" | "workspace service" | "policy" | "smolfile") path=${path:+$path }${words[i]} ;;
+      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace network" | "workspace disk" | "workspace shell" | "workspace service" | "policy" | "smolfile" | "selftest") path=${path:+$path }${words[i]} ;;
       *) n=$((n + 1)); first=${first:-${words[i]}} ;;
       esac ;;
     esac
@@ -67,6 +67,7 @@ _pyro() {
   --max-bytes) _pyro_offer ""; return ;;
   --input) case $path in "workspace file write") _pyro_files ;; "workspace shell write") _pyro_offer "" ;; esac; return ;;
   --mode) _pyro_offer ""; return ;;
+  --tail) _pyro_offer ""; return ;;
   --cols) _pyro_offer ""; return ;;
   --rows) _pyro_offer ""; return ;;
   --cursor) _pyro_offer ""; return ;;
@@ -83,21 +84,24 @@ _pyro() {
   --restart) _pyro_offer "no on-failure always"; return ;;
   --publish) _pyro_offer ""; return ;;
   --tail-lines) _pyro_offer ""; return ;;
+  --backend) _pyro_offer ""; return ;;
+  --probe) _pyro_offer ""; return ;;
   esac
   case $path in
-  "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env workspace policy smolfile run doctor demo completion help"; fi ;;
+  "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env workspace policy smolfile selftest run doctor demo completion help"; fi ;;
   "env") _pyro_offer "list pull inspect prune --help" ;;
   "workspace") _pyro_offer "sync snapshot file patch network disk shell service create list status update delete stop start logs exec export diff reset summary --help" ;;
   "workspace sync") _pyro_offer "push --help" ;;
   "workspace snapshot") _pyro_offer "create list delete --help" ;;
   "workspace file") _pyro_offer "list read write --help" ;;
   "workspace patch") _pyro_offer "apply --help" ;;
-  "workspace network") _pyro_offer "show set --help" ;;
+  "workspace network") _pyro_offer "show set events --help" ;;
   "workspace disk") _pyro_offer "export list read --help" ;;
   "workspace shell") _pyro_offer "open read write signal resize list close attach --help" ;;
   "workspace service") _pyro_offer "start list status logs stop restart --help" ;;
   "policy") _pyro_offer "check explain --help" ;;
   "smolfile") _pyro_offer "render --help" ;;
+  "selftest") _pyro_offer "escape smoke --help" ;;
   "run") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network --network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --smolfile --allow-host-compat --boot --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "env list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else _pyro_offer ""; fi ;;
   "env pull") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
@@ -125,6 +129,7 @@ _pyro() {
   "workspace patch apply") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_files ;; esac; fi ;;
   "workspace network show") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace network set") if [[ $cur == -* ]]; then _pyro_offer "--network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "workspace network events") if [[ $cur == -* ]]; then _pyro_offer "--tail --all --follow --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace disk export") if [[ $cur == -* ]]; then _pyro_offer "--output --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace disk list") if [[ $cur == -* ]]; then _pyro_offer "--recursive --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace disk read") if [[ $cur == -* ]]; then _pyro_offer "--max-bytes --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
@@ -146,6 +151,8 @@ _pyro() {
   "policy check") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_files ;; esac; fi ;;
   "policy explain") if [[ $cur == -* ]]; then _pyro_offer "--network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --json --help"; else case $n in *) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "smolfile render") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "selftest escape") if [[ $cur == -* ]]; then _pyro_offer "--backend --probe --markdown --json --help"; else _pyro_offer ""; fi ;;
+  "selftest smoke") if [[ $cur == -* ]]; then _pyro_offer "--backend --json --help"; else _pyro_offer ""; fi ;;
   "doctor") if [[ $cur == -* ]]; then _pyro_offer "--fresh --json --help"; else _pyro_offer ""; fi ;;
   "demo") if [[ $cur == -* ]]; then _pyro_offer "--network --json --help"; else _pyro_offer ""; fi ;;
   "completion") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "bash zsh fish" ;; esac; fi ;;

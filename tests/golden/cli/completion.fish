@@ -11,12 +11,12 @@ function __pyro_at
     switch $word
     case --
       return 1
-    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --backend --probe
       set value yes
     case '-*'
     case '*'
       switch "$path"
-      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace network' 'workspace disk' 'workspace shell' 'workspace service' 'policy' 'smolfile'
+      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace network' 'workspace disk' 'workspace shell' 'workspace service' 'policy' 'smolfile' 'selftest'
         set -a path $word
       case '*'
         set count (math $count + 1)
@@ -32,6 +32,7 @@ complete -c pyro -n "__pyro_at ''" -a env -d 'Manage environments'
 complete -c pyro -n "__pyro_at ''" -a workspace -d 'Work in microVMs that stay'
 complete -c pyro -n "__pyro_at ''" -a policy -d 'Understand network policies'
 complete -c pyro -n "__pyro_at ''" -a smolfile -d 'Write Smolfiles'
+complete -c pyro -n "__pyro_at ''" -a selftest -d 'Try what pyro promises, on this machine'
 complete -c pyro -n "__pyro_at ''" -a run -d 'Run one command in a fresh microVM'
 complete -c pyro -n "__pyro_at ''" -a doctor -d 'Check whether a guest can run on this host'
 complete -c pyro -n "__pyro_at ''" -a demo -d 'Show create, start, exec and delete step by step'
@@ -74,6 +75,7 @@ complete -c pyro -n "__pyro_at 'workspace file'" -a write -d 'Write a file of a 
 complete -c pyro -n "__pyro_at 'workspace patch'" -a apply -d 'Apply a patch to a workspace'
 complete -c pyro -n "__pyro_at 'workspace network'" -a show -d 'Show the network policy of a workspace'
 complete -c pyro -n "__pyro_at 'workspace network'" -a set -d 'Change the network policy of a workspace'
+complete -c pyro -n "__pyro_at 'workspace network'" -a events -d 'Show what the network policy of a workspace allowed and refused'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a export -d 'Copy a file or a folder out of a stopped workspace'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a list -d 'List files of a stopped workspace'
 complete -c pyro -n "__pyro_at 'workspace disk'" -a read -d 'Print a file of a stopped workspace'
@@ -94,11 +96,13 @@ complete -c pyro -n "__pyro_at 'workspace service'" -a restart -d 'End a service
 complete -c pyro -n "__pyro_at 'policy'" -a check -d 'Check a network policy file'
 complete -c pyro -n "__pyro_at 'policy'" -a explain -d 'Say what a network policy allows, and by which rule'
 complete -c pyro -n "__pyro_at 'smolfile'" -a render -d 'Write a Smolfile of a workspace'
+complete -c pyro -n "__pyro_at 'selftest'" -a escape -d 'Try to get out of the network policy of a sandbox'
+complete -c pyro -n "__pyro_at 'selftest'" -a smoke -d 'Try a published service, and a sandbox without a network'
 complete -c pyro -n "__pyro_at 'run'" -l vcpu-count -d 'Virtual CPUs of the guest' -x
 complete -c pyro -n "__pyro_at 'run'" -l mem-mib -d 'Memory of the guest in MiB' -x
 complete -c pyro -n "__pyro_at 'run'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
 complete -c pyro -n "__pyro_at 'run'" -l ttl-seconds -d 'Delete the VM at the latest after this many seconds' -x
-complete -c pyro -n "__pyro_at 'run'" -l network -d 'The short form of --network-policy egress (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'run'" -l network -d 'The short form of --network-policy egress'
 complete -c pyro -n "__pyro_at 'run'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
 complete -c pyro -n "__pyro_at 'run'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
 complete -c pyro -n "__pyro_at 'run'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
@@ -207,6 +211,11 @@ complete -c pyro -n "__pyro_at 'workspace network set'" -l allow-icmp -d 'Allow 
 complete -c pyro -n "__pyro_at 'workspace network set'" -l policy -d 'Take the whole network policy from a TOML file, instead of all these options' -r -F
 complete -c pyro -n "__pyro_at 'workspace network set'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace network set' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace network events'" -l tail -d 'Begin so many events before the end' -x
+complete -c pyro -n "__pyro_at 'workspace network events'" -l all -d 'Give all that is kept'
+complete -c pyro -n "__pyro_at 'workspace network events'" -l follow -d 'Go on with what is decided until the workspace is stopped'
+complete -c pyro -n "__pyro_at 'workspace network events'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'workspace network events' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace disk export'" -l output -d 'Where to put it on the host' -r -F
 complete -c pyro -n "__pyro_at 'workspace disk export'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace disk export' 0" -a '(pyro help --workspaces 2>/dev/null)'
@@ -301,8 +310,14 @@ complete -c pyro -n "__pyro_at 'policy explain'" -l policy -d 'Take the whole ne
 complete -c pyro -n "__pyro_at 'policy explain'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'policy explain'" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'smolfile render' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'selftest escape'" -l backend -d 'Isolation backend to try; there is only qemu' -x
+complete -c pyro -n "__pyro_at 'selftest escape'" -l probe -d 'Run only this probe; may be given several times' -x
+complete -c pyro -n "__pyro_at 'selftest escape'" -l markdown -d 'Print a table for a page instead of text'
+complete -c pyro -n "__pyro_at 'selftest escape'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'selftest smoke'" -l backend -d 'Isolation backend to try; there is only qemu' -x
+complete -c pyro -n "__pyro_at 'selftest smoke'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'doctor'" -l fresh -d 'Measure again what is otherwise remembered until the host reboots'
 complete -c pyro -n "__pyro_at 'doctor'" -l json -d 'Print one JSON object on standard output instead of text'
-complete -c pyro -n "__pyro_at 'demo'" -l network -d 'The short form of --network-policy egress (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'demo'" -l network -d 'The short form of --network-policy egress'
 complete -c pyro -n "__pyro_at 'demo'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'completion' 0" -a 'bash zsh fish'

@@ -14,7 +14,7 @@ _pyro_shells() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -28,7 +28,7 @@ _pyro_services() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -328,7 +328,7 @@ _pyro_workspace_patch() {
 }
 _pyro_workspace_network() {
   local -a commands
-  commands=('show:Show the network policy of a workspace' 'set:Change the network policy of a workspace')
+  commands=('show:Show the network policy of a workspace' 'set:Change the network policy of a workspace' 'events:Show what the network policy of a workspace allowed and refused')
   if ((CURRENT == 2)); then
     _describe command commands
     return
@@ -351,6 +351,15 @@ _pyro_workspace_network() {
       '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
       '--allow-icmp[Allow ICMP echo (ping) to the hosts of --net-allow]' \
       '--policy[Take the whole network policy from a TOML file, instead of all these options]:FILE:_files' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:WORKSPACE:_pyro_workspaces'
+    ;;
+  events)
+    _arguments -S \
+      '--tail[Begin so many events before the end]:N: ' \
+      '--all[Give all that is kept]' \
+      '--follow[Go on with what is decided until the workspace is stopped]' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:WORKSPACE:_pyro_workspaces'
@@ -599,9 +608,36 @@ _pyro_smolfile() {
     ;;
   esac
 }
+_pyro_selftest() {
+  local -a commands
+  commands=('escape:Try to get out of the network policy of a sandbox' 'smoke:Try a published service, and a sandbox without a network')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  escape)
+    _arguments -S \
+      '--backend[Isolation backend to try; there is only qemu]:NAME: ' \
+      '*--probe[Run only this probe; may be given several times]:NAME: ' \
+      '--markdown[Print a table for a page instead of text]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    ;;
+  smoke)
+    _arguments -S \
+      '--backend[Isolation backend to try; there is only qemu]:NAME: ' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    ;;
+  esac
+}
 _pyro() {
   local -a commands
-  commands=('env:Manage environments' 'workspace:Work in microVMs that stay' 'policy:Understand network policies' 'smolfile:Write Smolfiles' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
+  commands=('env:Manage environments' 'workspace:Work in microVMs that stay' 'policy:Understand network policies' 'smolfile:Write Smolfiles' 'selftest:Try what pyro promises, on this machine' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
   if ((CURRENT == 2)); then
     _describe command commands
     return
@@ -614,13 +650,14 @@ _pyro() {
   workspace) _pyro_workspace ;;
   policy) _pyro_policy ;;
   smolfile) _pyro_smolfile ;;
+  selftest) _pyro_selftest ;;
   run)
     _arguments -S \
       '--vcpu-count[Virtual CPUs of the guest]:N: ' \
       '--mem-mib[Memory of the guest in MiB]:N: ' \
       '--timeout-seconds[Stop the command after this many seconds, counted from its start]:N: ' \
       '--ttl-seconds[Delete the VM at the latest after this many seconds]:N: ' \
-      '--network[The short form of --network-policy egress (not in this version\: refused)]' \
+      '--network[The short form of --network-policy egress]' \
       '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
       '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
       '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
@@ -643,7 +680,7 @@ _pyro() {
     ;;
   demo)
     _arguments -S \
-      '--network[The short form of --network-policy egress (not in this version\: refused)]' \
+      '--network[The short form of --network-policy egress]' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]'
     ;;
