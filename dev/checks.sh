@@ -108,6 +108,44 @@ run_docs() {
   run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
 }
 
+# run_net EXPR: the network engine with this kernel for its guest, as root and as an ordinary user.
+run_net() {
+  local program=$BUILD/ci/tests/tap_guest
+  local -a words=(tests/net)
+  [[ -z $1 ]] || words+=(-k "$1")
+  if ((EUID == 0)); then
+    XML_DIR=$RESULTS
+    run_pytest net-root 120 env "PYRO_TAP_GUEST=$program" tests/net/sandbox :: "${words[@]}"
+    net_as_user "$program" "${words[@]}"
+  else
+    record skipped 'network tests as root' 'this run is not root; start ./dev/test as root for both halves'
+    XML_DIR=$RESULTS
+    run_pytest net-user 120 env "PYRO_TAP_GUEST=$program" tests/net/sandbox :: "${words[@]}"
+  fi
+}
+# net_as_user PROGRAM WORDS...
+net_as_user() {
+  local program=$1 stage=/var/tmp/$TEST_USER-net-stage
+  shift
+  make_test_user
+  rm -rf "$stage"
+  install -d -m 0755 "$stage" "$stage/tests" "$stage/dev"
+  install -d -o "$TEST_USER" -m 0755 "$stage/results"
+  cp -a tests/net "$stage/tests/net"
+  cp "$program" "$stage/tap_guest"
+  chown -R root:root "$stage/tests"
+  chmod -R a+rX,go-w "$stage/tests"
+  # /dev/net/tun as Debian's udev makes it, which a machine without udev has for root alone.
+  # shellcheck disable=SC2016  # that shell's words
+  local -a with_tun=(unshare --mount sh -ec
+    'mount -t tmpfs none "$0"; mknod -m 666 "$0/tun" c 10 200; mount --bind "$0/tun" /dev/net/tun; exec "$@"' "$stage/dev")
+  XML_DIR=$stage/results
+  run_pytest net-user 120 "${with_tun[@]}" runuser -u "$TEST_USER" -- env -i "--chdir=$stage" LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 \
+    "HOME=$stage/results" "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" "PYRO_TAP_GUEST=$stage/tap_guest" \
+    ${PYRO_NET_TEST_MB:+"PYRO_NET_TEST_MB=$PYRO_NET_TEST_MB"} tests/net/sandbox :: "$@"
+  rm -rf "$stage"
+}
+
 # The end-to-end tests find the installation in PYRO_TEST_PREFIX, and keep environments from run to
 # run under XDG_CACHE_HOME, unless PYRO_TEST_FRESH_PULL=1 makes them pull everything anew.
 run_e2e() {

@@ -52,7 +52,8 @@ class EngineTest : public testing::Test, protected EngineRig {
     header[10] = 0;
     header[11] = 0;
     std::uint32_t sum = 0;
-    for (std::size_t i = 0; i < kIpv4Header; i += 2) sum += (header[i] << 8U) | header[i + 1];
+    for (std::size_t i = 0; i < kIpv4Header; i += 2)
+      sum += (std::uint32_t{header[i]} << 8U) | header[i + 1];
     while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16U);
     header[10] = static_cast<std::uint8_t>(~sum >> 8U);
     header[11] = static_cast<std::uint8_t>(~sum);

@@ -167,6 +167,8 @@ void TcpFlow::take_payload(const TcpSegment& s) {
     return;
   }
   must_acknowledge_ = true;
+  // RFC 5681, 4.2: each says so, and three are a loss.
+  if (before(expected(), s.sequence)) repeats_ = std::min(repeats_ + 1, kDuplicatesOfALoss);
   const std::uint32_t known = expected() - s.sequence;
   if (fin_received_ || before(expected(), s.sequence) || known >= s.payload.size()) return;
   Bytes fresh = s.payload.subspan(known);
@@ -349,7 +351,8 @@ void TcpFlow::produce(SegmentSink& sink, Time now) {
       if (end_ == End::kNone) send_fin(sink);
     }
   }
-  if (end_ == End::kNone && must_acknowledge_ && established_ && !sink.payload().empty()) {
+  for (int left = std::max(std::exchange(repeats_, 0), must_acknowledge_ ? 1 : 0);
+       left > 0 && end_ == End::kNone && established_ && !sink.payload().empty(); --left) {
     const TcpSegment segment{
         .sequence = next_, .ack = true, .window = advertise(/*opening=*/false)};
     send(sink, segment, 0);

@@ -137,6 +137,7 @@ class TcpFlow {
 
   bool established_ = false;
   bool must_acknowledge_ = false;
+  int repeats_ = 0;     // of the acknowledgement, for segments behind one that is missing
   bool probe_ = false;  // a byte beyond a closed window
   int retries_ = 0;
   std::optional<Time> deadline_;

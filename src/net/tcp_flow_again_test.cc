@@ -79,6 +79,24 @@ TEST_F(TcpFlowAgainTest, TheEndIsNotSentBeforeWhatIsBeforeIt) {
   EXPECT_EQ(said(), all);
 }
 
+// A sender takes three for a loss, and one that hears fewer waits for its timer.
+TEST_F(TcpFlowAgainTest, EachSegmentBehindAMissingOneIsAcknowledged) {
+  link_.sent.clear();
+  for (std::uint32_t at = 1; at <= 5; ++at)
+    flow_.on_segment({.sequence = kGuests + 1 + at,
+                      .acknowledgement = kOurs + 1,
+                      .ack = true,
+                      .window = 1000,
+                      .payload = as_bytes("x")},
+                     now_);
+  produce();
+  ASSERT_EQ(link_.sent.size(), 3U);
+  for (const auto& s : link_.sent) EXPECT_EQ(s.head.acknowledgement, kGuests + 1);
+  EXPECT_EQ(link_.sent[0].head.window, link_.sent[2].head.window);
+  produce();
+  EXPECT_EQ(link_.sent.size(), 3U);
+}
+
 TEST_F(TcpFlowAgainTest, AResetIsWhereTheGuestBelievesIt) {
   hear(std::string(1500, 'y'), /*end=*/false);
   said();

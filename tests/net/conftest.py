@@ -1,5 +1,6 @@
 """Fixtures of the network tests: the kernel is the guest, the engine is real, the world is a namespace."""
 
+import atexit
 import os
 import pathlib
 import shutil
@@ -15,10 +16,8 @@ import world as worlds  # noqa: E402
 # An ordinary user is root here, and pytest would look for root's own folder.
 TEMPORARY = tempfile.mkdtemp(prefix="pyro-net-")
 os.environ["PYTEST_DEBUG_TEMPROOT"] = TEMPORARY
-
-
-def pytest_unconfigure():
-    shutil.rmtree(TEMPORARY, ignore_errors=True)
+# After pytest has tidied up there.
+atexit.register(shutil.rmtree, TEMPORARY, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import world as worlds
 HOST = 18080
 OPTIONS = ("--publish", f"{HOST}:80")
 # How much goes through in the test of a large transfer; dev/nightly says more.
-LARGE = int(os.environ.get("PYRO_NET_TEST_MB", "100")) << 20
+LARGE = int(os.environ.get("PYRO_NET_TEST_MB", "200")) << 20
 
 SERVER = """
 l = socket.create_server(("0.0.0.0", 80), backlog=1024)
@@ -134,7 +134,7 @@ each(websocket)""", OPTIONS):
 
 
 @pytest.mark.timeout(600)
-def test_a_large_transfer_is_what_was_sent(world, record_property):
+def test_a_large_transfer_is_what_was_sent(world):
     block = peers.data(1 << 20)
     with world.started(SERVER + f"""
 def serve(s):
@@ -163,5 +163,4 @@ each(serve)""", OPTIONS):
             assert s.recv(1000).decode() == str(expected).replace("'", '"')
         up = time.monotonic() - begin
     words = f"{LARGE >> 20} MB from the guest in {down:.1f} s, to it in {up:.1f} s"
-    record_property("transfer", words)
     print(words)

@@ -27,7 +27,8 @@ def listen_then_send(s):
     return heard
 
 
-def reset_at_once(s):
+def reset_when_heard(s):
+    s.recv(1)
     peers.reset(s)
     return "reset"
 
@@ -67,7 +68,10 @@ s = connect(HOST, PORT)
 s.sendall(data(3_000_000))
 s.shutdown(socket.SHUT_WR)
 tell(read_all(s))"""),
-    "reset-at-once": (reset_at_once, "tell(outcome(lambda: connect(HOST, PORT).recv(1) and 1))"),
+    "reset-when-heard": (reset_when_heard, """
+s = connect(HOST, PORT)
+s.sendall(b"x")
+tell(outcome(lambda: len(s.recv(1))))"""),
     "data-and-reset": (send_and_reset, """
 s = connect(HOST, PORT)
 got = read_exactly(s, 10).decode()
@@ -166,7 +170,7 @@ def test_a_reader_that_stops_stops_the_sender(world):
 
 
 # This link loses nothing, so little was done for speed when it does.
-@pytest.mark.parametrize("permille", [5, 20])
+@pytest.mark.parametrize("permille", [5, 10])
 def test_frames_that_are_lost_on_the_link_are_sent_again(world, permille):
     size = 200_000
 
@@ -216,7 +220,7 @@ tell(read_all(s)[2])
             assert guest.stdout.readline() == '"end"\n'
 
 
-def test_a_ping_pong_is_not_starved_by_a_bulk_flow(world, record_property):
+def test_a_ping_pong_is_not_starved_by_a_bulk_flow(world):
     def source(s):
         try:
             while True:
@@ -254,7 +258,6 @@ rate = (got[0] - first) / (time.monotonic() - begin)
 tell([alone[150], [beside[150], beside[285]], rate])
 os._exit(0)""")
     words = f"median {alone * 1e6:.0f} us alone; beside {rate / 1e6:.0f} MB/s median {beside[0] * 1e6:.0f} us, p95 {beside[1] * 1e6:.0f} us"
-    record_property("round trip", words)
     print(words)
     assert beside[0] < 0.02, words
 
