@@ -138,6 +138,14 @@ TEST(Json, EveryCommandPrintsExactlyTheFieldsOfTheTable) {
                              .freed_bytes = 7};
       call.backend.kept.info = testing::FakeWorkspaces::full();
       call.backend.kept.workspaces = {call.backend.kept.info};
+      call.backend.kept.live = client::LiveNetwork{.running = true,
+                                                   .addresses = {{.guest = "10.255.255.2"}},
+                                                   .policy = {},
+                                                   .counters = {{"frames", 1}},
+                                                   .drops = {{"short", 1}},
+                                                   .sizes = {{"tcp", 1}}};
+      call.backend.kept.network_log = {{.kind = "decision", .protocol = "tcp"}};
+      call.backend.result.refused = {{.protocol = "tcp", .reason = "not-listed", .count = 1}};
       call.backend.kept.chunks = {bytes};
       call.backend.kept.stderr_bytes = bytes;
       call.backend.kept.kept_shells.info = call.backend.kept.kept_shells.ended();

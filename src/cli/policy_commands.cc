@@ -22,9 +22,8 @@ boost::json::value live_json(const std::optional<client::LiveNetwork>& live) {
   if (!live) return nullptr;
   boost::json::array addresses;
   for (const client::NetworkAddress& a : live->addresses) {
-    addresses.push_back({{"gateway", a.gateway},
-                         {"guest", a.guest},
-                         {"prefix_length", a.prefix_length}});
+    addresses.push_back(
+        {{"gateway", a.gateway}, {"guest", a.guest}, {"prefix_length", a.prefix_length}});
   }
   const auto numbers = [](const std::map<std::string, std::int64_t>& map) {
     boost::json::object out;
@@ -102,12 +101,12 @@ std::string endpoint_of(const std::string& protocol, const std::string& name,
 
 std::string event_line(const client::NetworkEvent& e) {
   const bool end = e.kind == "end";
-  std::string text = fmt::format("{} {} {} {} {}", iso_time(e.at),
-                                 end       ? "end"
-                                 : e.allow ? "allow"
-                                           : "deny",
-                                 endpoint_of(e.protocol, e.name, e.address, e.port), e.rule,
-                                 e.reason);
+  std::string text =
+      fmt::format("{} {} {} {} {}", iso_time(e.at),
+                  end       ? "end"
+                  : e.allow ? "allow"
+                            : "deny",
+                  endpoint_of(e.protocol, e.name, e.address, e.port), e.rule, e.reason);
   if (end) text += fmt::format(" to_host={} to_guest={}", e.to_host, e.to_guest);
   return one_line(text) + "\n";
 }
@@ -190,8 +189,8 @@ Result<int> network_events(const Invocation& call, Io& io, Backend& backend) {
     PYRO_CHECK(backend.workspaces().network_events(workspace, options, take));
     if (!as_json) return kExitOk;
     PYRO_TRY(const WorkspaceInfo info, backend.workspaces().status(workspace));
-    PYRO_CHECK(io.out.write(pretty(boost::json::object{{"events", std::move(events)},
-                                                       {"workspace_id", info.workspace_id}})));
+    PYRO_CHECK(io.out.write(pretty(
+        boost::json::object{{"events", std::move(events)}, {"workspace_id", info.workspace_id}})));
     return kExitOk;
   }
   options.follow = true;

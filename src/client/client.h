@@ -32,8 +32,8 @@ struct CreateOptions {
   int vcpu_count = kDefaultVcpuCount;    // 1..32
   int mem_mib = kDefaultMemMib;          // 128..65536
   int ttl_seconds = kDefaultTtlSeconds;  // 1..2592000
-  NetworkOptions network;                // all but off is refused until the network engine exists
-  bool allow_host_compat = false;        // refused until that backend exists
+  NetworkOptions network;
+  bool allow_host_compat = false;  // refused until that backend exists
   Boot boot = Boot::kTemplate;
 };
 
@@ -85,7 +85,7 @@ struct ExecResult {
   std::int64_t duration_ms = 0;  // of the command alone
   Cleanup cleanup;
   Timing timing;
-  std::vector<std::string> warnings;  // of run_in_vm(): what on_warning was given
+  std::vector<std::string> warnings;     // of run_in_vm(): what on_warning was given
   std::vector<RefusedEndpoint> refused;  // what the network policy kept it from, the first ones
 };
 

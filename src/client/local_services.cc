@@ -55,11 +55,10 @@ Result<ServiceInfo> info_of(const std::string& workspace, const std::string& mod
   for (const proto::PublishedPort& p : definition.published) {
     // The one that it has; of a service that does not run, the one that it asked for.
     const int port = p.bound != 0 ? p.bound : p.host_port;
-    info.published_ports.push_back(
-        {.host = "127.0.0.1",
-         .protocol = "tcp",
-         .host_port = port == 0 ? std::nullopt : std::optional(port),
-         .guest_port = p.guest_port});
+    info.published_ports.push_back({.host = "127.0.0.1",
+                                    .protocol = "tcp",
+                                    .host_port = port == 0 ? std::nullopt : std::optional(port),
+                                    .guest_port = p.guest_port});
   }
   return info;
 }

@@ -98,9 +98,8 @@ Result<LiveNetwork> live_network(const proto::NetworkState& state) {
   if (!state.info) return out;
   for (const policy::Family family : {policy::Family::kIpv4, policy::Family::kIpv6}) {
     const policy::LinkAddresses& link = policy::link_of(family);
-    out.addresses.push_back({.guest = link.guest.text(),
-                             .gateway = link.engine.text(),
-                             .prefix_length = link.length});
+    out.addresses.push_back(
+        {.guest = link.guest.text(), .gateway = link.engine.text(), .prefix_length = link.length});
   }
   PYRO_TRY(const auto policy, policy::parse_policy_text(state.info->policy));
   PYRO_TRY(out.policy, policy_info(policy));

@@ -84,14 +84,14 @@ TEST(PolicyInfo, ShowsAPolicyAndGivesItBack) {
             "e5d6630b04b7f082287e3e10c1ce1ae992783d9d9b3846f002d17495be712e81");
 }
 
-TEST(UsablePolicy, WarnsAndThenRefusesWhatCannotBeHadYet) {
+TEST(UsablePolicy, WarnsAndRefuses) {
   std::vector<std::string> warnings;
   const auto note = [&](std::string_view warning) { warnings.emplace_back(warning); };
   EXPECT_TRUE(usable_policy({}, note));
   EXPECT_TRUE(warnings.empty());
-  const auto refused = usable_policy({.deny = {"a.b"}}, note);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Errc::kUnavailable);
+  const auto usable = usable_policy({.deny = {"a.b"}}, note);
+  ASSERT_TRUE(usable) << usable.error().message;
+  EXPECT_EQ(usable->text(), "preset egress\ndeny a.b:*\n");
   EXPECT_EQ(warnings.size(), 1U);
   EXPECT_EQ(usable_policy({.allow = {"a.b"}}, {}).error().code, Errc::kInvalid);
 }

@@ -49,15 +49,16 @@ Result<WorkspaceInfo> LocalWorkspaces::set_network(const std::string& workspace,
                                                    const WorkspaceObserver& observer) {
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(const policy::Policy policy, usable_policy(network, observer.run.on_warning));
-  PYRO_CHECK(ask(id, proto::SetNetwork::kName,
-                 proto::encode(proto::SetNetwork{.policy = policy.text()})));
+  PYRO_CHECK(
+      ask(id, proto::SetNetwork::kName, proto::encode(proto::SetNetwork{.policy = policy.text()})));
   return info(id);
 }
 
 Result<WorkspaceNetwork> LocalWorkspaces::network(const std::string& workspace) {
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(const WorkspaceInfo found, info(id));
-  WorkspaceNetwork out{.workspace_id = id, .state = found.state, .policy = found.network, .live = {}};
+  WorkspaceNetwork out{
+      .workspace_id = id, .state = found.state, .policy = found.network, .live = {}};
   if (found.state != "started" || found.network.policy == "off") return out;
   PYRO_TRY(auto connection, connect(id, Need::kStarted, {}));
   PYRO_TRY(const json::object answer,
@@ -92,8 +93,8 @@ Result<void> LocalWorkspaces::network_events(
   };
   PYRO_CHECK(connection.download(
       proto::FollowNetwork::kName,
-      proto::encode(proto::FollowNetwork{.cursor = static_cast<std::int64_t>(content.end)}), on_data,
-      {.on_phase = {}, .interrupt_fd = options.interrupt_fd}));
+      proto::encode(proto::FollowNetwork{.cursor = static_cast<std::int64_t>(content.end)}),
+      on_data, {.on_phase = {}, .interrupt_fd = options.interrupt_fd}));
   return {};
 }
 

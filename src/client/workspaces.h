@@ -32,8 +32,8 @@ struct WorkspaceOptions {
   int mem_mib = kDefaultMemMib;
   std::optional<int> ttl_seconds;   // none: it stays until it is deleted
   std::string ttl_action = "stop";  // at the end of the TTL: stop (deleted a day later) or delete
-  NetworkOptions network;           // all but off is refused until the network engine exists
-  bool allow_host_compat = false;   // refused until that backend exists
+  NetworkOptions network;
+  bool allow_host_compat = false;  // refused until that backend exists
   std::optional<std::string> seed_path;
   bool git_tracked = false;  // of the seed, only what git tracks
   std::vector<SecretSource> secrets;
@@ -274,8 +274,8 @@ class Workspaces {
   virtual Result<WorkspaceInfo> status(const std::string& workspace) = 0;
   virtual Result<WorkspaceInfo> update(const std::string& workspace,
                                        const WorkspaceUpdate& update) = 0;
-  // All of the policy at once: in force at once, and after every start. kConflict: it would give the
-  // machine, which runs, a network device, or take it away.
+  // All of the policy at once: in force at once, and after every start. kConflict: it would give
+  // the machine, which runs, a network device, or take it away.
   virtual Result<WorkspaceInfo> set_network(const std::string& workspace,
                                             const NetworkOptions& network,
                                             const WorkspaceObserver& observer) = 0;

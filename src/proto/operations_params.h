@@ -55,10 +55,9 @@ inline constexpr Param kTtlSeconds{.name = "ttl_seconds",
                                    .help = "Delete the VM at the latest after this many seconds",
                                    .min = kTtlSecondsRange.low,
                                    .max = kTtlSecondsRange.high};
-inline constexpr Param kNetwork{
-    .name = "network",
-    .type = ParamType::kFlag,
-    .help = "The short form of --network-policy egress"};
+inline constexpr Param kNetwork{.name = "network",
+                                .type = ParamType::kFlag,
+                                .help = "The short form of --network-policy egress"};
 inline constexpr Param kAllowHostCompat{
     .name = "allow_host_compat",
     .type = ParamType::kFlag,

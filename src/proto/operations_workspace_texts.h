@@ -443,7 +443,8 @@ inline constexpr std::array<std::string_view, 3> kNetworkShowPath{"workspace", "
 inline constexpr std::array<std::string_view, 2> kNetworkShowText{
     "Prints the network policy of a workspace: its rules, its hash and what there is to know about "
     "it.",
-    "Of one that is started also its engine: addresses, flows, counters, and the hash of the policy "
+    "Of one that is started also its engine: addresses, flows, counters, and the hash of the "
+    "policy "
     "that it decides by."};
 inline constexpr std::array<Example, 1> kNetworkShowExamples{
     {{"pyro workspace network show fix", "What may it reach?"}}};

@@ -51,7 +51,7 @@ class GuestEnd {
     const policy::LinkAddresses& link = policy::link_of(Family::kIpv4);
     std::ranges::copy(link.guest.bytes(), f.begin() + 28);
     std::ranges::copy(link.engine.bytes(), f.begin() + 38);
-    EXPECT_EQ(::send(fd_.get(), f.data(), f.size(), 0), static_cast<ssize_t>(f.size()));
+    EXPECT_EQ(::send(fd_.get(), f.data(), f.size(), MSG_NOSIGNAL), static_cast<ssize_t>(f.size()));
   }
   void send_syn(const policy::Address& to, std::uint16_t port) {
     std::vector<std::uint8_t> f(200);
@@ -61,7 +61,7 @@ class GuestEnd {
                            .destination = to};
     const std::size_t size = net::write_tcp(
         f, route, {.source_port = 1000, .destination_port = port, .sequence = 7, .syn = true}, 0);
-    EXPECT_EQ(::send(fd_.get(), f.data(), size, 0), static_cast<ssize_t>(size));
+    EXPECT_EQ(::send(fd_.get(), f.data(), size, MSG_NOSIGNAL), static_cast<ssize_t>(size));
   }
   // A frame has come; it is dropped but for its size.
   bool has_frame() {
@@ -82,6 +82,7 @@ class GuestEnd {
 class NetworkTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    ::signal(SIGPIPE, SIG_IGN);  // as a supervisor does
     char name[] = "/tmp/pyro-network-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder_ = name;

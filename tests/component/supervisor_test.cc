@@ -358,7 +358,7 @@ TEST_F(SupervisorTest, TheLibraryRefusesBadOptions) {
   EXPECT_EQ(create_with([](auto& o) { o.mem_mib = 0; }).code, Errc::kInvalid);
   EXPECT_EQ(create_with([](auto& o) { o.vcpu_count = 33; }).code, Errc::kInvalid);
   EXPECT_EQ(create_with([](auto& o) { o.ttl_seconds = 0; }).code, Errc::kInvalid);
-  EXPECT_EQ(create_with([](auto& o) { o.network.policy = "egress"; }).code, Errc::kUnavailable);
+  EXPECT_EQ(create_with([](auto& o) { o.network.policy = "on"; }).code, Errc::kInvalid);
   EXPECT_EQ(create_with([](auto& o) { o.allow_host_compat = true; }).code, Errc::kUnavailable);
   EXPECT_EQ(create_with([](auto& o) { o.environment = "debian:13"; }).code, Errc::kNotFound);
   const client::CreateOptions options{.environment = "debian:12-base"};
