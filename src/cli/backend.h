@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "client/client.h"
 #include "client/workspaces.h"
+#include "escape/suite.h"
 
 namespace pyro::cli {
 
@@ -33,6 +34,8 @@ class Backend {
                                                const client::ExecOptions& exec,
                                                const client::RunObserver& observer) = 0;
   virtual Result<client::DoctorReport> doctor(bool fresh) = 0;
+  virtual Result<escape::Report> run_escape(const escape::SuiteOptions& options) = 0;
+  virtual Result<escape::Report> run_smoke(const escape::SuiteOptions& options) = 0;
   virtual client::Workspaces& workspaces() = 0;
 };
 

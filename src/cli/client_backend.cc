@@ -8,7 +8,8 @@ namespace {
 
 class ClientBackend final : public Backend {
  public:
-  explicit ClientBackend(client::Pyro pyro) : pyro_(std::move(pyro)) {}
+  ClientBackend(sys::Environment env, client::Pyro pyro)
+      : env_(std::move(env)), pyro_(std::move(pyro)) {}
 
   Result<std::vector<image::EnvironmentInfo>> list_environments() override {
     return pyro_.list_environments();
@@ -42,9 +43,16 @@ class ClientBackend final : public Backend {
     return pyro_.run_in_vm(create, exec, observer);
   }
   Result<client::DoctorReport> doctor(bool fresh) override { return pyro_.doctor(fresh); }
+  Result<escape::Report> run_escape(const escape::SuiteOptions& options) override {
+    return escape::run_escape(env_, options);
+  }
+  Result<escape::Report> run_smoke(const escape::SuiteOptions& options) override {
+    return escape::run_smoke(env_, options);
+  }
   client::Workspaces& workspaces() override { return pyro_.workspaces(); }
 
  private:
+  sys::Environment env_;
   client::Pyro pyro_;
 };
 
@@ -86,7 +94,7 @@ std::vector<std::string> service_names(const sys::Environment& env, const std::s
 Library client_library() {
   return {.open = [](const sys::Environment& env) -> Result<std::shared_ptr<Backend>> {
             PYRO_TRY(client::Pyro pyro, client::Pyro::open(env));
-            return std::make_shared<ClientBackend>(std::move(pyro));
+            return std::make_shared<ClientBackend>(env, std::move(pyro));
           },
           .environment_names =
               [] {

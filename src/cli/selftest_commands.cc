@@ -14,7 +14,7 @@ namespace {
 
 using escape::Outcome;
 using escape::Report;
-using Run = Result<Report> (*)(const sys::Environment&, const escape::SuiteOptions&);
+using Run = Result<Report> (Backend::*)(const escape::SuiteOptions&);
 
 std::string reason(const Outcome& o) {
   return o.why.empty() ? o.saw : o.saw + ", " + o.why;
@@ -30,7 +30,7 @@ std::string cell(const std::string& text) {
   return out;
 }
 
-Result<Report> run_with_progress(const Invocation& call, Io& io, Run run) {
+Result<Report> run_with_progress(const Invocation& call, Io& io, Backend& backend, Run run) {
   PYRO_TRY(const std::unique_ptr<Interrupts> interrupts, io.watch_interrupts());
   // There are workspaces and a world to take away.
   interrupts->set_mode(Interrupts::Mode::kForward);
@@ -50,7 +50,7 @@ Result<Report> run_with_progress(const Invocation& call, Io& io, Run run) {
   options.on_probe = [&](const std::string& name, std::size_t number, std::size_t total) {
     say(fmt::format("{}/{} {}", number, total, name));
   };
-  return run(io.env, options);
+  return (backend.*run)(options);
 }
 
 Result<int> show(const Invocation& call, Io& io, const Report& report) {
@@ -117,15 +117,15 @@ boost::json::object to_json(const Report& report) {
           {"probes", std::move(probes)}};
 }
 
-Result<int> selftest_escape(const Invocation& call, Io& io, Backend& /*backend*/) {
+Result<int> selftest_escape(const Invocation& call, Io& io, Backend& backend) {
   if (call.flag("json") && call.flag("markdown"))
     return fail(Errc::kInvalid, "--json and --markdown cannot both be given");
-  PYRO_TRY(const Report report, run_with_progress(call, io, escape::run_escape));
+  PYRO_TRY(const Report report, run_with_progress(call, io, backend, &Backend::run_escape));
   return show(call, io, report);
 }
 
-Result<int> selftest_smoke(const Invocation& call, Io& io, Backend& /*backend*/) {
-  PYRO_TRY(const Report report, run_with_progress(call, io, escape::run_smoke));
+Result<int> selftest_smoke(const Invocation& call, Io& io, Backend& backend) {
+  PYRO_TRY(const Report report, run_with_progress(call, io, backend, &Backend::run_smoke));
   return show(call, io, report);
 }
 

@@ -31,9 +31,19 @@ class FakeBackend : public Backend {
                             .timing = {{"spawn_ms", 12.5}, {"exec_ms", 41}}};
   client::DoctorReport report = healthy();
   client::PruneReport pruned;
+  escape::Report tried{.backend = "qemu",
+                       .environment = "debian:12",
+                       .outcomes = {{.name = "lan",
+                                     .attempt = "a machine of the LAN",
+                                     .passed = true,
+                                     .saw = "ECONNREFUSED",
+                                     .why = "special-range",
+                                     .control = "192.168.77.10 80"}},
+                       .duration_ms = 1500};
   // What was asked for.
   client::CreateOptions create;
   client::ExecOptions exec;
+  escape::SuiteOptions suite;
   std::vector<std::string> calls;
   bool fresh = false;
   int interrupt_fd = -1;
@@ -137,6 +147,16 @@ class FakeBackend : public Backend {
     PYRO_CHECK(enter("doctor"));
     fresh = again;
     return report;
+  }
+  Result<escape::Report> run_escape(const escape::SuiteOptions& options) override {
+    PYRO_CHECK(enter("run_escape"));
+    suite = options;
+    return tried;
+  }
+  Result<escape::Report> run_smoke(const escape::SuiteOptions& options) override {
+    PYRO_CHECK(enter("run_smoke"));
+    suite = options;
+    return tried;
   }
 
  private:

@@ -24,7 +24,7 @@ def test_what_there_is_not_is_said(host):
     backend = host.pyro("selftest", "escape", "--backend", "firecracker")
     assert backend.code == 2 and "the only one of this version is qemu" in backend.text
     probe = host.pyro("selftest", "escape", "--probe", "nothing")
-    assert probe.code == 2 and "there is no probe nothing" in probe.text
+    assert probe.code == 2 and 'there is no probe "nothing"' in probe.text
 
 
 def test_a_namespace_that_cannot_be_joined_is_an_error_of_the_start(host):
