@@ -80,7 +80,7 @@ tell(last)
     assert each <= MOST_IDLE_FLOW_KIB, words
 
 
-def flood(world, script, seconds=3):
+def flood(world, script, seconds=1):
     """KiB that the engine grew by while the guest did this, at most."""
     with world.started(f"""
 print("ready")

@@ -55,7 +55,7 @@ tell(digest(urllib.request.urlopen("{URL}:{port}/large", timeout=20).read()))
 
 
 def test_wrk_loses_no_request(world, site):
-    out = world.guest("wrk", "-t1", "-c64", "-d2s", f"{URL}:{site[1]}/small").stdout.decode()
+    out = world.guest("wrk", "-t1", "-c64", "-d1s", f"{URL}:{site[1]}/small").stdout.decode()
     assert "requests in" in out
     assert "Socket errors" not in out and "Non-2xx" not in out, out
 

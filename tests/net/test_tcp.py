@@ -172,7 +172,7 @@ def test_a_reader_that_stops_stops_the_sender(world):
 # This link loses nothing, so little was done for speed when it does.
 @pytest.mark.parametrize("permille", [5, 10])
 def test_frames_that_are_lost_on_the_link_are_sent_again(world, permille):
-    size = 200_000
+    size = 100_000
 
     def listen_then_answer(s):
         heard = peers.read_all(s)
