@@ -33,6 +33,13 @@ std::optional<Seen> see_tcp(net::Bytes b, Seen seen) {
   return seen;
 }
 
+// RFC 792: unreachable, time exceeded, parameter problem; RFC 4443, 2.1: the first half.
+bool is_error(std::uint8_t protocol, std::uint8_t type) {
+  constexpr std::uint8_t kFirstNoError = 128;
+  if (protocol == kIcmpv6) return type < kFirstNoError;
+  return type == 3 || type == 11 || type == 12;
+}
+
 std::optional<Seen> see_inner(std::uint8_t protocol, net::Bytes b, Seen seen) {
   if (protocol == kTcp) return see_tcp(b, std::move(seen));
   seen.bytes = b.size();
@@ -49,6 +56,7 @@ std::optional<Seen> see_inner(std::uint8_t protocol, net::Bytes b, Seen seen) {
     if (b.empty()) return std::nullopt;
     if (protocol == kIcmpv6 && b[0] >= kFirstOfLink && b[0] <= kLastOfLink) return std::nullopt;
     seen.protocol = "icmp";
+    seen.error = is_error(protocol, b[0]);
     return seen;
   }
   seen.protocol = std::to_string(protocol);
@@ -99,6 +107,7 @@ std::optional<Seen> see(net::Bytes packet) {
 }
 
 void Record::add(const std::string& where, const Seen& seen) {
+  if (seen.error && where == kHostDevice) return;
   const std::tuple key{where, seen.protocol, seen.address, seen.port};
   if (sums_.size() >= kMost && !sums_.contains(key)) {
     ++lost_;

@@ -17,11 +17,15 @@ struct Seen {
   std::string protocol, address;
   std::uint16_t port = 0;
   std::size_t bytes = 0;
-  bool opens = true;  // false: data of a connection that is there
+  bool opens = true;   // false: data of a connection that is there
+  bool error = false;  // of ICMP: about another packet
 };
 std::optional<Seen> see(net::Bytes packet);
 
-// Bounded.
+inline constexpr const char* kHostDevice = "host";  // where() of what came to the host's loopback
+
+// Bounded. ICMP errors on the host's loopback are what its kernel tells itself, of a connection
+// that nobody answers: nobody has sent them, and they come late.
 class Record {
  public:
   static constexpr std::size_t kMost = 4096;

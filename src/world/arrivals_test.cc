@@ -54,6 +54,27 @@ TEST(Arrivals, WhatIsNoPacketIsNothing) {
   EXPECT_FALSE(see(cut));
 }
 
+TEST(Record, AnErrorOnTheHostsLoopbackIsItsOwn) {
+  auto refused = tcp({.source_port = 1000, .destination_port = 443, .syn = true}, 0);
+  std::vector<std::uint8_t> frame(2000);
+  const net::Route back{.macs = {.engine = net::kEngineMac, .guest = net::kGuestMac},
+                        .source = *policy::Address::parse("192.168.77.2"),
+                        .destination = *policy::Address::parse("192.168.77.2")};
+  frame.resize(net::write_unreachable(frame, back, net::Unreachable::kHost, refused));
+  frame.erase(frame.begin(), frame.begin() + net::kEthernetHeader);
+  const auto error = see(frame);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->protocol, "icmp");
+  Record record;
+  record.add(kHostDevice, *error);
+  EXPECT_TRUE(record.take().list.empty());
+  record.add("world", *error);
+  EXPECT_EQ(record.take().list.size(), 1U) << "there it was sent";
+  frame[20] = 8;  // an echo request
+  record.add(kHostDevice, *see(frame));
+  EXPECT_EQ(record.take().list.size(), 1U);
+}
+
 TEST(Record, SumsUpAndIsBounded) {
   Record record;
   const Seen one{.protocol = "udp", .address = "1.1.1.1", .port = 53, .bytes = 10};
