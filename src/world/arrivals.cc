@@ -107,7 +107,7 @@ std::optional<Seen> see(net::Bytes packet) {
 }
 
 void Record::add(const std::string& where, const Seen& seen) {
-  if (seen.error && where == kHostDevice) return;
+  if (seen.error && where == kAtHost) return;
   const std::tuple key{where, seen.protocol, seen.address, seen.port};
   if (sums_.size() >= kMost && !sums_.contains(key)) {
     ++lost_;

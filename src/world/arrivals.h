@@ -22,7 +22,7 @@ struct Seen {
 };
 std::optional<Seen> see(net::Bytes packet);
 
-inline constexpr const char* kHostDevice = "host";  // where() of what came to the host's loopback
+inline constexpr const char* kAtHost = "host";  // where() of what came to the host's loopback
 
 // Bounded. ICMP errors on the host's loopback are what its kernel tells itself, of a connection
 // that nobody answers: nobody has sent them, and they come late.

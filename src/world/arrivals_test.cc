@@ -66,12 +66,12 @@ TEST(Record, AnErrorOnTheHostsLoopbackIsItsOwn) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->protocol, "icmp");
   Record record;
-  record.add(kHostDevice, *error);
+  record.add(kAtHost, *error);
   EXPECT_TRUE(record.take().list.empty());
   record.add("world", *error);
   EXPECT_EQ(record.take().list.size(), 1U) << "there it was sent";
   frame[20] = 8;  // an echo request
-  record.add(kHostDevice, *see(frame));
+  record.add(kAtHost, *see(frame));
   EXPECT_EQ(record.take().list.size(), 1U);
 }
 

@@ -1,4 +1,5 @@
 #include "world/land.h"
+#include "world/arrivals.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -134,7 +135,7 @@ Result<void> set_up_host(Land& land) {
   // Echo is allowed to the one group that there is.
   PYRO_TRY(const auto range, sys::open_file("/proc/sys/net/ipv4/ping_group_range", O_WRONLY));
   PYRO_CHECK(sys::write_all(range.get(), "0 0"));
-  PYRO_TRY(auto sniffer, sniff(kHostDevice, loopback, true));
+  PYRO_TRY(auto sniffer, sniff(kAtHost, loopback, true));
   land.sniffers.push_back(std::move(sniffer));
   for (const std::uint16_t port : {kHostService, kOtherHostService}) {
     PYRO_TRY(auto listener, listen_everywhere(port));
