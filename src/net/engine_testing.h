@@ -226,7 +226,7 @@ inline Made echo(const Route& route, std::uint16_t id, std::uint16_t sequence,
 // A frame that the guest was sent, with its bytes.
 struct Seen {
   std::vector<std::uint8_t> bytes;
-  std::optional<IpPacket> packet;  // views of `bytes`
+  std::unique_ptr<IpPacket> packet;  // with views of `bytes`; null: there is none
   [[nodiscard]] const TcpSegment* tcp() const {
     return packet ? std::get_if<TcpSegment>(&packet->transport) : nullptr;
   }
@@ -289,7 +289,8 @@ class EngineRig {
     link.frames.pop_front();
     const auto frame = parse_frame(out.bytes);
     if (!frame) return out;
-    if (const auto* const packet = std::get_if<IpPacket>(&frame->content)) out.packet = *packet;
+    if (const auto* const packet = std::get_if<IpPacket>(&frame->content))
+      out.packet = std::make_unique<IpPacket>(*packet);
     return out;
   }
   std::vector<NetEvent> events() { return engine.events().take(NetEvents::kMost).events; }

@@ -33,6 +33,10 @@ class KernelNetworkTest : public testing::Test {
   // A listener of the test's own: its port.
   std::uint16_t listen_here(int type) {
     here_ = sys::UniqueFd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+    if (!here_) {
+      ADD_FAILURE() << "no socket";
+      return 0;
+    }
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
