@@ -17,6 +17,7 @@
 #include "sys/file.h"
 #include "sys/namespaces.h"
 #include "sys/route_socket.h"
+#include "world/arrivals.h"
 #include "world/places.h"
 
 namespace pyro::world {
