@@ -20,7 +20,6 @@ namespace {
 
 using core::Workspace;
 using store::WorkspaceState;
-constexpr const char* kId = WorkspaceTest::kId;
 
 // ---- states
 
