@@ -80,8 +80,6 @@ def test_create_prints_only_the_id(host):
     [
         (["--seed-path", "/does/not/exist"], "/does/not/exist"),
         (["--seed-path", "/dev/null"], "/dev/null"),
-        (["--network-policy", "egress"], "network policy"),
-        (["--net-allow", "github.com:443"], "network policy egress is not available"),
         (["--net-allow", "github.com"], "character 11: there are no ports"),
         (["--network-policy", "off", "--net-deny", "github.com"], "off has no rules"),
         (["--policy", "/does/not/exist"], "/does/not/exist"),
