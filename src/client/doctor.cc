@@ -74,7 +74,7 @@ void check_isolation(DoctorReport& report) {
 }
 
 void check_helpers(DoctorReport& report, const DoctorInputs& in) {
-  for (const char* name : {"pyro-supervisor", "pyro-agent"}) {
+  for (const char* name : {"pyro-supervisor", "pyro-agent", "pyro-net"}) {
     const std::string path = in.dirs.libexec + "/" + name;
     if (!sys::exists(path)) report.issues.push_back(path + " is missing; reinstall pyro");
   }
@@ -118,7 +118,7 @@ DoctorReport examine(const DoctorInputs& in, image::Environments& environments, 
   check_environments(report, in, environments);
   report.vm_boot = report.runtime_ok;
   report.guest_exec = report.runtime_ok;
-  report.guest_network = false;  // until there is a network engine
+  report.guest_network = report.runtime_ok && sys::exists(in.dirs.libexec + "/pyro-net");
   return report;
 }
 

@@ -67,7 +67,7 @@ def test_doctor(host):
     assert lines[1] == "Runtime: PASS"
     assert re.match(r"KVM: exists=(yes|no) readable=(yes|no) writable=(yes|no) usable=(yes|no)", lines[2])
     assert lines[3] == f"Environment cache: {host.cache}/environments"
-    assert lines[4] == "Capabilities: vm_boot=yes guest_exec=yes guest_network=no"
+    assert lines[4] == "Capabilities: vm_boot=yes guest_exec=yes guest_network=yes"
     assert lines[5].startswith("Networking: engine=userspace")
 
 
@@ -76,7 +76,7 @@ def test_doctor_json(host):
     report = done.json
     assert done.code == 0
     assert report["runtime_ok"] is True
-    assert report["capabilities"] == {"guest_exec": True, "guest_network": False, "vm_boot": True}
+    assert report["capabilities"] == {"guest_exec": True, "guest_network": True, "vm_boot": True}
     assert report["networking"] == {"engine": "userspace"}
     assert report["qemu"]["supported"] is True
     assert report["isolation"]["user_namespaces"] is True and report["isolation"]["seccomp"] is True
@@ -89,6 +89,18 @@ def test_doctor_measures_again_when_asked(private):
     assert (private.cache / "host.json").exists()
 
 
+def test_doctor_without_the_network_engine(host, tmp_path):
+    """Guests still run; what they lack is said, with the way out."""
+    libexec = tmp_path / "libexec"
+    libexec.mkdir()
+    for helper in harness.LIBEXEC.iterdir():
+        if helper.name != "pyro-net":
+            (libexec / helper.name).symlink_to(helper)
+    report = host.pyro("doctor", "--json", env={"PYRO_LIBEXEC": libexec}).json
+    assert report["capabilities"] == {"guest_exec": True, "guest_network": False, "vm_boot": True}
+    assert f"{libexec}/pyro-net is missing; reinstall pyro" in report["issues"]
+
+
 def test_demo(host):
     done = host.pyro("demo")
     text = done.out.decode() + done.text
@@ -96,6 +108,12 @@ def test_demo(host):
     places = [text.index(word) for word in ("create", "start", "exec", "delete")]
     assert places == sorted(places)
     assert "git version " in text
+    host.assert_nothing_left()
+
+
+def test_demo_with_a_network(host):
+    answer = host.pyro("demo", "--network", "--json").json
+    assert (answer["exit_code"], answer["deleted"]) == (0, True)
     host.assert_nothing_left()
 
 

@@ -77,4 +77,3 @@ def test_other_commands_have_their_own_codes(host):
     assert host.pyro().code == 2
     assert host.pyro("no-such-command").code == 2
     assert host.pyro("env", "inspect", "debian:11").code == 1
-    assert host.pyro("demo", "--network").code == 4

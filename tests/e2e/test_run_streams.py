@@ -195,14 +195,15 @@ def test_json_has_every_field(host):
     assert done.code == 5
     assert done.err == b""
     assert set(answer) == {
-        "cleanup", "command", "duration_ms", "environment", "execution_mode", "exit_code", "signal", "stderr",
-        "stderr_truncated", "stdout", "stdout_truncated", "timed_out", "timing", "vm_id",
+        "cleanup", "command", "duration_ms", "environment", "execution_mode", "exit_code", "refused", "signal",
+        "stderr", "stderr_truncated", "stdout", "stdout_truncated", "timed_out", "timing", "vm_id", "warnings",
     }  # fmt: skip
     assert answer["cleanup"] == {"deleted": True, "reason": "post_exec_cleanup", "vm_id": answer["vm_id"]}
     assert answer["command"] == "sh -c 'echo out; echo err >&2; exit 5'"
     assert (answer["stdout"], answer["stderr"], answer["exit_code"]) == ("out\n", "err\n", 5)
     assert (answer["environment"], answer["execution_mode"]) == ("debian:12", "guest_serial")
     assert (answer["signal"], answer["timed_out"]) == (None, False)
+    assert (answer["refused"], answer["warnings"]) == ([], [])
     assert {"spawn", "restore", "first_reply", "exec", "teardown", "total"} <= set(answer["timing"])
     assert list(answer) == sorted(answer)
 
