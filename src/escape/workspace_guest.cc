@@ -210,11 +210,12 @@ Result<WorkspaceGuest::Served> WorkspaceGuest::serve() {
   service.published_ports = {{.guest_port = kGuestPort, .host_port = {}}};
   PYRO_TRY(const auto info, pyro_.workspaces().services().start(workspace, kService, service,
                                                                 observer_.interrupt_fd));
-  if (info.published_ports.empty() || !info.published_ports.front().host_port)
-    return fail(Errc::kInternal, "the service has no port of the host");
-  return Served{.workspace = workspace,
-                .service = kService,
-                .port = static_cast<std::uint16_t>(*info.published_ports.front().host_port)};
+  if (info.published_ports.empty())
+    return fail(Errc::kInternal, "the service has no published port");
+  const auto port = info.published_ports.front().host_port;
+  if (!port) return fail(Errc::kInternal, "the published port is not connected");
+  return Served{
+      .workspace = workspace, .service = kService, .port = static_cast<std::uint16_t>(*port)};
 }
 
 Result<std::uint16_t> WorkspaceGuest::other_sandbox() {

@@ -228,7 +228,9 @@ int hold(const Words& words) {
 int serve(const Words& words) {
   if (words.empty()) return kBadWords;
   const auto at = place_of("0.0.0.0", port_of(words[0]));
+  if (!at) return kBadWords;
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (listener < 0) return Report().ended(false, errno);
   constexpr int kOn = 1;
   ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &kOn, sizeof kOn);
   if (::bind(listener, at->get(), at->size) != 0 || ::listen(listener, SOMAXCONN) != 0)
