@@ -18,6 +18,7 @@ import exec_in_live_guest
 import frame_codec
 import hundred_runs
 import machine
+import net_beside_user
 import net_decide
 import report
 import seed_folder
@@ -49,6 +50,7 @@ BENCHMARKS = [
     service_flood,
     frame_codec,
     net_decide,
+    net_beside_user,
 ]
 
 

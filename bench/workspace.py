@@ -52,9 +52,9 @@ def home():
             program.run(["pyro", "workspace", "delete", "--all"], LIMIT, env)
 
 
-def create(name, env, seed=None, mem_mib=MEM_MIB):
+def create(name, env, seed=None, mem_mib=MEM_MIB, options=()):
     program.make_ready()
-    words = ["pyro", "workspace", "create", program.ENVIRONMENT, "--name", name, "--mem-mib", mem_mib, "--id-only"]
+    words = ["pyro", "workspace", "create", program.ENVIRONMENT, "--name", name, "--mem-mib", mem_mib, "--id-only", *options]
     program.run(words + (["--seed-path", seed] if seed else []), LIMIT, env).checked("pyro workspace create")
     return Workspace(name, env)
 

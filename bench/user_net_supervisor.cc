@@ -1,0 +1,61 @@
+// pyro-supervisor with QEMU's own user-mode network (`-netdev user`) in the place of pyro-net: what
+// bench/net_guests.py compares with. The same machine, template, jail and agent; three calls of the
+// jail are changed at link time (ld's --wrap), so that no product code knows of this program:
+//   - QEMU keeps the host's network namespace, where the servers of the benchmark listen;
+//   - its seccomp filter lets it connect and bind;
+//   - its -netdev is `user`, with the addresses that the template's guest has.
+#include <linux/sched.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdarg>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+extern "C" {
+
+long __real_syscall(long number, ...);
+int __real_execve(const char* path, char* const argv[], char* const envp[]);
+
+// Of up to six arguments, as syscall(2) itself takes them.
+long __wrap_syscall(long number, ...) {
+  std::array<long, 6> arguments{};
+  va_list list;
+  va_start(list, number);
+  for (long& one : arguments) one = va_arg(list, long);
+  va_end(list);
+  if (number == SYS_clone3) {
+    reinterpret_cast<clone_args*>(arguments[0])->flags &= ~std::uint64_t{CLONE_NEWNET};
+  }
+  return __real_syscall(number, arguments[0], arguments[1], arguments[2], arguments[3],
+                        arguments[4], arguments[5]);
+}
+
+int __wrap_seccomp_rule_add(scmp_filter_ctx filter, std::uint32_t action, int call,
+                            unsigned int count, ...) {
+  constexpr std::array kNeeded{SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen)};
+  if (std::ranges::find(kNeeded, call) != kNeeded.end()) return 0;
+  std::vector<scmp_arg_cmp> conditions(count);
+  va_list list;
+  va_start(list, count);
+  for (scmp_arg_cmp& one : conditions) one = va_arg(list, scmp_arg_cmp);
+  va_end(list);
+  return ::seccomp_rule_add_array(filter, action, call, count, conditions.data());
+}
+
+int __wrap_execve(const char* path, char* const argv[], char* const envp[]) {
+  static char user[] =
+      "user,id=link,net=10.255.255.0/24,host=10.255.255.1,ipv6=off";
+  std::vector<char*> words;
+  for (char* const* word = argv; *word != nullptr; ++word) {
+    words.push_back(std::strncmp(*word, "dgram,id=link", 13) == 0 ? user : *word);
+  }
+  words.push_back(nullptr);
+  return __real_execve(path, words.data(), envp);
+}
+
+}  // extern "C"
