@@ -57,7 +57,8 @@ int open_socket(End end, int type, const char* address, int port) {
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &kOn, sizeof kOn);
   if (type == SOCK_STREAM) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &kOn, sizeof kOn);
   if (end == End::kClient) ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  const int rc = end == End::kClient ? ::connect(fd, at, sizeof place) : ::bind(fd, at, sizeof place);
+  const int rc =
+      end == End::kClient ? ::connect(fd, at, sizeof place) : ::bind(fd, at, sizeof place);
   if (rc == 0) return fd;
   ::close(fd);
   return -1;

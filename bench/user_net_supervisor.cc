@@ -48,8 +48,7 @@ int __wrap_seccomp_rule_add(scmp_filter_ctx filter, std::uint32_t action, int ca
 }
 
 int __wrap_execve(const char* path, char* const argv[], char* const envp[]) {
-  static char user[] =
-      "user,id=link,net=10.255.255.0/24,host=10.255.255.1,ipv6=off";
+  static char user[] = "user,id=link,net=10.255.255.0/24,host=10.255.255.1,ipv6=off";
   std::vector<char*> words;
   for (char* const* word = argv; *word != nullptr; ++word) {
     words.push_back(std::strncmp(*word, "dgram,id=link", 13) == 0 ? user : *word);

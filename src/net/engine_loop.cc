@@ -37,21 +37,37 @@ Result<std::unique_ptr<EngineLoop>> EngineLoop::create(sys::UniqueFd fd) {
     epoll_event event{.events = what | EPOLLET, .data = {.u64 = token_of(kind)}};
     return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, which, &event) == 0;
   };
-  if (!watch(link->fd(), Kind::kLink, EPOLLIN | EPOLLOUT) ||
-      !watch(timer.get(), Kind::kTimer, EPOLLIN))
+  if (!watch(link->fd(), Kind::kLink, EPOLLIN) || !watch(timer.get(), Kind::kTimer, EPOLLIN))
     return sys::fail_errno("epoll_ctl", errno);
   return std::unique_ptr<EngineLoop>(
       new EngineLoop(std::move(epoll), std::move(timer), std::move(link)));
 }
 
-bool EngineLoop::take_events() {
-  std::array<epoll_event, kEvents> events{};
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kEvents, 0);
+// Only while it is wanted: each frame that the guest takes would be an event.
+void EngineLoop::watch_for_room(bool wanted) {
+  if (wanted == watches_for_room_) return;
+  watches_for_room_ = wanted;
+  epoll_event event{.events = EPOLLIN | (wanted ? EPOLLOUT : 0U) | EPOLLET,
+                    .data = {.u64 = token_of(Kind::kLink)}};
+  static_cast<void>(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, link_->fd(), &event));
+}
+
+bool EngineLoop::take_events(std::chrono::milliseconds patience) {
+  using Milliseconds = std::chrono::milliseconds;
+  if (patience > Milliseconds::zero()) {
+    const Time due = engine_.next_deadline().value_or(Time::max());
+    const Time at = now();
+    patience = due <= at ? Milliseconds::zero()
+                         : std::min(patience, std::chrono::ceil<Milliseconds>(due - at));
+  }
+  std::array<epoll_event, kEvents> events;  // NOLINT(*-member-init): the kernel does
+  const int count =
+      ::epoll_wait(epoll_.get(), events.data(), kEvents, static_cast<int>(patience.count()));
   if (count <= 0) return false;
   for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(count))) {
     const Token token = event.data.u64;
     if (kind_of(token) == Kind::kLink) {
-      frames_ = true;
+      frames_ = frames_ || (event.events & ~EPOLLOUT) != 0;
     } else if (kind_of(token) == Kind::kTimer) {
       armed_.reset();
     } else {
@@ -61,7 +77,7 @@ bool EngineLoop::take_events() {
   return true;
 }
 
-void EngineLoop::set_timer() {
+void EngineLoop::arm() {
   const std::optional<Time> due = engine_.next_deadline();
   if (!due || (armed_ && *armed_ <= *due)) return;
   armed_ = due;
@@ -71,19 +87,21 @@ void EngineLoop::set_timer() {
   static_cast<void>(::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr));
 }
 
-bool EngineLoop::turn() {
-  bool more = take_events();
+bool EngineLoop::turn(std::chrono::milliseconds patience) {
+  bool more = take_events(frames_ ? std::chrono::milliseconds::zero() : patience);
   for (int i = 0; frames_ && i < kBatches; ++i) {
     const Time at = now();
     frames_ = link_->receive([&](Bytes frame) { engine_.on_frame(frame, at); });
     more = more || frames_;
   }
   const Time at = now();
-  if (engine_.next_deadline().value_or(Time::max()) <= at) engine_.on_time(at);
-  // A link that is full is writable once it is not (EPOLLOUT), which is an event.
+  if (engine_.next_deadline().value_or(Time::max()) <= at) {
+    engine_.on_time(at);
+    more = true;
+  }
   const bool said = engine_.flush(at);
   const bool sent = link_->flush();
-  set_timer();
+  watch_for_room(!sent);
   return more || (!said && sent);
 }
 

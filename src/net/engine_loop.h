@@ -17,15 +17,17 @@ class EngineLoop {
   Engine& engine() { return engine_; }
   // Readable when there is something to be done.
   [[nodiscard]] int fd() const { return epoll_.get(); }
-  // Does what there is to do, but not for ever. False: nothing is left, and fd() says when there is
-  // again. To be called after every use of engine() as well.
-  bool turn();
+  // Waits until there is something to be done, for at most `patience`, and does it, but not for
+  // ever. False: nothing is left. To be called after every use of engine() as well.
+  bool turn(std::chrono::milliseconds patience);
+  // From now on fd() is readable also when time has something to be done.
+  void arm();
   static Time now() { return std::chrono::steady_clock::now(); }
 
  private:
   EngineLoop(sys::UniqueFd epoll, sys::UniqueFd timer, std::unique_ptr<Link> link);
-  bool take_events();
-  void set_timer();
+  void watch_for_room(bool wanted);
+  bool take_events(std::chrono::milliseconds patience);
 
   sys::UniqueFd epoll_, timer_;
   std::unique_ptr<Link> link_;
@@ -33,6 +35,7 @@ class EngineLoop {
   Engine engine_;
   std::optional<Time> armed_;  // what timer_ is set to
   bool frames_ = true;         // there may be some
+  bool watches_for_room_ = false;
 };
 
 }  // namespace pyro::net

@@ -94,11 +94,15 @@ class EngineLoopTest : public LinkTest {
     ASSERT_TRUE(made);
     loop_ = *std::move(made);
   }
+  void settle() {
+    while (loop_->turn(std::chrono::milliseconds::zero())) {
+    }
+    loop_->arm();
+  }
   // Until the guest gets a frame, or nothing is left to be waited for.
   std::string answer() {
     for (;;) {
-      while (loop_->turn()) {
-      }
+      settle();
       if (std::string frame = receive(); !frame.empty()) return frame;
       pollfd ready{.fd = loop_->fd(), .events = POLLIN, .revents = 0};
       if (::poll(&ready, 1, kBound) != 1) return {};
@@ -114,6 +118,8 @@ class EngineLoopTest : public LinkTest {
     settings.policy.allow.push_back(*policy::parse_rule(rule, policy::Verdict::kAllow));
     loop_->engine().configure(settings, EngineLoop::now());
   }
+  static constexpr std::chrono::seconds kBoundOfATurn{20};
+  Time begun_ = EngineLoop::now();
   std::unique_ptr<EngineLoop> loop_;
 };
 
@@ -148,10 +154,41 @@ TEST_F(EngineLoopTest, AConnectionToTheHostsLoopbackByRule) {
   EXPECT_TRUE(seen(answer()).tcp()->syn);
 }
 
+TEST_F(EngineLoopTest, APatientTurnEndsWhenSomethingIsDue) {
+  ASSERT_TRUE(loop_->engine().publish(0, 80));
+  const auto port = loop_->engine().publish(0, 81);
+  ASSERT_TRUE(port);
+  allow("host.pyro.internal:" + std::to_string(*port));
+  give(guest_frame::tcp(guest_frame::to(policy::link_of(Family::kIpv4).engine),
+                        {.source_port = 1000, .destination_port = *port, .syn = true}));
+  EXPECT_TRUE(seen(answer()).tcp()->syn);
+  EXPECT_TRUE(seen(answer()).tcp()->syn);
+  // Both again, as nobody has answered them.
+  while (loop_->turn(kBoundOfATurn) && receive().empty()) {
+  }
+  EXPECT_LT(EngineLoop::now() - begun_, kBoundOfATurn);
+}
+
+TEST_F(EngineLoopTest, AGuestThatReadsAgainGetsTheRest) {
+  constexpr int kSegments = 5000;  // more than its queue holds
+  for (std::uint16_t port = 1; port <= kSegments; ++port) {
+    give(guest_frame::tcp(guest_frame::to(ip("93.184.216.34")),
+                          {.source_port = port, .destination_port = 443, .syn = true}));
+    settle();
+  }
+  pollfd ready{.fd = loop_->fd(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&ready, 1, 0), 0) << "nothing can be done";
+  std::size_t before = 0;
+  while (!receive().empty()) ++before;
+  EXPECT_GT(before, 0U);
+  EXPECT_EQ(::poll(&ready, 1, kBound), 1);
+  settle();
+  EXPECT_FALSE(receive().empty()) << "what waited for room";
+}
+
 TEST_F(EngineLoopTest, AGuestThatIsGoneCostsNothing) {
   guests_ = sys::UniqueFd();
-  while (loop_->turn()) {
-  }
+  settle();
   pollfd ready{.fd = loop_->fd(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&ready, 1, 0), 0);
 }

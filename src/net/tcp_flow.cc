@@ -59,6 +59,7 @@ void TcpFlow::end(End how) {
   // What is left to be said: a RST, or the last acknowledgement.
   told_ = how == End::kRefused;
   deadline_.reset();
+  acknowledge_at_.reset();
 }
 
 // What a SYN says of the guest's end.
@@ -125,7 +126,7 @@ void TcpFlow::on_segment(const TcpSegment& s, Time now) {
   }
   if (!before(s.acknowledgement, unacknowledged_)) take_acknowledgement(s, now);
   if (!established_ || end_ != End::kNone) return;
-  take_payload(s);
+  take_payload(s, now);
   if (end_ == End::kNone) take_fin(s);
 }
 
@@ -160,35 +161,52 @@ void TcpFlow::take_acknowledgement(const TcpSegment& s, Time now) {
   arm(now);
 }
 
-void TcpFlow::take_payload(const TcpSegment& s) {
+void TcpFlow::take_payload(const TcpSegment& s, Time now) {
   if (s.payload.empty()) {
     // A probe of the window, or a keep-alive (RFC 9293, 3.8.4), wants to be answered.
     if (s.length() == 0 && before(s.sequence, received_)) must_acknowledge_ = true;
     return;
   }
-  must_acknowledge_ = true;
   // RFC 5681, 4.2: each says so, and three are a loss.
   if (before(expected(), s.sequence)) repeats_ = std::min(repeats_ + 1, kDuplicatesOfALoss);
   const std::uint32_t known = expected() - s.sequence;
-  if (fin_received_ || before(expected(), s.sequence) || known >= s.payload.size()) return;
+  if (fin_received_ || before(expected(), s.sequence) || known >= s.payload.size()) {
+    must_acknowledge_ = true;
+    return;
+  }
   Bytes fresh = s.payload.subspan(known);
   const std::uint32_t allowed = before(expected(), edge_) ? edge_ - expected() : 0;
   fresh = fresh.first(std::min<std::size_t>(fresh.size(), allowed));
+  std::size_t taken = 0;
   if (held_.empty() && !fresh.empty()) {
     const HostIo done = host_.write(fresh);
     if (done.kind == HostIo::Kind::kBroken || done.kind == HostIo::Kind::kEnd)
       return end(End::kReset);
-    const std::size_t taken = done.kind == HostIo::Kind::kDone ? done.count : 0;
+    taken = done.kind == HostIo::Kind::kDone ? done.count : 0;
     received_ += static_cast<std::uint32_t>(taken);
     to_host_ += taken;
     fresh = fresh.subspan(taken);
+    owe(taken, now);
   }
+  must_acknowledge_ = must_acknowledge_ || taken < s.payload.size();
   const std::size_t space = HeldBytes::kMost - std::min(HeldBytes::kMost, all_held_.all);
   fresh = fresh.first(std::min(fresh.size(), space));
   if (fresh.empty()) return;
   held_.append(reinterpret_cast<const char*>(fresh.data()), fresh.size());
   all_held_.all += fresh.size();
   host_.ask_for_room();
+}
+
+// A frame wakes the guest, which is dear where it is emulated: most of what an acknowledgement says
+// can be said by the answer. RFC 9293, 3.8.6.3: not for two full segments; nor for a good part of
+// the window, which the guest may be waiting for.
+void TcpFlow::owe(std::size_t count, Time now) {
+  constexpr std::size_t kGoodPart = 4;
+  owed_ += count;
+  const std::uint32_t left = before(received_, edge_) ? edge_ - received_ : 0;
+  if (owed_ >= std::size_t{2} * announced_segment_ || owed_ * kGoodPart >= left)
+    must_acknowledge_ = true;
+  if (!acknowledge_at_) acknowledge_at_ = now + kAcknowledgeDelay;
 }
 
 void TcpFlow::take_fin(const TcpSegment& s) {
@@ -233,7 +251,9 @@ void TcpFlow::on_writable() {
 }
 
 void TcpFlow::on_timer(Time now) {
-  if (end_ != End::kNone || !deadline_ || now < *deadline_) return;
+  if (end_ != End::kNone) return;
+  if (acknowledge_at_ && now >= *acknowledge_at_) must_acknowledge_ = true;
+  if (!deadline_ || now < *deadline_) return;
   deadline_.reset();
   if (++retries_ > kMostRetries) return end(End::kTimedOut);
   probe_ = window_ == 0;
@@ -270,6 +290,8 @@ void TcpFlow::send(SegmentSink& sink, TcpSegment segment, std::size_t size) {
   segment.acknowledgement = segment.ack ? received_ : 0;
   sink.send(segment, size);
   must_acknowledge_ = false;
+  owed_ = 0;
+  acknowledge_at_.reset();
 }
 
 void TcpFlow::send_opening(SegmentSink& sink) {

@@ -50,6 +50,9 @@ struct HeldBytes {
   static constexpr std::size_t kMost = 8U << 20;
 };
 
+// How long the acknowledgement of a small piece waits for an answer of the host that can carry it.
+inline constexpr std::chrono::milliseconds kAcknowledgeDelay{1};
+
 // One thread. Whoever owns it calls on_...() as things happen and then produce(), until gone().
 class TcpFlow {
  public:
@@ -77,7 +80,10 @@ class TcpFlow {
   void produce(SegmentSink& sink, Time now);
 
   // When on_timer() is wanted; may move later at any time, and earlier only by a call.
-  [[nodiscard]] std::optional<Time> deadline() const { return deadline_; }
+  [[nodiscard]] std::optional<Time> deadline() const {
+    if (!acknowledge_at_) return deadline_;
+    return std::min(*acknowledge_at_, deadline_.value_or(Time::max()));
+  }
   enum class End : std::uint8_t {
     kNone,
     kClosed,    // both sides have said all that they had to say
@@ -96,7 +102,8 @@ class TcpFlow {
   void end(End how);
   void take_opening(const TcpSegment& s);
   void take_acknowledgement(const TcpSegment& s, Time now);
-  void take_payload(const TcpSegment& s);
+  void take_payload(const TcpSegment& s, Time now);
+  void owe(std::size_t count, Time now);
   void take_fin(const TcpSegment& s);
   void write_held();
   void forward_fin();
@@ -137,6 +144,8 @@ class TcpFlow {
 
   bool established_ = false;
   bool must_acknowledge_ = false;
+  std::size_t owed_ = 0;                // what came since we acknowledged last
+  std::optional<Time> acknowledge_at_;  // at the latest, while there is some
   int repeats_ = 0;     // of the acknowledgement, for segments behind one that is missing
   bool probe_ = false;  // a byte beyond a closed window
   int retries_ = 0;
