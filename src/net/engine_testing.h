@@ -34,7 +34,10 @@ struct FakeDatagramState {
 class FakeTcp final : public HostTcp {
  public:
   explicit FakeTcp(std::shared_ptr<FakeTcpState> state) : state_(std::move(state)) {}
-  ~FakeTcp() override { state_->closed = true; }
+  ~FakeTcp() override {
+    state_->closed = true;
+    state_->reset = !finished_;
+  }
   FakeTcp(const FakeTcp&) = delete;
   FakeTcp& operator=(const FakeTcp&) = delete;
   HostIo write(Bytes bytes) override { return state_->stream.write(bytes); }
@@ -46,9 +49,10 @@ class FakeTcp final : public HostTcp {
   std::size_t room() override { return state_->stream.room(); }
   void ask_for_room() override { state_->stream.ask_for_room(); }
   int error() override { return std::exchange(state_->error, 0); }
-  void reset_at_close() override { state_->reset = true; }
+  void finish() override { finished_ = true; }
 
  private:
+  bool finished_ = false;
   std::shared_ptr<FakeTcpState> state_;
 };
 

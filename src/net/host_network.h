@@ -18,8 +18,10 @@ class HostTcp : public HostStream {
  public:
   // The pending error (errno), which is none afterwards; 0: none.
   virtual int error() = 0;
-  // The peer gets a reset and no end of the stream when this goes.
-  virtual void reset_at_close() = 0;
+  // Both sides have said all they had to say: what was written still reaches the peer when this
+  // goes. Without it the peer gets a reset, also when the whole engine is killed: nobody shall take
+  // a stream that was cut for a whole one.
+  virtual void finish() = 0;
 };
 
 // A datagram socket that is connected: UDP, or ICMP echo, whose messages are whole ICMP messages

@@ -1,17 +1,20 @@
 #include "net/host_socket.h"
 
-#include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <memory>
 #include <vector>
+
+#include "net/socket_address.h"
 
 namespace pyro::net {
 
@@ -30,6 +33,13 @@ int set(int fd, int level, int name, int value) {
   return ::setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+// How it is closed (socket(7), SO_LINGER).
+constexpr linger kReset{.l_onoff = 1, .l_linger = 0};
+constexpr linger kInOrder{.l_onoff = 0, .l_linger = 0};
+int set_linger(int fd, const linger& how) {
+  return ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &how, sizeof(how));
+}
+
 }  // namespace
 
 PeekMode best_peek_mode() {
@@ -41,16 +51,29 @@ PeekMode best_peek_mode() {
   return mode;
 }
 
-Result<std::unique_ptr<HostSocket>> HostSocket::take(sys::UniqueFd fd, PeekMode mode) {
-  const int flags = ::fcntl(fd.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
-    return sys::fail_errno("making a socket nonblocking", errno);
-  static_cast<void>(set(fd.get(), SOL_SOCKET, SO_SNDBUF, kLargeBuffer));
+Opened<HostTcp> HostSocket::take(sys::UniqueFd fd, PeekMode mode, int epoll, Token token) {
+  std::unique_ptr<HostSocket> made(new HostSocket(std::move(fd), mode, epoll, token));
+  if (const int error = made->set_up(); error != 0) return std::unexpected(error);
+  return made;
+}
+
+int HostSocket::set_up() {
+  static_cast<void>(set(fd_.get(), SOL_SOCKET, SO_SNDBUF, kLargeBuffer));
   // The guest's own TCP has put small pieces together already, or was told not to (RFC 896).
-  static_cast<void>(set(fd.get(), IPPROTO_TCP, TCP_NODELAY, 1));
-  if (mode == PeekMode::kOffset && set(fd.get(), SOL_SOCKET, SO_PEEK_OFF, 0) != 0)
-    return sys::fail_errno("SO_PEEK_OFF", errno);
-  return std::unique_ptr<HostSocket>(new HostSocket(std::move(fd), mode));
+  static_cast<void>(set(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1));
+  if (mode_ == PeekMode::kOffset && set(fd_.get(), SOL_SOCKET, SO_PEEK_OFF, 0) != 0) return errno;
+  if (set_linger(fd_.get(), kReset) != 0) return errno;
+  return watch(EPOLL_CTL_ADD);
+}
+
+int HostSocket::watch(int operation) {
+  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = token_}};
+  return ::epoll_ctl(epoll_, operation, fd_.get(), &event) == 0 ? 0 : errno;
+}
+
+// To be told of room that may be there already, it is asked for anew.
+void HostSocket::ask_for_room() {
+  static_cast<void>(watch(EPOLL_CTL_MOD));
 }
 
 HostIo HostSocket::write(Bytes bytes) {
@@ -124,12 +147,20 @@ int HostSocket::error() {
   int error = 0;
   socklen_t size = sizeof(error);
   if (::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
-  return error;
+  return error == 0 && !std::exchange(checked_, true) && talks_to_itself() ? ECONNREFUSED : error;
 }
 
-void HostSocket::reset_at_close() {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  static_cast<void>(::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+// Nobody listened, and the kernel took the very port for this end (RFC 9293, 3.5, "simultaneous
+// open").
+bool HostSocket::talks_to_itself() {
+  SocketAddress ours;
+  SocketAddress theirs;
+  return ours.read(fd_.get()) && theirs.read_peer(fd_.get()) && ours.port() == theirs.port() &&
+         ours.same_host(theirs);
+}
+
+void HostSocket::finish() {
+  static_cast<void>(set_linger(fd_.get(), kInOrder));
 }
 
 }  // namespace pyro::net

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "net/tcp_flow.h"
+#include "net/host_network.h"
 #include "sys/fd.h"
 
 namespace pyro::net {
@@ -17,34 +17,36 @@ enum class PeekMode : std::uint8_t {
 // What this kernel can do. Asked once.
 PeekMode best_peek_mode();
 
-class HostSocket final : public HostStream {
+class HostSocket final : public HostTcp {
  public:
-  // Connected, or about to be; made nonblocking, with as large a send buffer as there is.
-  static Result<std::unique_ptr<HostSocket>> take(sys::UniqueFd fd, PeekMode mode);
+  // A nonblocking stream socket, connected or about to be, which gets as large a send buffer as
+  // there is. What happens to it is told by `epoll`, which is borrowed, each change once (EPOLLET).
+  static Opened<HostTcp> take(sys::UniqueFd fd, PeekMode mode, int epoll, Token token);
   HostIo write(Bytes bytes) override;
   HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override;
   void discard(std::size_t count) override;
   void shut_down_writing() override;
   std::size_t room() override;
-  void ask_for_room() override { wants_room_ = true; }
-
-  // Whether ask_for_room() was called since this was.
-  bool wanted_room() { return std::exchange(wants_room_, false); }
-  // The socket's pending error, which is none afterwards; 0: none.
-  int error();
-  // The peer gets a reset and no end of the stream.
-  void reset_at_close();
-  [[nodiscard]] int fd() const { return fd_.get(); }
+  void ask_for_room() override;
+  int error() override;
+  void finish() override;
 
  private:
-  HostSocket(sys::UniqueFd fd, PeekMode mode) : fd_(std::move(fd)), mode_(mode) {}
+  HostSocket(sys::UniqueFd fd, PeekMode mode, int epoll, Token token)
+      : fd_(std::move(fd)), mode_(mode), epoll_(epoll), token_(token) {}
+  // 0, or errno.
+  int set_up();
+  int watch(int operation);
   HostIo peek_at_offset(std::size_t skip, std::span<std::uint8_t> into);
   HostIo peek_a_copy(std::size_t skip, std::span<std::uint8_t> into);
+  bool talks_to_itself();
 
   sys::UniqueFd fd_;
   PeekMode mode_;
+  int epoll_;
+  Token token_;
   std::size_t offset_ = 0;  // of the next peek, as the kernel has it
-  bool wants_room_ = false;
+  bool checked_ = false;    // that it does not talk to itself
 };
 
 }  // namespace pyro::net

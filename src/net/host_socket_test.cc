@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <random>
@@ -33,12 +33,14 @@ class HostSocketTest : public testing::TestWithParam<PeekMode> {
     ASSERT_EQ(::getsockname(listener.get(), address, &size), 0);
     sys::UniqueFd ours(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     ASSERT_EQ(::connect(ours.get(), address, size), 0);
+    ASSERT_TRUE(sys::set_nonblocking(ours.get(), true));
     peer_ = sys::UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     ASSERT_TRUE(peer_);
     const int yes = 1;
     ASSERT_EQ(::setsockopt(peer_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)), 0);
-    auto socket = HostSocket::take(std::move(ours), GetParam());
-    ASSERT_TRUE(socket) << socket.error().message;
+    epoll_ = sys::UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+    auto socket = HostSocket::take(std::move(ours), GetParam(), epoll_.get(), kToken);
+    ASSERT_TRUE(socket) << socket.error();
     ours_ = *std::move(socket);
   }
   void peer_says(std::string_view text) {
@@ -62,8 +64,11 @@ class HostSocketTest : public testing::TestWithParam<PeekMode> {
     return ours_->peek(skip, into).kind;
   }
   void wait() const {
-    pollfd p{.fd = ours_->fd(), .events = POLLIN | POLLRDHUP, .revents = 0};
-    ASSERT_EQ(::poll(&p, 1, 10'000), 1);
+    epoll_event event{};
+    do {
+      ASSERT_EQ(::epoll_wait(epoll_.get(), &event, 1, 10'000), 1);
+      EXPECT_EQ(event.data.u64, kToken);
+    } while ((event.events & ~EPOLLOUT) == 0);
   }
   [[nodiscard]] std::string peer_hears(std::size_t most = 1000) const {
     std::string out(most, 0);
@@ -72,7 +77,9 @@ class HostSocketTest : public testing::TestWithParam<PeekMode> {
     return out;
   }
 
-  std::unique_ptr<HostSocket> ours_;
+  static constexpr Token kToken = 7;
+  sys::UniqueFd epoll_;
+  std::unique_ptr<HostTcp> ours_;
   sys::UniqueFd peer_;
 };
 INSTANTIATE_TEST_SUITE_P(EachWay, HostSocketTest,
@@ -140,12 +147,26 @@ TEST_P(HostSocketTest, AResetIsSeen) {
   EXPECT_NE(peek_now(0), Kind::kDone);
 }
 
-TEST_P(HostSocketTest, AResetIsGiven) {
-  ours_->reset_at_close();
+TEST_P(HostSocketTest, WhatIsCutIsReset) {
+  EXPECT_EQ(ours_->write(as_bytes("half of")).count, 7U);
+  EXPECT_EQ(peer_hears(), "half of");
   ours_.reset();
   char c = 0;
   EXPECT_EQ(::recv(peer_.get(), &c, 1, 0), -1);
   EXPECT_EQ(errno, ECONNRESET);
+}
+
+TEST_P(HostSocketTest, WhatIsFinishedArrivesWhole) {
+  const std::string all(200'000, 'x');
+  EXPECT_EQ(ours_->write(as_bytes(all)).count, all.size());
+  ours_->shut_down_writing();
+  ours_->finish();
+  ours_.reset();
+  std::string heard;
+  for (std::string piece = peer_hears(); !piece.empty(); piece = peer_hears()) heard += piece;
+  EXPECT_EQ(heard.size(), all.size());
+  char c = 0;
+  EXPECT_EQ(::recv(peer_.get(), &c, 1, 0), 0);
 }
 
 TEST_P(HostSocketTest, ARandomWalkOverTheQueue) {

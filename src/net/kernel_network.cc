@@ -1,7 +1,5 @@
 #include "net/kernel_network.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "net/host_socket.h"
+#include "net/socket_address.h"
 
 namespace pyro::net {
 
@@ -18,56 +17,6 @@ namespace {
 // RFC 6335, 6: where nothing is; only a route is asked for.
 constexpr std::uint16_t kDiscardPort = 9;
 constexpr int kBacklog = 1024;  // cut to net.core.somaxconn
-
-class SocketAddress {
- public:
-  SocketAddress() = default;
-  SocketAddress(const Address& address, std::uint16_t port) {
-    if (address.family() == Family::kIpv4) {
-      auto& in = as<sockaddr_in>();
-      in.sin_family = AF_INET;
-      in.sin_port = htons(port);
-      std::ranges::copy(address.bytes(), reinterpret_cast<char*>(&in.sin_addr));
-      size_ = sizeof(in);
-    } else {
-      auto& in6 = as<sockaddr_in6>();
-      in6.sin6_family = AF_INET6;
-      in6.sin6_port = htons(port);
-      std::ranges::copy(address.bytes(), reinterpret_cast<char*>(&in6.sin6_addr));
-      size_ = sizeof(in6);
-    }
-  }
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
-  [[nodiscard]] socklen_t size() const { return size_; }
-  // Of this end of a socket.
-  bool read(int fd) {
-    size_ = sizeof(storage_);
-    return ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage_), &size_) == 0;
-  }
-  [[nodiscard]] std::uint16_t port() const {
-    return ntohs(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_port);
-  }
-  [[nodiscard]] bool same_host(const SocketAddress& other) const {
-    if (storage_.ss_family != other.storage_.ss_family) return false;
-    if (storage_.ss_family == AF_INET) {
-      return as<sockaddr_in>().sin_addr.s_addr == other.as<sockaddr_in>().sin_addr.s_addr;
-    }
-    return std::ranges::equal(as<sockaddr_in6>().sin6_addr.s6_addr,
-                              other.as<sockaddr_in6>().sin6_addr.s6_addr);
-  }
-
- private:
-  template <class T>
-  T& as() {
-    return reinterpret_cast<T&>(storage_);
-  }
-  template <class T>
-  [[nodiscard]] const T& as() const {
-    return reinterpret_cast<const T&>(storage_);
-  }
-  sockaddr_storage storage_{};
-  socklen_t size_ = sizeof(storage_);
-};
 
 // RFC 5737, RFC 3849: addresses for documentation. Where one can be bound, any can
 // (net.ipv4.ip_nonlocal_bind).
@@ -97,52 +46,6 @@ int watch(int epoll, int fd, Token token, std::uint32_t what) {
   return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
-constexpr std::uint32_t kStream = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
-
-// A HostSocket that asks the epoll for room.
-class WatchedTcp final : public HostTcp {
- public:
-  WatchedTcp(std::unique_ptr<HostSocket> socket, int epoll, Token token)
-      : socket_(std::move(socket)), token_(token), epoll_(epoll) {}
-  HostIo write(Bytes bytes) override { return socket_->write(bytes); }
-  HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override {
-    return socket_->peek(skip, into);
-  }
-  void discard(std::size_t count) override { socket_->discard(count); }
-  void shut_down_writing() override { socket_->shut_down_writing(); }
-  std::size_t room() override { return socket_->room(); }
-  // To be told of a level that may be there already, it is asked for anew.
-  void ask_for_room() override {
-    epoll_event event{.events = kStream | EPOLLET, .data = {.u64 = token_}};
-    static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_MOD, socket_->fd(), &event));
-  }
-  int error() override {
-    const int error = socket_->error();
-    return error == 0 && !checked_ && talks_to_itself() ? ECONNREFUSED : error;
-  }
-  void reset_at_close() override { socket_->reset_at_close(); }
-
- private:
-  // Nobody listened, and the kernel took the very port for this end (RFC 9293, 3.5, "simultaneous
-  // open").
-  bool talks_to_itself() {
-    checked_ = true;
-    SocketAddress ours;
-    sockaddr_storage theirs{};
-    socklen_t size = sizeof(theirs);
-    auto* const peer = reinterpret_cast<sockaddr*>(&theirs);
-    if (!ours.read(socket_->fd()) || ::getpeername(socket_->fd(), peer, &size) != 0) return false;
-    return size == ours.size() && std::equal(reinterpret_cast<const char*>(peer),
-                                             reinterpret_cast<const char*>(peer) + size,
-                                             reinterpret_cast<const char*>(ours.get()));
-  }
-
-  std::unique_ptr<HostSocket> socket_;
-  Token token_;
-  int epoll_;
-  bool checked_ = false;
-};
-
 class KernelDatagrams final : public HostDatagrams {
  public:
   explicit KernelDatagrams(sys::UniqueFd fd) : fd_(std::move(fd)) {}
@@ -169,15 +72,6 @@ class KernelDatagrams final : public HostDatagrams {
   int error_ = 0;
 };
 
-Opened<HostTcp> watched(sys::UniqueFd fd, int epoll, Token token) {
-  const int number = fd.get();
-  auto socket = HostSocket::take(std::move(fd), best_peek_mode());
-  if (!socket) return std::unexpected(ENOMEM);
-  if (const int error = watch(epoll, number, token, kStream); error != 0)
-    return std::unexpected(error);
-  return std::make_unique<WatchedTcp>(*std::move(socket), epoll, token);
-}
-
 class KernelListener final : public HostListener {
  public:
   KernelListener(sys::UniqueFd fd, std::uint16_t port, int epoll)
@@ -185,7 +79,7 @@ class KernelListener final : public HostListener {
   Opened<HostTcp> accept(Token token) override {
     sys::UniqueFd client(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client) return std::unexpected(errno);
-    return watched(std::move(client), epoll_, token);
+    return HostSocket::take(std::move(client), best_peek_mode(), epoll_, token);
   }
   [[nodiscard]] std::uint16_t port() const override { return port_; }
 
@@ -203,7 +97,7 @@ Opened<HostTcp> KernelNetwork::connect(const Address& address, std::uint16_t por
   const SocketAddress to(address, port);
   if (::connect(fd.get(), to.get(), to.size()) != 0 && errno != EINPROGRESS)
     return std::unexpected(errno);
-  return watched(std::move(fd), epoll_, token);
+  return HostSocket::take(std::move(fd), best_peek_mode(), epoll_, token);
 }
 
 Opened<HostDatagrams> KernelNetwork::open_udp(const Address& address, std::uint16_t port,

@@ -1,6 +1,5 @@
 #include "net/link.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,9 +14,7 @@ static_assert(kMostFrame < 65536);
 Link::Link(sys::UniqueFd fd) : fd_(std::move(fd)), sizes_(kQueue) {}
 
 Result<std::unique_ptr<Link>> Link::take(sys::UniqueFd fd) {
-  const int flags = ::fcntl(fd.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
-    return sys::fail_errno("making the link nonblocking", errno);
+  PYRO_CHECK(sys::set_nonblocking(fd.get(), true));
   return std::unique_ptr<Link>(new Link(std::move(fd)));
 }
 

@@ -30,6 +30,13 @@ const char* reason_of(TcpFlow::End end) {
   return reason::kClosed;
 }
 
+std::uint32_t first_sequence(Time now) {
+  // RFC 9293, 3.4.1: a clock of 4 µs, so that a flow that follows one with the same ports is newer
+  // than it. There is nobody on this link to guess it.
+  constexpr std::int64_t kTick = 4000;
+  return static_cast<std::uint32_t>(now.time_since_epoch().count() / kTick);
+}
+
 // RFC 9293, 3.10.7.1: the answer to a segment of no flow.
 TcpSegment reset_for(const TcpSegment& s) {
   TcpSegment out{.source_port = s.destination_port,
@@ -98,7 +105,6 @@ void TcpRelay::on_segment(const IpPacket& packet, const TcpSegment& s, Time now)
   }
   // It is being connected; a guest that is tired of waiting ends that.
   if (s.rst && s.sequence == flow.syn.sequence + 1) {
-    flow.host->reset_at_close();
     remove(token, flow, reason::kGuestReset);
   }
 }
@@ -216,13 +222,6 @@ void TcpRelay::on_ready(Token token, bool writable, Time now) {
   if (writable) on_connected(token, *flow, now);
 }
 
-std::uint32_t TcpRelay::first_sequence(Time now) const {
-  // RFC 9293, 3.4.1: a clock of 4 µs, so that a flow that follows one with the same ports is newer
-  // than it. There is nobody on this link to guess it.
-  constexpr std::int64_t kTick = 4000;
-  return static_cast<std::uint32_t>(now.time_since_epoch().count() / kTick);
-}
-
 void TcpRelay::on_connected(Token token, Flow& flow, Time now) {
   const TcpFlow::Ends ends{.ours = flow.key.remote_port,
                            .guests = flow.key.guest_port,
@@ -242,7 +241,7 @@ void TcpRelay::publish(std::unique_ptr<HostTcp> client, Token token, Token liste
   event.allow = flows_.size() < kMostTcpFlows;
   event.reason = event.allow ? policy::reason_name(policy::Reason::kRule) : reason::kLimit;
   shared_.decided(event);
-  if (!event.allow) return flow->host->reset_at_close();
+  if (!event.allow) return;
   flow->key.remote_port = port_for(guest_port);
   const TcpFlow::Ends ends{.ours = flow->key.remote_port,
                            .guests = guest_port,
@@ -300,7 +299,6 @@ void TcpRelay::judge_again(Time now) {
       return touch(token, flow);
     }
     reset(flow.key, flow.syn);
-    flow.host->reset_at_close();
     remove(token, flow, reason::kPolicy);
   });
 }
@@ -355,7 +353,7 @@ void TcpRelay::produce(Token token, Flow& flow, Sink& sink, Time now) {
   opened(flow);
   if (flow.guest->gone()) {
     const TcpFlow::End end = flow.guest->end();
-    if (end != TcpFlow::End::kClosed) flow.host->reset_at_close();
+    if (end == TcpFlow::End::kClosed) flow.host->finish();
     return remove(token, flow, flow.ended != nullptr ? flow.ended : reason_of(end));
   }
   if (sink.full()) touch(token, flow);

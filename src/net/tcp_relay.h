@@ -66,7 +66,6 @@ class TcpRelay {
   class Sink;
 
   void open(const IpPacket& packet, const TcpSegment& syn, Time now);
-  Opened<HostTcp> open_host(const Key& key, Token token);
   void on_connected(Token token, Flow& flow, Time now);
   // What became of a connection that did not come to be.
   const char* tell_guest(const Key& key, const TcpSegment& syn, int error);
@@ -78,7 +77,6 @@ class TcpRelay {
   void produce(Token token, Flow& flow, Sink& sink, Time now);
   void remove(Token token, Flow& flow, const char* why);
   static NetEvent event_of(const Flow& flow);
-  [[nodiscard]] std::uint32_t first_sequence(Time now) const;
   std::uint16_t port_for(std::uint16_t guest_port);
 
   Shared& shared_;
