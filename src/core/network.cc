@@ -119,8 +119,7 @@ io::Task<object> Network::call(EnginePtr engine, const char* method, object para
 
 io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
   const std::string text = policy.text();
-  const proto::ConfigureNet request{
-      .policy = text, .resolvers = resolvers_, .ipv6 = host_has_ipv6()};
+  const proto::ConfigureNet request{.policy = text, .resolvers = resolvers_};
   PYRO_CO_TRY(const auto answer,
               co_await call(engine, proto::ConfigureNet::kName, proto::encode(request)));
   PYRO_CO_TRY(const auto configured, proto::decode<proto::ConfiguredNet>(answer));

@@ -17,7 +17,4 @@ std::vector<proto::NetResolver> parse_resolvers(std::string_view text);
 // None when it cannot be read.
 std::vector<proto::NetResolver> read_resolvers(const std::string& path);
 
-// Whether the host has a way to the IPv6 internet.
-bool host_has_ipv6();
-
 }  // namespace pyro::core

@@ -92,7 +92,8 @@ void DnsProxy::decide(const DnsAsker& asker, const DnsQuery& query, Time now) {
     return say(asker, query, self, std::nullopt);
   }
   if (decision.allow &&
-      (asks_for_addresses(q) ? family_of(q) == Family::kIpv6 && !ipv6_ : !rules.any_name())) {
+      (asks_for_addresses(q) ? family_of(q) == Family::kIpv6 && !shared_.network.has_ipv6()
+                             : !rules.any_name())) {
     return say(asker, query, {}, std::nullopt);  // there is none
   }
   bool failed = false;

@@ -27,7 +27,6 @@ class DnsProxy {
     upstream_.set_resolvers(std::move(resolvers));
   }
   // Whether the host reaches the IPv6 internet: addresses of it are of use.
-  void set_ipv6(bool has) { ipv6_ = has; }
   // Whether it is answered, now or later: it is no query, or nothing that can be answered.
   bool on_query(const DnsAsker& asker, Bytes message, Time now);
   void on_ready(Token token, Time now) { upstream_.on_ready(token, now); }
@@ -52,7 +51,6 @@ class DnsProxy {
   Shared& shared_;
   Answer answer_;
   DnsUpstream upstream_;
-  bool ipv6_ = false;
   double tokens_ = 0;
   std::optional<Time> filled_;
 };

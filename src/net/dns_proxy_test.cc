@@ -111,8 +111,7 @@ TEST_F(DnsProxyTest, TheHostsNameIsTheEngineAndIsAskedOfNobody) {
 }
 
 TEST_F(DnsProxyTest, WithoutIpv6ThereAreNoAddressesOfIt) {
-  settings.ipv6 = false;
-  configure();
+  network.ipv6 = false;
   ask("example.com", kAaaa);
   EXPECT_EQ(told("example.com", kAaaa).rcode, 0);
   EXPECT_EQ(asked(), 0U);

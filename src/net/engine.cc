@@ -37,7 +37,6 @@ void Engine::configure(Settings settings, Time now) {
   now_ = now;
   shared_.gate.set(std::move(settings.policy));
   dns_.set_resolvers(std::move(settings.resolvers));
-  dns_.set_ipv6(settings.ipv6);
   tcp_.judge_again(now);
   udp_.judge_again(now);
   echo_.judge_again(now);

@@ -21,7 +21,6 @@ class Engine {
   struct Settings {
     policy::Policy policy;
     std::vector<Resolver> resolvers;
-    bool ipv6 = false;  // the host reaches the IPv6 internet
   };
   // Until this was called every flow is refused. Later calls close what is not allowed any more.
   void configure(Settings settings, Time now);

@@ -81,6 +81,7 @@ class WatchedNetwork final : public HostNetwork {
     return fake_.open_echo(address, token);
   }
   bool is_own(const Address& address) override { return fake_.is_own(address); }
+  bool has_ipv6() override { return fake_.has_ipv6(); }
   Opened<HostListener> listen(std::uint16_t port, Token token) override {
     return fake_.listen(port, token);
   }
@@ -167,8 +168,7 @@ class World {
         "93.184.216.34:443", "93.184.216.35:80", "a.example:443",
         "*.b.example",       "udp://b.example",  "host.pyro.internal:443",
         "10.0.0.0/8",        "icmp://9.9.9.9",   "[2606:2800:220:1::1]:80"};
-    Engine::Settings settings{.resolvers = {{.address = ip("8.8.8.8"), .port = kResolverPort}},
-                              .ipv6 = true};
+    Engine::Settings settings{.resolvers = {{.address = ip("8.8.8.8"), .port = kResolverPort}}};
     const std::uint32_t how = script_.next(1);
     policy::Policy& p = settings.policy;
     p.preset = static_cast<policy::Preset>(how % 3);

@@ -127,6 +127,7 @@ class FakeNetwork final : public HostNetwork {
     return open(address, 0, token, /*echo=*/true);
   }
   bool is_own(const Address& address) override { return own.contains(address); }
+  bool has_ipv6() override { return ipv6; }
   Opened<HostListener> listen(std::uint16_t port, Token token) override {
     constexpr std::uint16_t kAnyPort = 40'000;
     auto state = std::make_shared<FakeListenerState>();
@@ -148,6 +149,7 @@ class FakeNetwork final : public HostNetwork {
   std::vector<std::shared_ptr<FakeDatagramState>> datagrams;
   std::vector<std::shared_ptr<FakeListenerState>> listeners;
   std::set<Address> own;
+  bool ipv6 = true;
   int connect_error = 0, open_error = 0;
 
  private:
@@ -339,8 +341,7 @@ class EngineRig {
   KeptFrames link;
   Engine engine{link, network};
   Engine::Settings settings{.policy = {.preset = policy::Preset::kEgressAndPublish},
-                            .resolvers = {{.address = ip("9.9.9.9")}},
-                            .ipv6 = true};
+                            .resolvers = {{.address = ip("9.9.9.9")}}};
   Time now = Time() + std::chrono::hours(1);
 
  private:

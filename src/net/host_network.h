@@ -56,6 +56,8 @@ class HostNetwork {
   virtual Opened<HostDatagrams> open_echo(const Address& address, Token token) = 0;
   // Whether it is one of the host's own addresses: who listens on all of them listens there.
   virtual bool is_own(const Address& address) = 0;
+  // Whether it has a route to the IPv6 internet.
+  virtual bool has_ipv6() = 0;
   // On 127.0.0.1; port 0: any that is free.
   virtual Opened<HostListener> listen(std::uint16_t port, Token token) = 0;
 };

@@ -9,6 +9,7 @@
 
 #include "net/host_socket.h"
 #include "net/socket_address.h"
+#include "policy/special_ranges.h"
 
 namespace pyro::net {
 
@@ -130,9 +131,21 @@ bool KernelNetwork::is_own(const Address& address) {
   const SocketAddress to(address, kDiscardPort);
   SocketAddress ours;
   if (fd && ::connect(fd.get(), to.get(), to.size()) == 0 && ours.read(fd.get()) &&
-      ours.same_host(to))
+      ours.address() == address)
     return true;
   return can_bind(address) && !can_bind(nobodys(address.family()));
+}
+
+bool KernelNetwork::has_ipv6() {
+  // Nothing is sent by this. 2000::/3 is what is given out (RFC 4291, 2.4), and this address of it
+  // is nobody's.
+  constexpr std::array<std::uint8_t, policy::kIpv6Bytes> kSomewhere{0x2f};
+  const Address there = Address::v6(kSomewhere);
+  const sys::UniqueFd fd = open_socket(there, SOCK_DGRAM, 0);
+  const SocketAddress to(there, kDiscardPort);
+  SocketAddress ours;
+  return fd && ::connect(fd.get(), to.get(), to.size()) == 0 && ours.read(fd.get()) &&
+         policy::range_of(ours.address()) == policy::Range::kPublic;
 }
 
 Opened<HostListener> KernelNetwork::listen(std::uint16_t port, Token token) {

@@ -16,6 +16,7 @@ class KernelNetwork final : public HostNetwork {
   Opened<HostDatagrams> open_udp(const Address& address, std::uint16_t port, Token token) override;
   Opened<HostDatagrams> open_echo(const Address& address, Token token) override;
   bool is_own(const Address& address) override;
+  bool has_ipv6() override;
   Opened<HostListener> listen(std::uint16_t port, Token token) override;
 
  private:

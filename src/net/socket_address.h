@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "policy/address.h"
@@ -35,15 +36,16 @@ class SocketAddress {
   bool read(int fd) { return read(::getsockname, fd); }
   bool read_peer(int fd) { return read(::getpeername, fd); }
   [[nodiscard]] std::uint16_t port() const { return ntohs(as<sockaddr_in>().sin_port); }
-  // Of an IPv4 or IPv6 socket; false for anything else.
-  [[nodiscard]] bool same_host(const SocketAddress& other) const {
-    if (storage_.ss_family != other.storage_.ss_family) return false;
+  // Of an IPv4 or IPv6 socket.
+  [[nodiscard]] policy::Address address() const {
     if (storage_.ss_family == AF_INET) {
-      return as<sockaddr_in>().sin_addr.s_addr == other.as<sockaddr_in>().sin_addr.s_addr;
+      std::array<std::uint8_t, policy::kIpv4Bytes> bytes{};
+      std::memcpy(bytes.data(), &as<sockaddr_in>().sin_addr, bytes.size());
+      return policy::Address::v4(bytes);
     }
-    return storage_.ss_family == AF_INET6 &&
-           std::ranges::equal(as<sockaddr_in6>().sin6_addr.s6_addr,
-                              other.as<sockaddr_in6>().sin6_addr.s6_addr);
+    std::array<std::uint8_t, policy::kIpv6Bytes> bytes{};
+    std::memcpy(bytes.data(), &as<sockaddr_in6>().sin6_addr, bytes.size());
+    return policy::Address::v6(bytes);
   }
 
  private:

@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kGather{20};
 constexpr std::size_t kMostEvents = 256;  // in one answer
 
 Result<net::Engine::Settings> settings_of(const proto::ConfigureNet& request) {
-  net::Engine::Settings settings{.ipv6 = request.ipv6};
+  net::Engine::Settings settings;
   PYRO_TRY(settings.policy, policy::parse_policy_text(request.policy));
   PYRO_CHECK(policy::check_policy(settings.policy));
   if (request.resolvers.size() > net::kMostResolvers)

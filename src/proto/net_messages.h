@@ -25,13 +25,11 @@ struct ConfigureNet {
   static constexpr const char* kName = "net.configure";
   std::string policy;  // policy::Policy::text()
   std::vector<NetResolver> resolvers;
-  bool ipv6 = false;  // the host reaches the IPv6 internet
 
   template <class M>
   void map(M& m) {
     m.required("policy", policy);
     m.optional("resolvers", resolvers);
-    m.optional("ipv6", ipv6);
   }
 };
 struct ConfiguredNet {

@@ -3,7 +3,7 @@
 // both sides of it, and no emulator.
 //
 //   tap_guest [--preset NAME] [--allow RULE]... [--deny RULE]... [--allow-udp] [--allow-icmp]
-//             [--resolver ADDRESS[:PORT]]... [--ipv6] [--publish HOST:GUEST]... [--stats FILE]
+//             [--resolver ADDRESS[:PORT]]... [--publish HOST:GUEST]... [--stats FILE]
 //             [--engine-netns PATH] [--mtu N] [--drop PERMILLE] [--seed N] [--policy FILE]
 //             -- PROGRAM [ARGUMENT]...
 //
@@ -114,8 +114,6 @@ Options parse(int argc, char** argv) {
       policy.allow_icmp = true;
     } else if (option == "--resolver") {
       out.settings.resolvers.push_back(resolver_of(value()));
-    } else if (option == "--ipv6") {
-      out.settings.ipv6 = true;
     } else if (option == "--publish") {
       const std::string pair = value();
       const auto colon = pair.find(':');

@@ -25,7 +25,7 @@ def names(world):
 
 
 def dig(world, names, *words, options=()):
-    done = world.guest("dig", "+tries=1", "+time=5", *words, options=("--ipv6", "--resolver", names.where, *options))
+    done = world.guest("dig", "+tries=1", "+time=5", *words, options=("--resolver", names.where, *options))
     return done.stdout.decode()
 
 

@@ -66,16 +66,16 @@ class World:
             ip link set lo up
             ip link add out type veth peer name in netns {pid}
             ip addr add 10.99.0.1/30 dev out
-            ip -6 addr add fd99::1/64 dev out nodad
+            ip -6 addr add 2a00:99::1/64 dev out nodad
             ip link set out up
             ip route add default via 10.99.0.2
-            ip -6 route add default via fd99::2
+            ip -6 route add default via 2a00:99::2
             ip route add throw {NO_NETWORK}""")
         # The answers that a router gives are not to be rationed.
         self.run("sh", "-ec", f"""
             ip link set lo up
             ip addr add 10.99.0.2/30 dev in
-            ip -6 addr add fd99::2/64 dev in nodad
+            ip -6 addr add 2a00:99::2/64 dev in nodad
             ip link set in up
             ip addr add {V4}/32 dev lo
             ip addr add {V4_OTHER}/32 dev lo
@@ -167,13 +167,13 @@ class World:
     def guest_words(self, options, words):
         return [TAP_GUEST, *options, "--", *words]
 
-    def guest(self, *words, options=("--ipv6",), timeout=BOUND, check=True):
+    def guest(self, *words, options=(), timeout=BOUND, check=True):
         """A program in a guest to its end."""
         done = subprocess.run(self.guest_words(options, words), capture_output=True, timeout=timeout, cwd=HERE)
         assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         return done
 
-    def guest_python(self, script, options=("--ipv6",), timeout=BOUND):
+    def guest_python(self, script, options=(), timeout=BOUND):
         """A script in a guest, which has everything of peers.py; the JSON of what it prints last."""
         done = self.guest(sys.executable, "-c", "from peers import *\n" + script, options=options, timeout=timeout)
         return json.loads(done.stdout.splitlines()[-1])
@@ -186,7 +186,7 @@ class World:
         return json.loads(done.stdout.splitlines()[-1])
 
     @contextlib.contextmanager
-    def started(self, script, options=("--ipv6",)):
+    def started(self, script, options=()):
         """A script in a guest that says "ready"; lines go both ways."""
         words = self.guest_words(options, [sys.executable, "-uc", "from peers import *\n" + script])
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE) as p:
