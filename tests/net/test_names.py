@@ -38,6 +38,16 @@ def test_a_name_is_found_over_udp_and_tcp(world, names):
     assert "secret" in dig(world, names, "+short", "www.example.com", "TXT")
 
 
+def test_a_host_without_ipv6_has_no_addresses_of_it(world, names):
+    worlds.run("ip", "-6", "route", "del", "default")
+    try:
+        out = dig(world, names, "www.example.com", "AAAA")
+    finally:
+        worlds.run("ip", "-6", "route", "add", "default", "via", worlds.V6_ROUTER)
+    assert "status: NOERROR" in out and "ANSWER: 0" in out
+    assert dig(world, names, "+short", "www.example.com", "AAAA").split()[-1] == worlds.V6
+
+
 def test_an_answer_that_is_cut_is_fetched_over_tcp(world, names):
     assert dig(world, names, "+short", "large.example.com").split() == [worlds.V4] * 3
     assert ("large.example.com", A, "tcp") in names.asked

@@ -214,7 +214,7 @@ tell(read_all(s)[2])
                 assert guest.stdout.readline() == '"nothing"\n'
             finally:
                 worlds.run("sh", "-ec", "ip link set out up; ip route add default via 10.99.0.2;"
-                           "ip -6 addr replace 2a00:99::1/64 dev out nodad; ip -6 route replace default via 2a00:99::2")
+                           f"ip -6 addr replace {worlds.V6_OURS}/64 dev out nodad; ip -6 route replace default via {worlds.V6_ROUTER}")
             guest.stdin.write("go\n")
             guest.stdin.flush()
             assert guest.stdout.readline() == '"end"\n'

@@ -22,6 +22,7 @@ HERE = pathlib.Path(__file__).parent
 TAP_GUEST = os.environ.get("PYRO_TAP_GUEST", str(HERE.parents[1] / "build" / "ci" / "tests" / "tap_guest"))
 V4, V4_OTHER = "93.184.216.34", "93.184.216.35"
 V6 = "2606:2800:220:1::34"
+V6_OURS, V6_ROUTER = "2a00:99::1", "2a00:99::2"  # the host has a public address
 ENGINE = "10.255.255.1"
 BOUND = 60
 
@@ -66,16 +67,16 @@ class World:
             ip link set lo up
             ip link add out type veth peer name in netns {pid}
             ip addr add 10.99.0.1/30 dev out
-            ip -6 addr add 2a00:99::1/64 dev out nodad
+            ip -6 addr add {V6_OURS}/64 dev out nodad
             ip link set out up
             ip route add default via 10.99.0.2
-            ip -6 route add default via 2a00:99::2
+            ip -6 route add default via {V6_ROUTER}
             ip route add throw {NO_NETWORK}""")
         # The answers that a router gives are not to be rationed.
         self.run("sh", "-ec", f"""
             ip link set lo up
             ip addr add 10.99.0.2/30 dev in
-            ip -6 addr add 2a00:99::2/64 dev in nodad
+            ip -6 addr add {V6_ROUTER}/64 dev in nodad
             ip link set in up
             ip addr add {V4}/32 dev lo
             ip addr add {V4_OTHER}/32 dev lo
