@@ -25,7 +25,6 @@ class DnsStream final : public HostTcp {
   std::size_t room() override;
   void ask_for_room() override {}
   int error() override { return 0; }
-  void finish() override {}
 
  private:
   void take_messages();

@@ -36,7 +36,7 @@ class FakeTcp final : public HostTcp {
   explicit FakeTcp(std::shared_ptr<FakeTcpState> state) : state_(std::move(state)) {}
   ~FakeTcp() override {
     state_->closed = true;
-    state_->reset = !finished_;
+    state_->reset = !state_->stream.writing_ended;
   }
   FakeTcp(const FakeTcp&) = delete;
   FakeTcp& operator=(const FakeTcp&) = delete;
@@ -49,10 +49,8 @@ class FakeTcp final : public HostTcp {
   std::size_t room() override { return state_->stream.room(); }
   void ask_for_room() override { state_->stream.ask_for_room(); }
   int error() override { return std::exchange(state_->error, 0); }
-  void finish() override { finished_ = true; }
 
  private:
-  bool finished_ = false;
   std::shared_ptr<FakeTcpState> state_;
 };
 

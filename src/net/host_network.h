@@ -13,15 +13,13 @@ namespace pyro::net {
 // Whose socket it is: given when it is opened, told when something happens to it.
 using Token = std::uint64_t;
 
-// A stream socket that is connected, or about to be.
+// A stream socket that is connected, or about to be. Until shut_down_writing() its peer gets a
+// reset when it goes, also when the whole engine is killed: nobody shall take a stream that was cut
+// for a whole one. After it, all that was written reaches the peer whatever becomes of the engine.
 class HostTcp : public HostStream {
  public:
   // The pending error (errno), which is none afterwards; 0: none.
   virtual int error() = 0;
-  // Both sides have said all they had to say: what was written still reaches the peer when this
-  // goes. Without it the peer gets a reset, also when the whole engine is killed: nobody shall take
-  // a stream that was cut for a whole one.
-  virtual void finish() = 0;
 };
 
 // A datagram socket that is connected: UDP, or ICMP echo, whose messages are whole ICMP messages

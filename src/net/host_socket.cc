@@ -131,6 +131,7 @@ void HostSocket::discard(std::size_t count) {
 }
 
 void HostSocket::shut_down_writing() {
+  static_cast<void>(set_linger(fd_.get(), kInOrder));
   static_cast<void>(::shutdown(fd_.get(), SHUT_WR));  // fails when the peer has reset it
 }
 
@@ -157,10 +158,6 @@ bool HostSocket::talks_to_itself() {
   SocketAddress theirs;
   return ours.read(fd_.get()) && theirs.read_peer(fd_.get()) && ours.port() == theirs.port() &&
          ours.address() == theirs.address();
-}
-
-void HostSocket::finish() {
-  static_cast<void>(set_linger(fd_.get(), kInOrder));
 }
 
 }  // namespace pyro::net

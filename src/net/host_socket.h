@@ -29,7 +29,6 @@ class HostSocket final : public HostTcp {
   std::size_t room() override;
   void ask_for_room() override;
   int error() override;
-  void finish() override;
 
  private:
   HostSocket(sys::UniqueFd fd, PeekMode mode, int epoll, Token token)

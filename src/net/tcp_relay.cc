@@ -353,7 +353,6 @@ void TcpRelay::produce(Token token, Flow& flow, Sink& sink, Time now) {
   opened(flow);
   if (flow.guest->gone()) {
     const TcpFlow::End end = flow.guest->end();
-    if (end == TcpFlow::End::kClosed) flow.host->finish();
     return remove(token, flow, flow.ended != nullptr ? flow.ended : reason_of(end));
   }
   if (sink.full()) touch(token, flow);

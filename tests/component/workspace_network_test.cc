@@ -8,7 +8,6 @@ namespace pyro::testing {
 namespace {
 
 using policy::Policy;
-using store::WorkspaceState;
 
 Policy policy_of(const std::string& text) {
   const auto policy = policy::parse_policy_text(text);
