@@ -1,7 +1,6 @@
 #include "net/datagram_relay.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -35,27 +34,23 @@ std::vector<std::uint8_t> echo_message(Family family, const EchoRequest& request
 
 }  // namespace
 
-std::size_t DatagramRelay::KeyHash::operator()(const Key& k) const {
-  constexpr std::size_t kOdd = 0x9e3779b97f4a7c15U;
-  const std::size_t ports = (std::size_t{k.remote_port} << 16U) | k.guest;
-  return (policy::AddressHash()(k.remote) ^ (ports * kOdd)) * kOdd;
-}
-
 // ---- from the guest
 
 void DatagramRelay::on_datagram(const IpPacket& packet, const UdpDatagram& d, Time now) {
-  on_message(
-      packet,
-      {.remote = packet.destination, .remote_port = d.destination_port, .guest = d.source_port},
-      d.payload, now);
+  on_message(packet,
+             {.remote = packet.destination,
+              .remote_port = d.destination_port,
+              .guest_port = d.source_port},
+             d.payload, now);
 }
 
 void DatagramRelay::on_echo(const IpPacket& packet, const EchoRequest& request, Time now) {
-  on_message(packet, {.remote = packet.destination, .guest = request.id},
+  on_message(packet, {.remote = packet.destination, .guest_port = request.id},
              echo_message(packet.destination.family(), request), now);
 }
 
-void DatagramRelay::on_message(const IpPacket& packet, const Key& key, Bytes message, Time now) {
+void DatagramRelay::on_message(const IpPacket& packet, const FlowKey& key, Bytes message,
+                               Time now) {
   const auto found = by_key_.find(key);
   Flow* const flow = found == by_key_.end() ? open(packet, key, now) : flows_.find(found->second);
   if (flow == nullptr) return;
@@ -68,7 +63,7 @@ void DatagramRelay::on_message(const IpPacket& packet, const Key& key, Bytes mes
   }
 }
 
-DatagramRelay::Flow* DatagramRelay::open(const IpPacket& packet, const Key& key, Time now) {
+DatagramRelay::Flow* DatagramRelay::open(const IpPacket& packet, const FlowKey& key, Time now) {
   auto flow = std::make_unique<Flow>();
   flow->key = key;
   Gate::Verdict verdict = shared_.judge(protocol(), key.remote, key.remote_port, now);
@@ -89,13 +84,12 @@ DatagramRelay::Flow* DatagramRelay::open(const IpPacket& packet, const Key& key,
                                   : shared_.network.open_echo(address, token);
   if (!host) {
     const int error = host.error();
-    event.kind = NetEvent::Kind::kEnd;
-    event.reason = reason::kNoRoute;
+    const char* why = reason::kNoRoute;
     if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)
-      event.reason = reason::kLimit;
+      why = reason::kLimit;
     const bool forbidden = error == EACCES || error == EPERM;
-    if (forbidden && what_ == What::kEcho) event.reason = reason::kNoEcho;
-    shared_.events.add(std::move(event));
+    if (forbidden && what_ == What::kEcho) why = reason::kNoEcho;
+    shared_.ended(std::move(event), why);
     unreachable(packet, forbidden ? Unreachable::kProhibited : Unreachable::kNetwork);
     return nullptr;
   }
@@ -163,13 +157,13 @@ bool DatagramRelay::receive(Token token, Flow& flow, Time now) {
   return false;
 }
 
-std::size_t DatagramRelay::write(Buffer place, const Key& key, std::size_t size) const {
+std::size_t DatagramRelay::write(Buffer place, const FlowKey& key, std::size_t size) const {
   const Route route = from(key.remote);
-  if (what_ == What::kUdp) return write_udp(place, route, key.remote_port, key.guest, size);
+  if (what_ == What::kUdp) return write_udp(place, route, key.remote_port, key.guest_port, size);
   const std::size_t header = echo_payload_at(key.remote.family()) - kEchoHeader;
   const auto sequence =
       static_cast<std::uint16_t>((place[header + 6] << kByteBits) | place[header + 7]);
-  return write_echo_reply(place, route, key.guest, sequence, size - kEchoHeader);
+  return write_echo_reply(place, route, key.guest_port, sequence, size - kEchoHeader);
 }
 
 // The host was told by ICMP, or by its own kernel; so is the guest.
@@ -177,17 +171,13 @@ void DatagramRelay::on_error(Token token, Flow& flow) {
   const int error = flow.host->error();
   if (error == 0) return;
   if (what_ == What::kUdp) {
-    constexpr std::size_t kFrame = 128;
-    std::array<std::uint8_t, kFrame> frame{};
-    const Route there{
-        .macs = kMacs, .source = from(flow.key.remote).destination, .destination = flow.key.remote};
-    const std::size_t size = write_udp(frame, there, flow.key.guest, flow.key.remote_port, 0);
-    const Bytes packet = Bytes(frame).first(size).subspan(kEthernetHeader);
     const Unreachable why = error == ECONNREFUSED ? Unreachable::kPort : Unreachable::kHost;
     // From whom it came, as far as the guest knows.
     const Address& source =
         error == ECONNREFUSED ? flow.key.remote : policy::link_of(flow.key.remote.family()).engine;
-    shared_.reply([&](Buffer out) { return write_unreachable(out, from(source), why, packet); });
+    shared_.unreachable(flow.key.remote, source, why, [&](Buffer out, const Route& there) {
+      return write_udp(out, there, flow.key.guest_port, flow.key.remote_port, 0);
+    });
   }
   remove(token, flow, error == ECONNREFUSED ? reason::kRefused : reason::kNoRoute);
 }
@@ -236,12 +226,9 @@ NetEvent DatagramRelay::event_of(const Flow& flow) const {
 
 void DatagramRelay::remove(Token token, Flow& flow, const char* why) {
   NetEvent event = event_of(flow);
-  event.kind = NetEvent::Kind::kEnd;
-  event.allow = true;
-  event.reason = why;
   event.to_host = flow.to_host;
   event.to_guest = flow.to_guest;
-  shared_.events.add(std::move(event));
+  shared_.ended(std::move(event), why);
   shared_.deadlines.forget(token, flow.place);
   if (flow.waiting) std::erase(turn_, token);
   by_key_.erase(flow.key);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "net/flow_key.h"
 #include "net/shared.h"
 #include "net/slab.h"
 
@@ -29,17 +30,8 @@ class DatagramRelay {
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
 
  private:
-  struct Key {
-    Address remote;
-    std::uint16_t remote_port = 0;  // 0 for echo
-    std::uint16_t guest = 0;        // its port, or its identifier
-    bool operator==(const Key&) const = default;
-  };
-  struct KeyHash {
-    std::size_t operator()(const Key& k) const;
-  };
   struct Flow {
-    Key key;
+    FlowKey key;
     std::unique_ptr<HostDatagrams> host;
     std::string name;
     policy::RuleId rule;
@@ -50,14 +42,14 @@ class DatagramRelay {
     std::uint64_t to_host = 0, to_guest = 0;
   };
 
-  void on_message(const IpPacket& packet, const Key& key, Bytes message, Time now);
+  void on_message(const IpPacket& packet, const FlowKey& key, Bytes message, Time now);
   // Null: it is refused, and the guest was told.
-  Flow* open(const IpPacket& packet, const Key& key, Time now);
+  Flow* open(const IpPacket& packet, const FlowKey& key, Time now);
   void unreachable(const IpPacket& packet, Unreachable why);
   void drop_quietest(Time now);
   bool receive(Token token, Flow& flow, Time now);
   void on_error(Token token, Flow& flow);
-  std::size_t write(Buffer place, const Key& key, std::size_t size) const;
+  std::size_t write(Buffer place, const FlowKey& key, std::size_t size) const;
   [[nodiscard]] Time due(const Flow& flow) const;
   [[nodiscard]] policy::Protocol protocol() const {
     return what_ == What::kUdp ? policy::Protocol::kUdp : policy::Protocol::kEcho;
@@ -68,7 +60,7 @@ class DatagramRelay {
   Shared& shared_;
   What what_;
   Slab<Flow> flows_;
-  std::unordered_map<Key, Token, KeyHash> by_key_;
+  std::unordered_map<FlowKey, Token, FlowKeyHash> by_key_;
   std::deque<Token> turn_;
 };
 

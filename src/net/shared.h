@@ -25,6 +25,21 @@ struct Counters {
   std::uint64_t dns_queries = 0, dns_upstream = 0;
 };
 
+inline constexpr Macs kMacs{.engine = kEngineMac, .guest = kGuestMac};
+// Back to where that packet came from.
+inline Route back(const IpPacket& packet) {
+  return {.macs = kMacs, .source = packet.destination, .destination = packet.source};
+}
+// From there to the guest.
+inline Route from(const Address& address) {
+  return {.macs = kMacs, .source = address, .destination = policy::link_of(address.family()).guest};
+}
+// For a flow to the engine's own address, which stands for the loopback of the host.
+inline Address host_address(const Address& address) {
+  constexpr std::array<std::uint8_t, policy::kIpv4Bytes> kLoopback{127, 0, 0, 1};
+  return policy::is_engine(address) ? Address::v4(kLoopback) : address;
+}
+
 struct Shared {
   FrameSink& link;
   HostNetwork& network;
@@ -45,6 +60,24 @@ struct Shared {
     ++(event.allow ? counters.allowed : counters.refused);
     events.add(std::move(event));
   }
+  // The same for a flow that there was; `why`: what became of it.
+  void ended(NetEvent event, const char* why) {
+    event.kind = NetEvent::Kind::kEnd;
+    event.allow = true;
+    event.reason = why;
+    events.add(std::move(event));
+  }
+  // Says from `source` why nothing gets to `remote`, in answer to a packet of the guest that is not
+  // there any more: `write` makes its headers once more.
+  template <class F>
+  void unreachable(const Address& remote, const Address& source, Unreachable why, F write) {
+    constexpr std::size_t kHeaders = 128;
+    std::array<std::uint8_t, kHeaders> frame{};
+    const Route there{.macs = kMacs, .source = from(remote).destination, .destination = remote};
+    const std::size_t size = write(Buffer(frame), there);
+    const Bytes packet = Bytes(frame).first(size).subspan(kEthernetHeader);
+    reply([&](Buffer out) { return write_unreachable(out, from(source), why, packet); });
+  }
   // A frame that answers one of the guest's, made by `write` in its place; lost when there is none.
   template <class F>
   void reply(F write) {
@@ -64,20 +97,5 @@ struct Shared {
  private:
   policy::Decision unless_own(policy::Decision decision, const Address& address);
 };
-
-inline constexpr Macs kMacs{.engine = kEngineMac, .guest = kGuestMac};
-// Back to where that packet came from.
-inline Route back(const IpPacket& packet) {
-  return {.macs = kMacs, .source = packet.destination, .destination = packet.source};
-}
-// From there to the guest.
-inline Route from(const Address& address) {
-  return {.macs = kMacs, .source = address, .destination = policy::link_of(address.family()).guest};
-}
-// For a flow to the engine's own address, which stands for the loopback of the host.
-inline Address host_address(const Address& address) {
-  constexpr std::array<std::uint8_t, policy::kIpv4Bytes> kLoopback{127, 0, 0, 1};
-  return policy::is_engine(address) ? Address::v4(kLoopback) : address;
-}
 
 }  // namespace pyro::net

@@ -1,7 +1,6 @@
 #include "net/tcp_relay.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -80,16 +79,10 @@ class TcpRelay::Sink final : public SegmentSink {
   bool full_ = false;
 };
 
-std::size_t TcpRelay::KeyHash::operator()(const Key& k) const {
-  constexpr std::size_t kOdd = 0x9e3779b97f4a7c15U;
-  const std::size_t ports = (std::size_t{k.remote_port} << 16U) | k.guest_port;
-  return (policy::AddressHash()(k.remote) ^ (ports * kOdd)) * kOdd;
-}
-
 // ---- from the guest
 
 void TcpRelay::on_segment(const IpPacket& packet, const TcpSegment& s, Time now) {
-  const Key key{
+  const FlowKey key{
       .remote = packet.destination, .remote_port = s.destination_port, .guest_port = s.source_port};
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) {
@@ -110,7 +103,7 @@ void TcpRelay::on_segment(const IpPacket& packet, const TcpSegment& s, Time now)
 }
 
 void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
-  const Key key{
+  const FlowKey key{
       .remote = packet.destination, .remote_port = s.destination_port, .guest_port = s.source_port};
   auto flow = std::make_unique<Flow>();
   flow->key = key;
@@ -148,9 +141,7 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
   }
   auto host = shared_.network.connect(host_address(key.remote), key.remote_port, token);
   if (!host) {
-    event.kind = NetEvent::Kind::kEnd;
-    event.reason = tell_guest(key, s, host.error());
-    return shared_.events.add(std::move(event));
+    return shared_.ended(std::move(event), tell_guest(key, s, host.error()));
   }
   flow->host = *std::move(host);
   Flow& added = add(std::move(flow), token);
@@ -163,7 +154,7 @@ TcpRelay::Flow& TcpRelay::add(std::unique_ptr<Flow> flow, Token token) {
   return flows_.add(std::move(flow));
 }
 
-const char* TcpRelay::tell_guest(const Key& key, const TcpSegment& syn, int error) {
+const char* TcpRelay::tell_guest(const FlowKey& key, const TcpSegment& syn, int error) {
   Unreachable why = Unreachable::kHost;
   switch (error) {
     case ECONNREFUSED:
@@ -188,19 +179,14 @@ const char* TcpRelay::tell_guest(const Key& key, const TcpSegment& syn, int erro
       reset(key, syn);
       return reason::kLimit;
   }
-  // The packet that this is about, as it must have been.
-  constexpr std::size_t kSynFrame = 128;
-  std::array<std::uint8_t, kSynFrame> frame{};
-  const Route there{
-      .macs = kMacs, .source = from(key.remote).destination, .destination = key.remote};
-  const std::size_t size = write_tcp(frame, there, syn, 0);
-  const Bytes packet = Bytes(frame).first(size).subspan(kEthernetHeader);
   const Address& engine = policy::link_of(key.remote.family()).engine;
-  shared_.reply([&](Buffer out) { return write_unreachable(out, from(engine), why, packet); });
+  shared_.unreachable(key.remote, engine, why, [&](Buffer out, const Route& there) {
+    return write_tcp(out, there, syn, 0);
+  });
   return reason::kNoRoute;
 }
 
-void TcpRelay::reset(const Key& key, const TcpSegment& s) {
+void TcpRelay::reset(const FlowKey& key, const TcpSegment& s) {
   shared_.reply([&](Buffer out) { return write_tcp(out, from(key.remote), reset_for(s), 0); });
 }
 
@@ -372,14 +358,11 @@ void TcpRelay::remove(Token token, Flow& flow, const char* why) {
   if (flow.half_open) --half_open_;
   if (flow.dns == nullptr) {
     NetEvent event = event_of(flow);
-    event.kind = NetEvent::Kind::kEnd;
-    event.allow = true;
-    event.reason = why;
     if (flow.guest) {
       event.to_host = flow.guest->bytes_to_host();
       event.to_guest = flow.guest->bytes_to_guest();
     }
-    shared_.events.add(std::move(event));
+    shared_.ended(std::move(event), why);
   }
   shared_.deadlines.forget(token, flow.place);
   by_key_.erase(flow.key);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "net/dns_stream.h"
+#include "net/flow_key.h"
 #include "net/shared.h"
 #include "net/slab.h"
 
@@ -40,16 +41,8 @@ class TcpRelay {
   [[nodiscard]] std::size_t size() const { return flows_.size(); }
 
  private:
-  struct Key {
-    Address remote;  // as the guest sees it
-    std::uint16_t remote_port = 0, guest_port = 0;
-    bool operator==(const Key&) const = default;
-  };
-  struct KeyHash {
-    std::size_t operator()(const Key& k) const;
-  };
   struct Flow {
-    Key key;
+    FlowKey key;
     std::unique_ptr<HostTcp> host;
     DnsStream* dns = nullptr;      // what `host` is, for a flow to the name server
     TcpSegment syn;                // until it is connected; without payload
@@ -68,8 +61,8 @@ class TcpRelay {
   void open(const IpPacket& packet, const TcpSegment& syn, Time now);
   void on_connected(Token token, Flow& flow, Time now);
   // What became of a connection that did not come to be.
-  const char* tell_guest(const Key& key, const TcpSegment& syn, int error);
-  void reset(const Key& key, const TcpSegment& segment);
+  const char* tell_guest(const FlowKey& key, const TcpSegment& syn, int error);
+  void reset(const FlowKey& key, const TcpSegment& segment);
   Flow& add(std::unique_ptr<Flow> flow, Token token);
   void touch(Token token, Flow& flow);
   void wait_for(Token token, Flow& flow);
@@ -82,7 +75,7 @@ class TcpRelay {
   Shared& shared_;
   Query on_query_;
   Slab<Flow> flows_{Kind::kTcp};
-  std::unordered_map<Key, Token, KeyHash> by_key_;
+  std::unordered_map<FlowKey, Token, FlowKeyHash> by_key_;
   std::deque<Token> turn_;  // who has something to say
   std::size_t half_open_ = 0;
   std::uint16_t last_port_ = 0;
