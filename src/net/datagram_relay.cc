@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/wire_numbers.h"
+
 namespace pyro::net {
 
 namespace {
@@ -14,8 +16,6 @@ namespace {
 constexpr std::chrono::seconds kUnanswered{60};
 constexpr std::chrono::seconds kAnswered{180};
 constexpr int kMessagesInATurn = 16;
-constexpr std::uint8_t kEchoRequestV4 = 8;
-constexpr std::uint8_t kEchoRequestV6 = 128;
 constexpr unsigned kByteBits = 8;
 
 bool is_multicast(const Address& a) {

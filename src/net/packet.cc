@@ -4,35 +4,20 @@
 #include <optional>
 
 #include "net/checksum.h"
+#include "net/wire_numbers.h"
 
 namespace pyro::net {
 
 namespace {
 
-constexpr std::uint16_t kIpv4Type = 0x0800;
-constexpr std::uint16_t kArpType = 0x0806;
-constexpr std::uint16_t kIpv6Type = 0x86dd;
 constexpr std::size_t kArpSize = 28;
-constexpr std::uint8_t kIcmp = 1;
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
-constexpr std::uint8_t kIcmpv6 = 58;
-constexpr std::uint8_t kEchoRequestV4 = 8;
-constexpr std::uint8_t kEchoRequestV6 = 128;
 constexpr std::uint8_t kNeighbourSolicitation = 135;
 constexpr std::size_t kSolicitationSize = 24;
-constexpr std::uint8_t kNdpHopLimit = 255;  // RFC 4861, 7.1.1
 constexpr int kMostWindowScale = 14;
 
 template <class T>
 using Parsed = std::expected<T, Drop>;
 
-std::uint16_t be16(Bytes b, std::size_t at) {
-  return static_cast<std::uint16_t>((b[at] << 8U) | b[at + 1]);
-}
-std::uint32_t be32(Bytes b, std::size_t at) {
-  return (std::uint32_t{be16(b, at)} << 16U) | be16(b, at + 2);
-}
 Address ipv4_at(Bytes b, std::size_t at) {
   return Address::v4({b[at], b[at + 1], b[at + 2], b[at + 3]});
 }
@@ -121,7 +106,7 @@ Parsed<Transport> parse_icmp(Bytes b, std::uint8_t request, std::uint8_t protoco
 
 Parsed<Transport> parse_icmpv6(Bytes b, std::uint8_t hop_limit) {
   if (b.size() < kEchoHeader) return std::unexpected(Drop::kShort);
-  if (b[0] != kNeighbourSolicitation) return parse_icmp(b, kEchoRequestV6, kIcmpv6);
+  if (b[0] != kNeighbourSolicitation) return parse_icmp(b, kEchoRequestV6, ip_protocol::kIcmpv6);
   if (b.size() < kSolicitationSize) return std::unexpected(Drop::kShort);
   const auto target = ipv6_at(b, 8);
   if (b[1] != 0 || hop_limit != kNdpHopLimit || !target) return std::unexpected(Drop::kHeader);
@@ -145,9 +130,10 @@ Parsed<IpPacket> parse_ipv4(Bytes b) {
   const Bytes payload = whole.subspan(kIpv4Header);
   const std::uint8_t protocol = b[9];
   Parsed<Transport> transport = OtherTransport{.protocol = protocol};
-  if (protocol == kTcp) transport = parse_tcp(payload);
-  if (protocol == kUdp) transport = parse_udp(payload);
-  if (protocol == kIcmp) transport = parse_icmp(payload, kEchoRequestV4, kIcmp);
+  if (protocol == ip_protocol::kTcp) transport = parse_tcp(payload);
+  if (protocol == ip_protocol::kUdp) transport = parse_udp(payload);
+  if (protocol == ip_protocol::kIcmp)
+    transport = parse_icmp(payload, kEchoRequestV4, ip_protocol::kIcmp);
   if (!transport) return std::unexpected(transport.error());
   return IpPacket{.source = ipv4_at(b, 12),
                   .destination = ipv4_at(b, 16),
@@ -178,9 +164,9 @@ Parsed<IpPacket> parse_ipv6(Bytes b) {
   const Bytes whole = b.first(kIpv6Header + length);
   const Bytes payload = whole.subspan(kIpv6Header);
   Parsed<Transport> transport = OtherTransport{.protocol = next};
-  if (next == kTcp) transport = parse_tcp(payload);
-  if (next == kUdp) transport = parse_udp(payload);
-  if (next == kIcmpv6) transport = parse_icmpv6(payload, hop_limit);
+  if (next == ip_protocol::kTcp) transport = parse_tcp(payload);
+  if (next == ip_protocol::kUdp) transport = parse_udp(payload);
+  if (next == ip_protocol::kIcmpv6) transport = parse_icmpv6(payload, hop_limit);
   if (!transport) return std::unexpected(transport.error());
   return IpPacket{.source = *source,
                   .destination = *destination,
@@ -228,11 +214,11 @@ std::expected<Frame, Drop> parse_frame(Bytes bytes) {
   std::ranges::copy(bytes.subspan(6, 6), frame.source.begin());
   const Bytes rest = bytes.subspan(kEthernetHeader);
   switch (be16(bytes, 12)) {
-    case kIpv4Type:
+    case ether_type::kIpv4:
       return with(frame, parse_ipv4(rest));
-    case kIpv6Type:
+    case ether_type::kIpv6:
       return with(frame, parse_ipv6(rest));
-    case kArpType:
+    case ether_type::kArp:
       return with(frame, parse_arp(rest));
     default:
       return std::unexpected(Drop::kEtherType);

@@ -4,20 +4,13 @@
 #include <string_view>
 
 #include "net/checksum.h"
+#include "net/wire_numbers.h"
 
 namespace pyro::net {
 
 namespace {
 
-constexpr std::uint16_t kIpv4Type = 0x0800;
-constexpr std::uint16_t kArpType = 0x0806;
-constexpr std::uint16_t kIpv6Type = 0x86dd;
-constexpr std::uint8_t kIcmp = 1;
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
-constexpr std::uint8_t kIcmpv6 = 58;
 constexpr std::uint8_t kHopLimit = 64;
-constexpr std::uint8_t kNdpHopLimit = 255;
 constexpr unsigned kByteBits = 8;
 
 void put8(Buffer b, std::size_t at, unsigned value) {
@@ -46,7 +39,7 @@ std::size_t write_ip(Buffer out, const Route& route, std::uint8_t protocol, std:
                      std::uint8_t hop_limit = kHopLimit) {
   const Buffer ip = out.subspan(kEthernetHeader);
   if (route.destination.family() == Family::kIpv4) {
-    write_ethernet(out, route.macs, kIpv4Type);
+    write_ethernet(out, route.macs, ether_type::kIpv4);
     put16(ip, 0, 0x4500);
     put16(ip, 2, kIpv4Header + size);
     put16(ip, 4, 0);       // no fragments, so no identification is needed (RFC 6864, 4.1)
@@ -58,7 +51,7 @@ std::size_t write_ip(Buffer out, const Route& route, std::uint8_t protocol, std:
     put(ip, 16, route.destination.bytes());
     put16(ip, 10, Checksum().add(ip.first(kIpv4Header)).value());
   } else {
-    write_ethernet(out, route.macs, kIpv6Type);
+    write_ethernet(out, route.macs, ether_type::kIpv6);
     put32(ip, 0, 0x6000'0000);
     put16(ip, 4, size);
     put8(ip, 6, protocol);
@@ -103,8 +96,8 @@ std::size_t finish_icmp(Buffer out, const Route& route, std::size_t size,
   const bool v4 = route.destination.family() == Family::kIpv4;
   const Buffer icmp = transport_of(out, route, size);
   put16(icmp, 2, 0);
-  put16(icmp, 2, v4 ? Checksum().add(icmp).value() : checksum(route, kIcmpv6, icmp));
-  return write_ip(out, route, v4 ? kIcmp : kIcmpv6, size, hop_limit);
+  put16(icmp, 2, v4 ? Checksum().add(icmp).value() : checksum(route, ip_protocol::kIcmpv6, icmp));
+  return write_ip(out, route, v4 ? ip_protocol::kIcmp : ip_protocol::kIcmpv6, size, hop_limit);
 }
 
 }  // namespace
@@ -122,8 +115,8 @@ std::size_t write_tcp(Buffer out, const Route& route, const TcpSegment& s, std::
   put16(tcp, 14, s.window);
   put32(tcp, 16, 0);
   if (s.syn) write_syn_options(tcp.subspan(kTcpHeader), s);
-  put16(tcp, 16, checksum(route, kTcp, tcp));
-  return write_ip(out, route, kTcp, tcp.size());
+  put16(tcp, 16, checksum(route, ip_protocol::kTcp, tcp));
+  return write_ip(out, route, ip_protocol::kTcp, tcp.size());
 }
 
 std::size_t write_udp(Buffer out, const Route& route, std::uint16_t source_port,
@@ -133,9 +126,9 @@ std::size_t write_udp(Buffer out, const Route& route, std::uint16_t source_port,
   put16(udp, 2, destination_port);
   put16(udp, 4, udp.size());
   put16(udp, 6, 0);
-  const std::uint16_t sum = checksum(route, kUdp, udp);
+  const std::uint16_t sum = checksum(route, ip_protocol::kUdp, udp);
   put16(udp, 6, sum == 0 ? 0xffff : sum);  // 0 would mean that there is none
-  return write_ip(out, route, kUdp, udp.size());
+  return write_ip(out, route, ip_protocol::kUdp, udp.size());
 }
 
 std::size_t write_echo_reply(Buffer out, const Route& route, std::uint16_t id,
@@ -174,7 +167,7 @@ std::size_t write_unreachable(Buffer out, const Route& route, Unreachable why, B
 
 std::size_t write_arp_reply(Buffer out, const Macs& macs, const ArpRequest& request) {
   constexpr std::size_t kSize = 28;
-  write_ethernet(out, macs, kArpType);
+  write_ethernet(out, macs, ether_type::kArp);
   const Buffer arp = out.subspan(kEthernetHeader, kSize);
   put32(arp, 0, 0x0001'0800);
   put32(arp, 4, 0x0604'0002);

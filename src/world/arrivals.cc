@@ -3,20 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/wire_numbers.h"
+
 namespace pyro::world {
 
 namespace {
 
-constexpr std::uint8_t kIcmp = 1;
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
 constexpr std::uint8_t kFragmentHeader = 44;
-constexpr std::uint8_t kIcmpv6 = 58;
 constexpr std::uint8_t kHopByHop = 0;  // Linux sends multicast listener reports behind it
-
-std::size_t be16(net::Bytes b, std::size_t at) {
-  return (static_cast<std::size_t>(b[at]) << 8U) | b[at + 1];
-}
 
 std::optional<Seen> see_tcp(net::Bytes b, Seen seen) {
   constexpr unsigned kSyn = 2;
@@ -29,32 +23,33 @@ std::optional<Seen> see_tcp(net::Bytes b, Seen seen) {
   if (!opens && seen.bytes == 0) return std::nullopt;
   seen.protocol = "tcp";
   seen.opens = opens;
-  seen.port = static_cast<std::uint16_t>(be16(b, 2));
+  seen.port = net::be16(b, 2);
   return seen;
 }
 
 // RFC 792: unreachable, time exceeded, parameter problem; RFC 4443, 2.1: the first half.
 bool is_error(std::uint8_t protocol, std::uint8_t type) {
   constexpr std::uint8_t kFirstNoError = 128;
-  if (protocol == kIcmpv6) return type < kFirstNoError;
+  if (protocol == net::ip_protocol::kIcmpv6) return type < kFirstNoError;
   return type == 3 || type == 11 || type == 12;
 }
 
 std::optional<Seen> see_inner(std::uint8_t protocol, net::Bytes b, Seen seen) {
-  if (protocol == kTcp) return see_tcp(b, std::move(seen));
+  if (protocol == net::ip_protocol::kTcp) return see_tcp(b, std::move(seen));
   seen.bytes = b.size();
-  if (protocol == kUdp && b.size() >= net::kUdpHeader) {
+  if (protocol == net::ip_protocol::kUdp && b.size() >= net::kUdpHeader) {
     seen.protocol = "udp";
-    seen.port = static_cast<std::uint16_t>(be16(b, 2));
+    seen.port = net::be16(b, 2);
     seen.bytes = b.size() - net::kUdpHeader;
     return seen;
   }
-  if (protocol == kIcmp || protocol == kIcmpv6) {
+  if (protocol == net::ip_protocol::kIcmp || protocol == net::ip_protocol::kIcmpv6) {
     // Echo and errors; neighbours are found and groups joined without anybody's asking.
     constexpr std::uint8_t kFirstOfLink = 130;
     constexpr std::uint8_t kLastOfLink = 143;
     if (b.empty()) return std::nullopt;
-    if (protocol == kIcmpv6 && b[0] >= kFirstOfLink && b[0] <= kLastOfLink) return std::nullopt;
+    if (protocol == net::ip_protocol::kIcmpv6 && b[0] >= kFirstOfLink && b[0] <= kLastOfLink)
+      return std::nullopt;
     seen.protocol = "icmp";
     seen.error = is_error(protocol, b[0]);
     return seen;
@@ -69,9 +64,9 @@ std::optional<Seen> see_v4(net::Bytes b) {
   if (b.size() < net::kIpv4Header || header < net::kIpv4Header || header > b.size())
     return std::nullopt;
   // The device may have padded it.
-  const net::Bytes whole = b.first(std::clamp(be16(b, 2), header, b.size()));
+  const net::Bytes whole = b.first(std::clamp<std::size_t>(net::be16(b, 2), header, b.size()));
   Seen seen{.address = policy::Address::v4({b[16], b[17], b[18], b[19]}).text()};
-  if ((be16(b, 6) & kFragmentBits) != 0) {
+  if ((net::be16(b, 6) & kFragmentBits) != 0) {
     seen.protocol = "fragment";
     seen.bytes = whole.size() - header;
     return seen;
