@@ -35,11 +35,8 @@ Result<void> DnsUpstream::ask(DnsQuestion question, Done done, Time now) {
   q.done = std::move(done);
   q.resolvers = resolvers_;
   // Never from within: whoever asks is not told before it knows that it has asked.
-  if (begin(token, q)) {
-    wake_at(token, q, now + kPatience[q.attempts - 1]);
-  } else {
-    wake_at(token, q, now);
-  }
+  const bool begun = begin(token, q);
+  wake_at(token, q, begun ? now + kPatience[q.attempts - 1] : now);
   return {};
 }
 
@@ -75,10 +72,7 @@ void DnsUpstream::on_deadline(Token token, Time now) {
   Question* const q = questions_.find(token);
   if (q == nullptr) return;
   q->place.reset();
-  if (!q->due || *q->due > now) {
-    if (q->due) shared_.deadlines.want(token, *q->due, q->place);
-    return;
-  }
+  if (q->due > now) return shared_.deadlines.want(token, q->due, q->place);
   attempt(token, *q, now);
 }
 

@@ -51,7 +51,7 @@ class DnsUpstream {
     std::unique_ptr<HostDatagrams> udp;
     std::unique_ptr<HostTcp> tcp;
     std::vector<std::uint8_t> unsent, received;  // over TCP, with the length in front
-    std::optional<Time> due;
+    Time due;                                    // of the next attempt
     Deadlines::Place place;
   };
   void attempt(Token token, Question& question, Time now);
