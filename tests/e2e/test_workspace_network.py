@@ -208,6 +208,37 @@ def test_follow_ends_with_the_machine(host, ports, command):
             assert b"error" not in done.out
 
 
+# Connects so many times to what is refused.
+KNOCK = """
+use Socket;
+my $to = sockaddr_in(80, inet_aton("93.184.216.50"));
+for (1 .. $ARGV[0]) {
+  socket(my $s, PF_INET, SOCK_STREAM, 0) or die "socket: $!";
+  connect($s, $to) and die "connected";
+}
+"""
+
+
+def test_a_follower_that_does_not_read_holds_up_nothing_and_misses_nothing(host, ports):
+    count = 12000
+    with workspaces.one(host, "--net-allow", rule(ports[0])) as space:
+        with ending(host.start("workspace", "network", "events", space.id, "--follow", "--json")) as follower:
+            assert reaches(space, ports[0])
+            read_until(follower.stdout, b'"kind":"end"')
+            os.kill(follower.pid, signal.SIGSTOP)
+            ok(space.exec("perl", "-e", KNOCK, str(count)))
+            began = time.monotonic()
+            ok(space.pyro("stop"))
+            assert time.monotonic() - began < 15
+            os.kill(follower.pid, signal.SIGCONT)
+            done = finish(follower)
+        assert done.code == 0, done.text
+        # The engine may lose some, of so many; not the follower.
+        kept = sum(e["address"] == "93.184.216.50" for e in events(space))
+        assert 4096 <= kept <= count
+        assert done.out.count(b'"address":"93.184.216.50","allow":false') == kept
+
+
 def test_ctrl_c_ends_follow(shared, ports):
     with ending(shared.host.start("workspace", "network", "events", shared.id, "--follow", "--tail", "0")) as follower:
         assert not reaches(shared, ports[1])
