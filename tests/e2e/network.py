@@ -142,6 +142,6 @@ def engine(space):
     supervisor = space.supervisor()
 
     def found():
-        return [p for p in harness.all_pids() if harness.parent_of(p) == supervisor and harness.name_of(p) == "pyro-net"]
+        return [p for p in harness.all_pids() if harness.parent_of(p) == supervisor and harness.name_of(p) == "pyro-net" and harness.state_of(p) not in "ZX"]
 
     return harness.wait_until(found, what="a network engine")[0]

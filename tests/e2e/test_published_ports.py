@@ -252,6 +252,32 @@ def test_back_after_an_engine_that_is_killed(own):
     assert answers(port)
 
 
+def after_deaths(space, count):
+    """What `network show` says of the engine, once so many are dead and it is known what follows."""
+    live = network.shown(space)["live"]
+    return live["restarts"] == count and (live["running"] or live["error"]) and live
+
+
+def test_engines_that_keep_dying_are_no_network_until_the_next_start(own):
+    port = host_port(publish(own, "web", "--publish", "8080"))
+    for deaths in (1, 2, 3):
+        os.kill(network.engine(own), signal.SIGKILL)
+        live = harness.wait_until(lambda n=deaths: after_deaths(own, n), what="another engine, or none")
+    why = "the network engine ended 3 times within 10 s: there is no network"
+    assert (live["running"], live["error"], live["policy_hash"]) == (False, why, None)
+    assert f"Network engine: none: {why}\n" in ok(own.pyro("network show")).out.decode()
+    assert refuses(port)
+    assert "No route to host" in own.exec("bash", "-c", "exec 3<>/dev/tcp/10.255.255.1/53").text
+    done = own.pyro("network set", "--network-policy", "egress+published-ports", "--net-allow", "host.pyro.internal:1", "--json")
+    assert (done.code, done.json["error"]["message"]) == (4, why)
+    assert network.shown(own)["network"] == own.created["network"]
+    own.json("stop")
+    own.json("start")
+    assert network.shown(own)["live"]["policy_hash"] == own.created["network"]["hash"]
+    assert host_port(own.json("service restart", "web")) > 0
+    assert answers(host_port(own.json("service status", "web")))
+
+
 # ---- through one
 
 
