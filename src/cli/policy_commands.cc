@@ -70,6 +70,7 @@ Result<int> print_network(const Invocation& call, Io& io, const client::Workspac
   }
   PYRO_CHECK(io.out.write(line("Workspace ID", n.workspace_id) + line("State", n.state) +
                           render_network(n.policy) + line("Network hash", n.policy.hash) +
+                          (n.policy.policy == "off" ? line("Network device", "none") : "") +
                           (n.live ? render_live(*n.live) : "")));
   return kExitOk;
 }

@@ -94,10 +94,11 @@ Result<void> LocalServices::check_ports(const std::string& id,
   PYRO_TRY(auto store, workspaces_.settled_store(id));
   PYRO_TRY(const auto record, store.record());
   if (record.network.preset == policy::Preset::kEgressAndPublish) return {};
-  return fail_hint(Errc::kDenied,
-                   fmt::format("the network policy of {} is {}: its services cannot publish ports",
-                               id, policy::preset_name(record.network.preset)),
-                   "only a workspace created with --network-policy egress+published-ports can");
+  return fail_hint(
+      Errc::kDenied,
+      fmt::format("the network policy of {} is {}: its services cannot publish ports", id,
+                  policy::preset_name(record.network.preset)),
+      "change it: pyro workspace network set " + id + " --network-policy egress+published-ports");
 }
 
 Result<ServiceInfo> LocalServices::start(const std::string& workspace, const std::string& name,

@@ -1,6 +1,7 @@
 #include "core/network_log.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/log_relay.h"
 #include "proto/json.h"
@@ -12,6 +13,7 @@ namespace asio = io::asio;
 namespace {
 
 constexpr std::chrono::milliseconds kForever{-1};
+constexpr std::chrono::seconds kFarewell{1};
 
 asio::awaitable<void> leave_with(std::shared_ptr<rpc::Stream> client, io::Changes* changed,
                                  bool* gone) {
@@ -47,6 +49,7 @@ void NetworkLog::add(const proto::NetEvents& news) {
 io::Task<void> NetworkLog::follow(std::int64_t cursor, std::shared_ptr<rpc::Stream> client) {
   auto at = static_cast<std::uint64_t>(std::max<std::int64_t>(0, cursor));
   bool gone = false;
+  ++followers_;
   io::TaskScope scope(ex_);
   scope.spawn(leave_with(client, &changed_, &gone));
   Result<void> done;
@@ -60,12 +63,22 @@ io::Task<void> NetworkLog::follow(std::int64_t cursor, std::shared_ptr<rpc::Stre
     done = co_await changed_.after(seen, kForever);
   }
   static_cast<void>(co_await scope.close());
+  --followers_;
+  changed_.notify();
   co_return done;
 }
 
-void NetworkLog::close() {
+asio::awaitable<void> NetworkLog::close() {
   closed_ = true;
   changed_.notify();
+  const auto until = std::chrono::steady_clock::now() + kFarewell;
+  while (followers_ > 0) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    const auto changed =
+        co_await changed_.after(changed_.count(), std::max(left, std::chrono::milliseconds{0}));
+    if (!changed) co_return;
+  }
 }
 
 }  // namespace pyro::core

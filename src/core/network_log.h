@@ -23,8 +23,9 @@ class NetworkLog {
   void add(const proto::NetEvents& news);
   // From `cursor` on, until the client goes or close() is called.
   io::Task<void> follow(std::int64_t cursor, std::shared_ptr<rpc::Stream> client);
-  // Whoever follows gets what there is, and ends.
-  void close();
+  // Whoever follows gets what there is, and ends: before this returns, but for one who does not
+  // read for a second.
+  io::asio::awaitable<void> close();
 
  private:
   NetworkLog(std::string folder, store::ServiceLog log, io::asio::any_io_executor ex)
@@ -35,6 +36,7 @@ class NetworkLog {
   io::asio::any_io_executor ex_;
   io::Changes changed_;
   bool closed_ = false;
+  int followers_ = 0;
 };
 
 }  // namespace pyro::core

@@ -7,11 +7,11 @@ namespace pyro::core {
 
 namespace {
 
-Error no_device(const std::string& id, const char* has) {
+Error fixed_device(const std::string& id, bool has) {
   return {.code = Errc::kConflict,
-          .message = fmt::format("the machine of {} {} a network device, which cannot be changed "
+          .message = fmt::format("the machine of {} has {} network device, which cannot be changed "
                                  "while it runs",
-                                 id, has),
+                                 id, has ? "a" : "no"),
           .hint = fmt::format("run: pyro workspace stop {0}; pyro workspace network set {0} ...; "
                               "pyro workspace start {0}",
                               id)};
@@ -35,7 +35,7 @@ io::Task<void> Workspace::begin_network(policy::Policy policy) {
 // After the machine.
 io::asio::awaitable<void> Workspace::end_network() {
   if (network_) co_await network_->close();
-  if (network_log_) network_log_->close();
+  if (network_log_) co_await network_log_->close();
   network_.reset();
   network_log_.reset();
 }
@@ -69,7 +69,7 @@ io::Task<void> Workspace::do_set_network(policy::Policy policy) {
   PYRO_CO_CHECK(policy::check_policy(policy));
   if (!sandbox_) co_return store_.set_network(policy);
   if (policy.has_network() != (network_ != nullptr))
-    co_return std::unexpected(no_device(id_, network_ ? "has" : "has not"));
+    co_return std::unexpected(fixed_device(id_, network_ != nullptr));
   if (!network_) co_return store_.set_network(policy);
   PYRO_CO_CHECK(check_published(policy.preset));
   const policy::Policy before = network_->policy();

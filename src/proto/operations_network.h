@@ -22,13 +22,12 @@ constexpr std::array<Field, N + M> sorted_fields(const std::array<Field, N>& a,
 
 inline constexpr std::array<std::string_view, 3> kNetworkPolicies{"off", "egress",
                                                                   "egress+published-ports"};
-inline constexpr Param kNetworkPolicy{
-    .name = "network_policy",
-    .type = ParamType::kChoice,
-    .value_name = "POLICY",
-    .default_text = "off",
-    .help = "Network of the guest; a rule makes it egress (in this version only off)",
-    .choices = kNetworkPolicies};
+inline constexpr Param kNetworkPolicy{.name = "network_policy",
+                                      .type = ParamType::kChoice,
+                                      .value_name = "POLICY",
+                                      .default_text = "off",
+                                      .help = "Network of the guest; a rule makes it egress",
+                                      .choices = kNetworkPolicies};
 inline constexpr Param kNetAllow{.name = "net_allow",
                                  .value_name = "RULE",
                                  .help = "Allow these endpoints and no others, as HOST:PORTS",

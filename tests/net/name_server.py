@@ -22,10 +22,10 @@ def read_question(message):
 class NameServer:
     """`records` maps (name, type) to a list of (type, ttl, value); a name that is not there is not."""
 
-    def __init__(self, world, address, records, cut=()):
+    def __init__(self, world, address, records, cut=(), port=0):
         self.records, self.cut, self.asked = records, set(cut), []
         self.udp = world.open_socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind((address, 0))
+        self.udp.bind((address, port))
         self.port = self.udp.getsockname()[1]
         self.tcp = world.open_socket(socket.AF_INET, socket.SOCK_STREAM)
         self.tcp.bind((address, self.port))

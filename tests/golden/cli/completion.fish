@@ -103,7 +103,7 @@ complete -c pyro -n "__pyro_at 'run'" -l mem-mib -d 'Memory of the guest in MiB'
 complete -c pyro -n "__pyro_at 'run'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
 complete -c pyro -n "__pyro_at 'run'" -l ttl-seconds -d 'Delete the VM at the latest after this many seconds' -x
 complete -c pyro -n "__pyro_at 'run'" -l network -d 'The short form of --network-policy egress'
-complete -c pyro -n "__pyro_at 'run'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'run'" -l network-policy -d 'Network of the guest; a rule makes it egress' -x -a 'off egress egress+published-ports'
 complete -c pyro -n "__pyro_at 'run'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
 complete -c pyro -n "__pyro_at 'run'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
 complete -c pyro -n "__pyro_at 'run'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'
@@ -124,7 +124,7 @@ complete -c pyro -n "__pyro_at 'workspace create'" -l vcpu-count -d 'Virtual CPU
 complete -c pyro -n "__pyro_at 'workspace create'" -l mem-mib -d 'Memory of the guest in MiB' -x
 complete -c pyro -n "__pyro_at 'workspace create'" -l ttl-seconds -d 'Let the workspace expire after this many seconds; without it, it stays until it is deleted' -x
 complete -c pyro -n "__pyro_at 'workspace create'" -l ttl-action -d 'What happens then: stop it and delete it a day later, or delete it at once' -x -a 'stop delete'
-complete -c pyro -n "__pyro_at 'workspace create'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'workspace create'" -l network-policy -d 'Network of the guest; a rule makes it egress' -x -a 'off egress egress+published-ports'
 complete -c pyro -n "__pyro_at 'workspace create'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
 complete -c pyro -n "__pyro_at 'workspace create'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
 complete -c pyro -n "__pyro_at 'workspace create'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'
@@ -203,7 +203,7 @@ complete -c pyro -n "__pyro_at 'workspace patch apply' 0" -a '(pyro help --works
 complete -c pyro -n "__pyro_at 'workspace patch apply' 1" -F
 complete -c pyro -n "__pyro_at 'workspace network show'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace network show' 0" -a '(pyro help --workspaces 2>/dev/null)'
-complete -c pyro -n "__pyro_at 'workspace network set'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'workspace network set'" -l network-policy -d 'Network of the guest; a rule makes it egress' -x -a 'off egress egress+published-ports'
 complete -c pyro -n "__pyro_at 'workspace network set'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
 complete -c pyro -n "__pyro_at 'workspace network set'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
 complete -c pyro -n "__pyro_at 'workspace network set'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'
@@ -301,7 +301,7 @@ complete -c pyro -n "__pyro_at 'workspace service restart' 0" -a '(pyro help --w
 complete -c pyro -n "__pyro_at 'workspace service restart' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'policy check'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'policy check' 0" -F
-complete -c pyro -n "__pyro_at 'policy explain'" -l network-policy -d 'Network of the guest; a rule makes it egress (in this version only off)' -x -a 'off egress egress+published-ports'
+complete -c pyro -n "__pyro_at 'policy explain'" -l network-policy -d 'Network of the guest; a rule makes it egress' -x -a 'off egress egress+published-ports'
 complete -c pyro -n "__pyro_at 'policy explain'" -l net-allow -d 'Allow these endpoints and no others, as HOST:PORTS' -x
 complete -c pyro -n "__pyro_at 'policy explain'" -l net-deny -d 'Deny these endpoints, whatever else allows them' -x
 complete -c pyro -n "__pyro_at 'policy explain'" -l allow-udp -d 'Allow the endpoints of --net-allow over UDP as well as over TCP'

@@ -104,7 +104,7 @@ _pyro_workspace() {
       '--mem-mib[Memory of the guest in MiB]:N: ' \
       '--ttl-seconds[Let the workspace expire after this many seconds; without it, it stays until it is deleted]:N: ' \
       '--ttl-action[What happens then\: stop it and delete it a day later, or delete it at once]:ACTION:(stop delete)' \
-      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '--network-policy[Network of the guest; a rule makes it egress]:POLICY:(off egress egress+published-ports)' \
       '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
       '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
       '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
@@ -345,7 +345,7 @@ _pyro_workspace_network() {
     ;;
   set)
     _arguments -S \
-      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '--network-policy[Network of the guest; a rule makes it egress]:POLICY:(off egress egress+published-ports)' \
       '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
       '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
       '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
@@ -578,7 +578,7 @@ _pyro_policy() {
     ;;
   explain)
     _arguments -S \
-      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '--network-policy[Network of the guest; a rule makes it egress]:POLICY:(off egress egress+published-ports)' \
       '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
       '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
       '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
@@ -658,7 +658,7 @@ _pyro() {
       '--timeout-seconds[Stop the command after this many seconds, counted from its start]:N: ' \
       '--ttl-seconds[Delete the VM at the latest after this many seconds]:N: ' \
       '--network[The short form of --network-policy egress]' \
-      '--network-policy[Network of the guest; a rule makes it egress (in this version only off)]:POLICY:(off egress egress+published-ports)' \
+      '--network-policy[Network of the guest; a rule makes it egress]:POLICY:(off egress egress+published-ports)' \
       '*--net-allow[Allow these endpoints and no others, as HOST\:PORTS]:RULE: ' \
       '*--net-deny[Deny these endpoints, whatever else allows them]:RULE: ' \
       '--allow-udp[Allow the endpoints of --net-allow over UDP as well as over TCP]' \
