@@ -52,17 +52,9 @@ void EngineLoop::watch_for_room(bool wanted) {
   static_cast<void>(::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, link_->fd(), &event));
 }
 
-bool EngineLoop::take_events(std::chrono::milliseconds patience) {
-  using Milliseconds = std::chrono::milliseconds;
-  if (patience > Milliseconds::zero()) {
-    const Time due = engine_.next_deadline().value_or(Time::max());
-    const Time at = now();
-    patience = due <= at ? Milliseconds::zero()
-                         : std::min(patience, std::chrono::ceil<Milliseconds>(due - at));
-  }
-  std::array<epoll_event, kEvents> events;  // NOLINT(*-member-init): the kernel does
-  const int count =
-      ::epoll_wait(epoll_.get(), events.data(), kEvents, static_cast<int>(patience.count()));
+bool EngineLoop::take_events() {
+  std::array<epoll_event, kEvents> events;  // NOLINT(*-member-init): the kernel fills it
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kEvents, 0);
   if (count <= 0) return false;
   for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(count))) {
     const Token token = event.data.u64;
@@ -77,7 +69,7 @@ bool EngineLoop::take_events(std::chrono::milliseconds patience) {
   return true;
 }
 
-void EngineLoop::arm() {
+void EngineLoop::set_timer() {
   const std::optional<Time> due = engine_.next_deadline();
   if (!due || (armed_ && *armed_ <= *due)) return;
   armed_ = due;
@@ -87,21 +79,19 @@ void EngineLoop::arm() {
   static_cast<void>(::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr));
 }
 
-bool EngineLoop::turn(std::chrono::milliseconds patience) {
-  bool more = take_events(frames_ ? std::chrono::milliseconds::zero() : patience);
+bool EngineLoop::turn() {
+  bool more = take_events();
   for (int i = 0; frames_ && i < kBatches; ++i) {
     const Time at = now();
     frames_ = link_->receive([&](Bytes frame) { engine_.on_frame(frame, at); });
     more = more || frames_;
   }
   const Time at = now();
-  if (engine_.next_deadline().value_or(Time::max()) <= at) {
-    engine_.on_time(at);
-    more = true;
-  }
+  if (engine_.next_deadline().value_or(Time::max()) <= at) engine_.on_time(at);
   const bool said = engine_.flush(at);
   const bool sent = link_->flush();
   watch_for_room(!sent);
+  set_timer();
   return more || (!said && sent);
 }
 

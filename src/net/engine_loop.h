@@ -17,17 +17,16 @@ class EngineLoop {
   Engine& engine() { return engine_; }
   // Readable when there is something to be done.
   [[nodiscard]] int fd() const { return epoll_.get(); }
-  // Waits until there is something to be done, for at most `patience`, and does it, but not for
-  // ever. False: nothing is left. To be called after every use of engine() as well.
-  bool turn(std::chrono::milliseconds patience);
-  // From now on fd() is readable also when time has something to be done.
-  void arm();
+  // Does what there is to do, but not for ever. False: nothing is left, and fd() says when there is
+  // again. To be called after every use of engine() as well.
+  bool turn();
   static Time now() { return std::chrono::steady_clock::now(); }
 
  private:
   EngineLoop(sys::UniqueFd epoll, sys::UniqueFd timer, std::unique_ptr<Link> link);
   void watch_for_room(bool wanted);
-  bool take_events(std::chrono::milliseconds patience);
+  bool take_events();
+  void set_timer();
 
   sys::UniqueFd epoll_, timer_;
   std::unique_ptr<Link> link_;

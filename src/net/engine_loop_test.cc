@@ -95,9 +95,8 @@ class EngineLoopTest : public LinkTest {
     loop_ = *std::move(made);
   }
   void settle() {
-    while (loop_->turn(std::chrono::milliseconds::zero())) {
+    while (loop_->turn()) {
     }
-    loop_->arm();
   }
   // Until the guest gets a frame, or nothing is left to be waited for.
   std::string answer() {
@@ -118,8 +117,6 @@ class EngineLoopTest : public LinkTest {
     settings.policy.allow.push_back(*policy::parse_rule(rule, policy::Verdict::kAllow));
     loop_->engine().configure(settings, EngineLoop::now());
   }
-  static constexpr std::chrono::seconds kBoundOfATurn{20};
-  Time begun_ = EngineLoop::now();
   std::unique_ptr<EngineLoop> loop_;
 };
 
@@ -152,21 +149,6 @@ TEST_F(EngineLoopTest, AConnectionToTheHostsLoopbackByRule) {
   EXPECT_EQ(acks.size(), 2U);
   // Time passes by itself: what is not answered is sent again.
   EXPECT_TRUE(seen(answer()).tcp()->syn);
-}
-
-TEST_F(EngineLoopTest, APatientTurnEndsWhenSomethingIsDue) {
-  ASSERT_TRUE(loop_->engine().publish(0, 80));
-  const auto port = loop_->engine().publish(0, 81);
-  ASSERT_TRUE(port);
-  allow("host.pyro.internal:" + std::to_string(*port));
-  give(guest_frame::tcp(guest_frame::to(policy::link_of(Family::kIpv4).engine),
-                        {.source_port = 1000, .destination_port = *port, .syn = true}));
-  EXPECT_TRUE(seen(answer()).tcp()->syn);
-  EXPECT_TRUE(seen(answer()).tcp()->syn);
-  // Both again, as nobody has answered them.
-  while (loop_->turn(kBoundOfATurn) && receive().empty()) {
-  }
-  EXPECT_LT(EngineLoop::now() - begun_, kBoundOfATurn);
 }
 
 TEST_F(EngineLoopTest, AGuestThatReadsAgainGetsTheRest) {

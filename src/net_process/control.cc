@@ -105,7 +105,10 @@ io::Task<object> Control::take_events() {
     news_.clear();
     PYRO_CO_CHECK(co_await news_.wait());
   }
-  PYRO_CO_CHECK(co_await io::sleep_for(kGather));
+  // A full answer waits for nobody: the queue is bounded, and what is newest would be lost.
+  if (engine_.events().size() < kMostEvents) {
+    PYRO_CO_CHECK(co_await io::sleep_for(kGather));
+  }
   net::NetEvents::Taken taken = engine_.events().take(kMostEvents);
   proto::NetEvents answer{.lost = static_cast<std::int64_t>(taken.lost)};
   for (const net::NetEvent& e : taken.events) answer.events.push_back(message_of(e));

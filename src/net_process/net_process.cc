@@ -26,9 +26,6 @@ namespace {
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 // Before the control session has its turn.
 constexpr int kTurns = 16;
-// How long it may wait for its turn while frames come one after another: a wait for frames alone is
-// a third of the system calls of a wait for both.
-constexpr std::chrono::milliseconds kStay{1};
 
 // Every flow has a descriptor.
 Result<void> raise_descriptor_limit() {
@@ -67,14 +64,13 @@ class NetProcess {
  private:
   asio::awaitable<void> move_frames() {
     for (;;) {
-      bool more = loop_->turn(std::chrono::milliseconds::zero());
-      for (int i = 0; more && i < kTurns; ++i) more = loop_->turn(kStay);
+      bool more = true;
+      for (int i = 0; more && i < kTurns; ++i) more = loop_->turn();
       control_.wake();
       if (more) {
         co_await asio::post(ready_.get_executor(), asio::use_awaitable);
         continue;
       }
-      loop_->arm();
       // Also ended by whoever has used the engine (`changed`).
       static_cast<void>(
           co_await ready_.async_wait(asio::posix::descriptor_base::wait_read, kTuple));

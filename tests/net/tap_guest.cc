@@ -336,11 +336,10 @@ int main(int argc, char** argv) {
   std::uint64_t largest = 0;
   for (;;) {
     const auto before = net::EngineLoop::now();
-    const bool more = loop->turn(std::chrono::milliseconds::zero());
+    const bool more = loop->turn();
     const auto took =
         std::chrono::duration_cast<std::chrono::microseconds>(net::EngineLoop::now() - before);
     largest = std::max(largest, static_cast<std::uint64_t>(took.count()));
-    if (!more) loop->arm();
     std::array<pollfd, 3> wait{{{.fd = loop->fd(), .events = POLLIN, .revents = 0},
                                 {.fd = ended, .events = POLLIN, .revents = 0},
                                 {.fd = signals, .events = POLLIN, .revents = 0}}};
@@ -351,7 +350,7 @@ int main(int argc, char** argv) {
     if (::read(signals, &which, sizeof(which)) < 0) die_errno("signalfd");
     options.settings.policy = read_policy(options.policy_file);
     loop->engine().configure(options.settings, net::EngineLoop::now());
-    loop->turn(std::chrono::milliseconds::zero());
+    loop->turn();
     fmt::print("policy\n");
     std::fflush(stdout);
   }
