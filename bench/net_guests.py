@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import threading
 
 import program
 import workspace
@@ -44,6 +45,8 @@ def server(words, ready):
             while ready not in (line := process.stdout.readline()):
                 if not line:
                     raise BenchError(f"{words[0]} did not start: {process.poll()}")
+            # It goes on saying things, and would wait for whoever does not read them.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
             yield
         finally:
             process.terminate()

@@ -116,7 +116,7 @@ int serve_dns(int port) {
     answer[2] = static_cast<char>(0x81);
     answer[3] = static_cast<char>(0x80);
     answer.replace(6, 6, std::string("\0\1\0\0\0\0", 6));
-    answer += std::string("\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xcb\0\x71\7", 16);  // 203.0.113.7
+    answer += std::string("\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x5d\xb8\xd8\x22", 16);  // 93.184.216.34
     static_cast<void>(::sendto(fd, answer.data(), answer.size(), 0, peer, size));
   }
 }

@@ -20,6 +20,7 @@ import hundred_runs
 import machine
 import net_beside_user
 import net_decide
+import net_names
 import report
 import seed_folder
 import service_flood
@@ -51,6 +52,7 @@ BENCHMARKS = [
     frame_codec,
     net_decide,
     net_beside_user,
+    net_names,
 ]
 
 
