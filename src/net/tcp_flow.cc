@@ -127,7 +127,7 @@ void TcpFlow::on_segment(const TcpSegment& s, Time now) {
   if (!before(s.acknowledgement, unacknowledged_)) take_acknowledgement(s, now);
   if (!established_ || end_ != End::kNone) return;
   take_payload(s, now);
-  if (end_ == End::kNone) take_fin(s);
+  if (end_ == End::kNone) take_fin(s, now);
 }
 
 void TcpFlow::take_acknowledgement(const TcpSegment& s, Time now) {
@@ -209,20 +209,24 @@ void TcpFlow::owe(std::size_t count, Time now) {
   if (!acknowledge_at_) acknowledge_at_ = now + kAcknowledgeDelay;
 }
 
-void TcpFlow::take_fin(const TcpSegment& s) {
+void TcpFlow::take_fin(const TcpSegment& s, Time now) {
   if (!s.fin) return;
-  must_acknowledge_ = true;
   const auto size = static_cast<std::uint32_t>(s.payload.size());
-  if (fin_received_ || s.sequence + size != expected()) return;  // something before it is missing
+  if (fin_received_ || s.sequence + size != expected()) {  // something before it is missing
+    must_acknowledge_ = true;
+    return;
+  }
   fin_received_ = true;
   forward_fin();
+  // Often the host then ends its side, which says this as well; unless it has done so before.
+  must_acknowledge_ = must_acknowledge_ || fin_at_.has_value();
+  if (!acknowledge_at_) acknowledge_at_ = now + kAcknowledgeDelay;
 }
 
 void TcpFlow::forward_fin() {
   if (!fin_received_ || fin_forwarded_ || !held_.empty()) return;
   fin_forwarded_ = true;
   ++received_;
-  must_acknowledge_ = true;
   host_.shut_down_writing();
 }
 
@@ -380,7 +384,7 @@ void TcpFlow::produce(SegmentSink& sink, Time now) {
     send(sink, segment, 0);
   }
   if (end_ == End::kNone) arm(now);
-  if (fin_acknowledged_ && fin_forwarded_ && !must_acknowledge_) {
+  if (fin_acknowledged_ && fin_forwarded_ && !must_acknowledge_ && !acknowledge_at_) {
     end(End::kClosed);
     told_ = true;
   }

@@ -104,7 +104,7 @@ class TcpFlow {
   void take_acknowledgement(const TcpSegment& s, Time now);
   void take_payload(const TcpSegment& s, Time now);
   void owe(std::size_t count, Time now);
-  void take_fin(const TcpSegment& s);
+  void take_fin(const TcpSegment& s, Time now);
   void write_held();
   void forward_fin();
   void send(SegmentSink& sink, TcpSegment segment, std::size_t size);

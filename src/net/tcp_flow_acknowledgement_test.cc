@@ -32,6 +32,19 @@ TEST_F(TcpFlowTest, WithoutAnAnswerItComesByItself) {
   EXPECT_FALSE(flow_->deadline());
 }
 
+TEST_F(TcpFlowTest, TheEndOfTheHostCarriesTheOneOfTheGuests) {
+  open();
+  say(0, "bye", /*fin=*/true);
+  expect_silence();
+  EXPECT_TRUE(host_.writing_ended);
+  host_.ended = true;
+  flow_->on_readable();
+  const auto fin = next();
+  EXPECT_TRUE(fin.head.fin);
+  EXPECT_EQ(fin.head.acknowledgement, kGuests + 1 + 4);
+  expect_silence();
+}
+
 TEST_F(TcpFlowTest, AGoodPartOfTheWindowIsAcknowledgedAtOnce) {
   host_.promises = 1 << 20;
   open();  // with a window of one segment, as a SYN has no scale
