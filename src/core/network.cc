@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds kAnswer{5000};
 // Three deaths within this time are not chance (docs/design/net-theory-of-operation.md).
 constexpr std::chrono::seconds kSpan{10};
 constexpr std::size_t kMostDeaths = 3;
+constexpr std::chrono::seconds kPublishAgain{1};
 
 }  // namespace
 
@@ -102,14 +103,16 @@ io::Task<void> Network::run_engine() {
     resolvers_ = read_resolvers(deps_.resolv_conf);
     done = co_await configure(engine, policy_);
   }
-  if (done) done = co_await publish_again(engine);
   if (!done) {
     co_await engine->session.close();
     co_return std::unexpected(std::move(done.error()).context("starting the network engine"));
   }
+  Ports missing = co_await publish_all(engine, published_);
   engine_ = engine;
   changed_.notify();
   scope_.spawn(take_events(engine));
+  // Somebody else was faster.
+  if (!missing.empty()) scope_.spawn(publish_missing(engine, std::move(missing)));
   co_return Result<void>{};
 }
 
@@ -131,14 +134,29 @@ io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
   co_return Result<void>{};
 }
 
-io::Task<void> Network::publish_again(EnginePtr engine) {
-  const auto wanted = published_;
+asio::awaitable<Network::Ports> Network::publish_all(EnginePtr engine, Ports wanted) {
+  Ports missing;
   for (const auto& [host_port, guest_port] : wanted) {
+    if (!published_.contains(host_port)) continue;  // nobody wants it any more
     const proto::PublishPort request{.host_port = host_port, .guest_port = guest_port};
     const auto published = co_await call(engine, proto::PublishPort::kName, proto::encode(request));
-    if (!published) published_.erase(host_port);  // somebody else was faster: it stays gone
+    if (!published) {
+      missing.emplace(host_port, guest_port);
+    } else if (!published_.contains(host_port)) {  // given up while it was asked for
+      const proto::UnpublishPort gone{.host_port = host_port};
+      const auto done = co_await call(engine, proto::UnpublishPort::kName, proto::encode(gone));
+      static_cast<void>(done);
+    }
   }
-  co_return Result<void>{};
+  co_return missing;
+}
+
+asio::awaitable<void> Network::publish_missing(EnginePtr engine, Ports missing) {
+  while (!missing.empty()) {
+    const auto slept = co_await io::sleep_for(kPublishAgain);
+    if (!slept || engine_ != engine) co_return;
+    missing = co_await publish_all(engine, std::move(missing));
+  }
 }
 
 asio::awaitable<void> Network::keep_running() {

@@ -49,7 +49,8 @@ class Network {
   [[nodiscard]] const policy::Policy& policy() const { return policy_; }
 
   // A port of 127.0.0.1 for a port of the guest; 0: any that is free. It comes back with a new
-  // engine, as long as it is free. kConflict: it is taken; kDenied: it may not be had.
+  // engine; where somebody else has taken it meanwhile, once it is free again. kConflict: it is
+  // taken; kDenied: it may not be had.
   io::Task<std::uint16_t> publish(std::uint16_t host_port, std::uint16_t guest_port);
   io::Task<void> unpublish(std::uint16_t host_port);
 
@@ -71,7 +72,11 @@ class Network {
           io::asio::any_io_executor ex);
   io::Task<void> run_engine();
   io::Task<void> configure(EnginePtr engine, policy::Policy policy);
-  io::Task<void> publish_again(EnginePtr engine);
+  // The host's port, and the guest's.
+  using Ports = std::map<std::uint16_t, std::uint16_t>;
+  // Of `wanted`, those that could not be had.
+  io::asio::awaitable<Ports> publish_all(EnginePtr engine, Ports wanted);
+  io::asio::awaitable<void> publish_missing(EnginePtr engine, Ports missing);
   io::Task<boost::json::object> call(EnginePtr engine, const char* method,
                                      boost::json::object params);
   io::asio::awaitable<void> keep_running();
@@ -87,7 +92,7 @@ class Network {
   io::asio::any_io_executor ex_;
   policy::Policy policy_;
   std::vector<proto::NetResolver> resolvers_;
-  std::map<std::uint16_t, std::uint16_t> published_;  // host's port, guest's
+  Ports published_;
   EnginePtr engine_;
   io::Changes changed_;                                       // of engine_ and why_not_
   std::deque<std::chrono::steady_clock::time_point> deaths_;  // recent ones

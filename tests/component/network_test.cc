@@ -231,6 +231,36 @@ TEST_F(NetworkTest, ADeadEngineIsReplacedOnTheSameLink) {
       << "the port came back with it";
 }
 
+TEST_F(NetworkTest, APortThatSomebodyElseTookMeanwhileComesBackWhenItIsFree) {
+  make();
+  ASSERT_TRUE(driver_.run(network_->start(egress())));
+  const auto port = driver_.run(network_->publish(0, 8080));
+  ASSERT_TRUE(port);
+  ASSERT_EQ(::kill(engine_pid(), SIGKILL), 0);
+  // Before its successor runs: nothing does while the loop does not.
+  sys::UniqueFd thief(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int yes = 1;
+  ASSERT_EQ(::setsockopt(thief.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(*port);
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const auto take = [&] {
+    return ::bind(thief.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)) == 0 &&
+           ::listen(thief.get(), 1) == 0;
+  };
+  // Until the kernel has cleared up.
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!take()) ASSERT_LT(std::chrono::steady_clock::now(), limit);
+  ASSERT_TRUE(driver_.until([&] { return network_->restarts() == 1 && engine_pid() > 0; }));
+  ASSERT_TRUE(driver_.run(network_->info()));
+  thief = sys::UniqueFd();
+  ASSERT_TRUE(driver_.until([&] {
+    const sys::UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return ::connect(client.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)) == 0;
+  }));
+}
+
 TEST_F(NetworkTest, OneThatDiesAgainAndAgainIsTheEndOfIt) {
   make();
   ASSERT_TRUE(driver_.run(network_->start(egress())));
