@@ -223,9 +223,12 @@ class Host:
                 named = folder.name == "names" and path.is_symlink() and os.readlink(path) in self.kept
                 if not (plain or named or path.stem in self.kept):
                     left.append(str(path))
-        left += [str(path) for path in self.templates.glob(".building-*")]
-        left += [str(path) for path in self.install_dir.parent.glob(".staging*") if path.is_dir()]
-        return left
+        return left + [path for path in self.half_built() if path not in self.before]
+
+    def half_built(self):
+        """What a build or a pull works in. The cache is kept from run to run, and one may have been killed in it."""
+        building = [*self.templates.glob(".building-*"), *self.install_dir.parent.glob(".staging*")]
+        return [str(path) for path in building if path.is_dir()]
 
     def assert_nothing_left(self, bound=GONE):
         try:
