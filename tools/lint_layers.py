@@ -20,8 +20,10 @@ LAYERS = [
     ["rpc", "net", "vmm", "isolate"],
     ["core", "agent", "net_process", "world"],
     ["supervisor", "client"],
-    ["escape"],
-    ["cli", "mcp", "apps"],
+    ["escape", "api"],
+    ["mcp"],
+    ["mcp_serve"],
+    ["cli", "apps"],
 ]
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 
@@ -29,13 +31,13 @@ LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in fol
 SAME_LAYER = {
     ("vmm", "isolate"): "QEMU is started in the jail",
     ("apps", "cli"): "main() of pyro runs the command line",
-    ("apps", "mcp"): "main() of pyro runs the MCP server",
 }
 
 # Third-party headers and the folders that may include them.
 THIRD_PARTY = [
-    (r"boost/asio(/|\.hpp)", {"io", "rpc", "net_process", "agent", "supervisor", "client", "vmm", "core", "apps"}),
-    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "net_process", "image", "mcp", "vmm", "client", "supervisor", "cli"}),
+    (r"boost/asio(/|\.hpp)", {"mcp_serve", "io", "rpc", "net_process", "agent", "supervisor", "client", "vmm", "core", "apps"}),
+    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "net_process", "image", "mcp", "vmm", "client", "supervisor", "api", "mcp_serve", "cli"}),
+    (r"boost/beast", {"agent", "mcp_serve"}),
     (r"boost/system/", {"io", "rpc", "agent", "supervisor", "client", "vmm", "core", "image", "proto"}),
     (r"sqlite3\.h$", {"store"}),
     (r"openssl/", {"image", "sys"}),

@@ -1,0 +1,61 @@
+// The operations of the table by their names, with JSON for arguments and results: what the MCP
+// server, the Python package and the C ABI stand on, so that none of them has logic of its own.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/result.h"
+#include "proto/operations.h"
+#include "sys/dirs.h"
+
+namespace pyro::api {
+
+// How far a long call is.
+struct Progress {
+  std::string_view phase;    // pull, queue, template, create, seed, start, execute, cleanup, ...
+  std::string_view detail;   // for people; may be empty
+  std::optional<double> of;  // 0..1, where it is known
+};
+
+// What a caller sees of a call under way. All may be empty; called on the calling thread.
+struct Observer {
+  std::function<void(const Progress&)> on_progress;
+  std::function<void(std::string_view warning)> on_warning;
+  // Output of a command in the guest as it comes; it is in the result all the same. An error ends
+  // the call.
+  std::function<Result<void>(std::string_view bytes)> on_stdout, on_stderr;
+  // Readable: the call is given up in order, and a command of its in the guest ended.
+  int interrupt_fd = -1;
+  std::optional<int> stdin_fd;  // for a command; borrowed, read to its end
+};
+
+// Blocking calls, each on a thread of the caller's; any number at once.
+class Api {
+ public:
+  virtual ~Api() = default;
+  // `arguments` has the names and types of input_schema(); the result has the fields of
+  // output_schema(), the same that the command line prints with --json. kInvalid: an argument that
+  // is unknown, missing, mistyped or out of range, all of them told at once.
+  virtual Result<boost::json::object> call(const proto::Operation& operation,
+                                           const boost::json::object& arguments,
+                                           const Observer& observer) = 0;
+};
+
+// The real one. `env` is what the process was started with.
+Result<std::unique_ptr<Api>> open(const sys::Environment& env);
+
+// What can be called: every operation with a method, but those that need a terminal.
+bool is_callable(const proto::Operation& operation);
+
+// JSON Schema 2020-12, closed objects. Defaults, ranges and choices are in it.
+boost::json::object input_schema(const proto::Operation& operation);
+boost::json::object output_schema(const proto::Operation& operation);
+
+// {"error": {"code", "message", "hint"}}, as everywhere.
+boost::json::object error_object(const Error& error);
+
+}  // namespace pyro::api
