@@ -1,6 +1,7 @@
 // What people say about the network of a sandbox, and what they are told of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -69,5 +70,17 @@ struct Explanation {
   std::string detail;    // the reason as a sentence
   bool assumed = false;  // decided as if the addresses of the name were public
 };
+
+// A rule in its canonical form. kInvalid: the message says where in it and what is wrong there;
+// `place`, where one is given, is that place: a character, from 1, or 0 for the rule as a whole.
+enum class RuleKind : std::uint8_t { kAllow, kDeny };
+PYRO_API Result<std::string> check_rule(const std::string& text, RuleKind kind,
+                                        std::size_t* place = nullptr);
+// The policy that these options are, in its canonical form. kInvalid: a rule that is none (the
+// message names the place in it), things that do not go together; what reading the file says.
+PYRO_API Result<PolicyInfo> check_policy(const NetworkOptions& options);
+// What that policy says, in the order of `endpoints`. kInvalid: one that is none, too.
+PYRO_API Result<std::vector<Explanation>> explain_policy(const NetworkOptions& options,
+                                                         const std::vector<std::string>& endpoints);
 
 }  // namespace pyro

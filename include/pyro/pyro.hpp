@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "pyro/call.hpp"
 #include "pyro/doctor.hpp"
 #include "pyro/environments.hpp"
 #include "pyro/export.h"
@@ -18,9 +20,20 @@
 
 namespace pyro {
 
+// Of the library that runs, for example "0.1.0".
+PYRO_API std::string_view version();
+
 // Looks up one variable of the process's environment.
 using Variables = std::function<std::optional<std::string>(const std::string& name)>;
 
+// Calls block; each can be started on a thread of its own with start() (pyro/call.hpp). Any number
+// of threads may use one object at once; it outlives their calls.
+//
+// What a program that uses it has to know: helper programs are started (pyro-supervisor, found
+// beside the library; the variable PYRO_LIBEXEC names another folder), so it must not ignore
+// SIGCHLD or wait for children that are not its own while an environment is pulled; and after
+// fork() without exec() the child makes an object of its own. SIGPIPE is kept from a thread while
+// it is in a call.
 class PYRO_API Pyro {
  public:
   // By the environment of the process, which says where the folders are (docs/reference/cli.md);

@@ -334,4 +334,8 @@ class PYRO_API Workspaces {
   virtual Services& services() = 0;
 };
 
+// A Smolfile of what a workspace is: image, sizes, variables, network. kInvalid: the policy has
+// what a Smolfile cannot say.
+PYRO_API Result<std::string> render_smolfile(const WorkspaceInfo& workspace);
+
 }  // namespace pyro

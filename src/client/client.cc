@@ -9,6 +9,7 @@
 
 #include "base/stopwatch.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "client/connection.h"
 #include "client/doctor.h"
 #include "client/host_side.h"
@@ -198,6 +199,10 @@ struct Pyro::Impl : HostSide {
                   .last_error = "its supervisor is gone; it was " + record->state + " before"};
   }
 };
+
+std::string_view version() {
+  return kVersion;
+}
 
 Pyro::Pyro(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pyro::Pyro(Pyro&&) noexcept = default;
