@@ -1,0 +1,7 @@
+/* What is visible outside libpyro.so. C and C++. */
+#ifndef PYRO_EXPORT_H
+#define PYRO_EXPORT_H
+
+#define PYRO_API __attribute__((visibility("default")))
+
+#endif
