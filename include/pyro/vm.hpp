@@ -1,6 +1,7 @@
 // MicroVMs of one command, and what every long call shows while it is under way.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -100,6 +101,9 @@ struct RunObserver {
   PullObserver on_pull;
   // Polled: true asks for the orderly end of the command (SIGINT to it first, then the VM goes).
   int interrupt_fd = -1;  // readable when the user pressed Ctrl-C (one byte for each press)
+  // Above zero: nothing is read from interrupt_fd. When it is readable the command gets SIGINT, and
+  // so much later its end.
+  std::chrono::milliseconds interrupt_grace{0};
 };
 
 }  // namespace pyro
