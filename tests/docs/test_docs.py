@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MAPS = [ROOT / "ARCHITECTURE.md", ROOT / "AGENTS.md", ROOT / "CONTRIBUTING.md"]
 # What begins like this in `code` is a path of the repository.
-TOP = re.compile(r"^(?:\./)?(?:src|docs|dev|tools|tests|fuzz|bench|cmake|include)(?:/|$)|^[\w.-]+\.md$|^\.(?:clang|ci)")
+TOP = re.compile(r"^(?:\./)?(?:src|docs|dev|tools|tests|fuzz|bench|cmake|include|examples)(?:/|$)|^[\w.-]+\.md$|^\.(?:clang|ci)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 EXAMPLE = re.compile(r"^<!-- example: (\S+) -->\n+```\w+\n(.*?)^```", re.M | re.S)
 COMPILED = re.compile(r"^(.*)\n+```(?:c|cpp)$", re.M)
