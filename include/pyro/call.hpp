@@ -40,7 +40,7 @@ class PYRO_API Background {
   bool wait_for(std::chrono::milliseconds limit);
 
  private:
-  struct Impl;
+  struct PYRO_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 

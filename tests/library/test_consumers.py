@@ -87,13 +87,14 @@ def test_a_cxx_program_builds_with_pkg_config(compiler, tmp_path):
 
 @pytest.mark.parametrize("compiler", ["clang++-19", "g++"])
 def test_what_the_guides_show_compiles(compiler):
-    run(compiler, *CXX_FLAGS, "-fsyntax-only", *pkg_config(PREFIX, "--cflags"), ROOT / "tests" / "library" / "snippets.cc")
+    source = ROOT / "tests" / "library" / "snippets.cc"
+    assert run(compiler, *CXX_FLAGS, "-fsyntax-only", *pkg_config(PREFIX, "--cflags"), source) == ""
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.c*")), ids=lambda path: path.name)
 def test_examples_compile_without_a_warning(path):
     compiler, flags = ("gcc", C_FLAGS) if path.suffix == ".c" else ("g++", CXX_FLAGS)
-    run(compiler, *flags, "-D_POSIX_C_SOURCE=200809L", "-fsyntax-only", *pkg_config(PREFIX, "--cflags"), path)
+    assert run(compiler, *flags, "-D_POSIX_C_SOURCE=200809L", "-fsyntax-only", *pkg_config(PREFIX, "--cflags"), path) == ""
 
 
 def cmake_project(folder, wanted):
@@ -150,7 +151,7 @@ def test_only_the_library_itself_is_exported():
         r"(?:Pyro::|detail::Background::|(?:Workspaces|Shells|Services)(?:$|::)"
         r"|(?:version|errc_name|errc_from_name|check_rule|check_policy|explain_policy|render_smolfile)(?:\[abi:\w+\])?\()"
     )
-    strangers = [shown for name, shown in names.items() if not name.startswith("pyro_") and not public.match(shown)]
+    strangers = [shown for name, shown in names.items() if not name.startswith("pyro_") and (not public.match(shown) or "Impl" in shown)]
     assert strangers == []
 
 
