@@ -26,6 +26,7 @@ install(FILES ${CMAKE_BINARY_DIR}/pyro-config-version.cmake DESTINATION ${packag
 
 file(RELATIVE_PATH PYRO_PC_TO_PREFIX
   /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" PYRO_PC_TO_PREFIX ${PYRO_PC_TO_PREFIX})
 configure_file(${CMAKE_SOURCE_DIR}/cmake/pyro.pc.in ${CMAKE_BINARY_DIR}/pyro.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/pyro.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -104,7 +104,7 @@ run_pytest() {
 }
 run_docs() {
   XML_DIR=$RESULTS
-  local -a words=(tests/docs bench)
+  local -a words=(tests/docs tests/library bench)
   [[ -z $1 ]] || words+=(-k "$1")
   run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
 }

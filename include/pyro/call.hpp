@@ -29,25 +29,27 @@ namespace detail {
 class PYRO_API Background {
  public:
   Background();
-  ~Background();  // presses twice and waits
+  ~Background();  // interrupts and waits
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
   // Once; `body` does not throw and gets the end of the pipe that it is to look at. kLimit: there
   // can be no more threads or descriptors.
   Result<void> run(std::function<void(int interrupt_fd)> body);
-  void press(int times) noexcept;
+  void interrupt() noexcept;  // makes the pipe readable, for good
   void wait();
   bool wait_for(std::chrono::milliseconds limit);
 
  private:
-  struct Impl;
+  struct PYRO_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace detail
 
-// A call that was started. It belongs to one thread at a time, but for interrupt() and cancel(),
-// which any thread may call while the object is there.
+inline constexpr std::chrono::milliseconds kCancelGrace{2000};
+
+// A call that was started. It belongs to one thread at a time, but for cancel(), which any
+// thread may call while the object is there.
 template <class T>
 class [[nodiscard]] Call {
  public:
@@ -55,11 +57,9 @@ class [[nodiscard]] Call {
   Call& operator=(Call&&) noexcept = default;  // what was there is cancelled and waited for
   ~Call() = default;                           // cancels and waits
 
-  // As Ctrl-C once: a command in the guest gets SIGINT and may go on, whatever else is under way is
-  // given up. A pull of an environment goes on to its end.
-  void interrupt() noexcept { state_->thread.press(1); }
-  // As Ctrl-C twice: the command gets SIGINT, and is killed.
-  void cancel() noexcept { state_->thread.press(2); }
+  // Gives the call up in order: a command in the guest gets SIGINT, and is killed kCancelGrace
+  // later. A pull of an environment goes on to its end, and so do calls that ask little of a guest.
+  void cancel() noexcept { state_->thread.interrupt(); }
   void wait() { state_->thread.wait(); }
   // Whether it has ended.
   bool wait_for(std::chrono::milliseconds limit) { return state_->thread.wait_for(limit); }
@@ -85,8 +85,10 @@ class [[nodiscard]] Call {
   std::unique_ptr<State> state_;
 };
 
-// Starts `operation(interrupt_fd)`, which returns a Result<T>, on a thread of its own. What it
-// refers to outlives the call; an exception that leaves it becomes an error of the call.
+// Starts `operation(interrupt_fd)`, which returns a Result<T>, on a thread of its own. The number
+// is for an observer, with kCancelGrace, or poll(2): it becomes readable, and nobody reads from it.
+// What the operation refers to outlives the call; an exception that leaves it becomes an error of
+// the call.
 template <class F>
   requires std::invocable<F&, int>
 auto start(F operation) {
@@ -118,10 +120,11 @@ Arg& with_interrupt(Arg& arg, int) {
 }
 inline RunObserver& with_interrupt(RunObserver& arg, int fd) {
   arg.interrupt_fd = fd;
+  arg.interrupt_grace = kCancelGrace;
   return arg;
 }
 inline WorkspaceObserver& with_interrupt(WorkspaceObserver& arg, int fd) {
-  arg.run.interrupt_fd = fd;
+  with_interrupt(arg.run, fd);
   return arg;
 }
 inline NetworkEventOptions& with_interrupt(NetworkEventOptions& arg, int fd) {

@@ -3,5 +3,6 @@
 #define PYRO_EXPORT_H
 
 #define PYRO_API __attribute__((visibility("default")))
+#define PYRO_LOCAL __attribute__((visibility("hidden")))
 
 #endif

@@ -13,7 +13,7 @@
  * Threads: calls block. Any number of threads may use one pyro_client at once, and a call that is
  * under way when the client is closed goes on to its end. A pyro_result, pyro_error or
  * pyro_policy_builder is used by one thread at a time. Callbacks come on the thread of the call.
- * pyro_cancel_now() and pyro_cancel_interrupt() may be called by any thread. A child made by fork()
+ * pyro_cancel_now() may be called by any thread. A child made by fork()
  * opens a client of its own: those of its parent are PYRO_CONFLICT there.
  *
  * Helper programs are started: a program that uses pyro must not ignore SIGCHLD or wait for
@@ -97,11 +97,10 @@ PYRO_API pyro_status pyro_open(const char* const* variables, pyro_client** clien
                                pyro_error** error);
 PYRO_API void pyro_close(pyro_client* client);
 
-/* Ends one call from outside; make one for each call. */
+/* Ends the calls that it was given to, from outside, also before they begin. */
 PYRO_API pyro_status pyro_cancel_new(pyro_cancel** cancel, pyro_error** error);
-/* As Ctrl-C once: a command in the guest gets SIGINT and may go on; any other call is given up. */
-PYRO_API void pyro_cancel_interrupt(pyro_cancel* cancel);
-/* As Ctrl-C twice: the command gets SIGINT, and is killed. */
+/* A command in the guest gets SIGINT, and is killed two seconds later; any other call is given up.
+ * A pull of an environment goes on to its end. */
 PYRO_API void pyro_cancel_now(pyro_cancel* cancel);
 PYRO_API void pyro_cancel_free(pyro_cancel* cancel);
 

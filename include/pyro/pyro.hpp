@@ -71,7 +71,7 @@ class PYRO_API Pyro {
   Workspaces& workspaces();
 
  private:
-  struct Impl;
+  struct PYRO_LOCAL Impl;
   explicit Pyro(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -2,6 +2,8 @@
 
 #include <boost/json/array.hpp>
 
+#include "client/service_options.h"
+
 namespace pyro::capi {
 
 namespace json = boost::json;
@@ -45,14 +47,14 @@ Arguments& Arguments::flag(std::string_view name, int value) {
   return *this;
 }
 
-Arguments& Arguments::list(std::string_view name, const char* const* values) {
-  json::array list = array_of(values);
-  if (!list.empty()) object_[name] = std::move(list);
+Arguments& Arguments::boolean(std::string_view name, bool value) {
+  object_[name] = value;
   return *this;
 }
 
-Arguments& Arguments::pairs(std::string_view name, const char* const* values, bool value_optional) {
-  json::object map;
+template <class F>
+Arguments& Arguments::pairs(std::string_view name, const char* const* values, bool value_optional,
+                            F take) {
   for (; values != nullptr && *values != nullptr; ++values) {
     const std::string_view pair = *values;
     const std::size_t equals = pair.find('=');
@@ -60,20 +62,61 @@ Arguments& Arguments::pairs(std::string_view name, const char* const* values, bo
     if (equals == std::string_view::npos && !value_optional)
       return wrong("an entry of " + std::string(name) + " is not NAME=VALUE");
     const std::string_view key = pair.substr(0, equals);
-    if (map.contains(key))
-      return wrong(std::string(name) + " names " + std::string(key) + " twice");
-    map[key] = equals == std::string_view::npos ? key : pair.substr(equals + 1);
+    take(key, equals == std::string_view::npos ? key : pair.substr(equals + 1));
   }
-  if (!map.empty()) object_[name] = std::move(map);
   return *this;
 }
 
 Arguments& Arguments::map(std::string_view name, const char* const* values) {
-  return pairs(name, values, /*value_optional=*/false);
+  json::object map;
+  pairs(name, values, /*value_optional=*/false, [&](std::string_view key, std::string_view value) {
+    if (!map.emplace(key, value).second) wrong(std::string(name) + " has a name twice");
+  });
+  if (!map.empty()) object_[name] = std::move(map);
+  return *this;
 }
 
 Arguments& Arguments::secret_env(const char* const* values) {
-  return pairs("secret_env", values, /*value_optional=*/true);
+  json::object map;
+  pairs("secret_env", values, /*value_optional=*/true,
+        [&](std::string_view key, std::string_view value) {
+          if (!map.emplace(key, value).second) wrong("secret_env has a name twice");
+        });
+  if (!map.empty()) object_["secret_env"] = std::move(map);
+  return *this;
+}
+
+Arguments& Arguments::secrets(const char* const* values, const char* const* files) {
+  json::array list;
+  const auto add = [&](const char* kind) {
+    return [&list, kind](std::string_view name, std::string_view value) {
+      list.push_back(json::object{{"name", name}, {kind, value}});
+    };
+  };
+  pairs("secrets", values, /*value_optional=*/false, add("value"));
+  pairs("secret_files", files, /*value_optional=*/false, add("file_path"));
+  if (!list.empty()) object_["secrets"] = std::move(list);
+  return *this;
+}
+
+Arguments& Arguments::readiness(std::string_view type, std::string_view key, const char* value) {
+  if (value == nullptr) return *this;
+  if (object_.contains("readiness")) return wrong("a service has at most one ready_...");
+  object_["readiness"] = json::object{{"type", type}, {key, value}};
+  return *this;
+}
+
+Arguments& Arguments::published_ports(const char* const* texts) {
+  json::array list;
+  for (; texts != nullptr && *texts != nullptr; ++texts) {
+    const auto port = client::parse_publish(*texts);
+    if (!port) return wrong(port.error().message);
+    json::object one{{"guest_port", port->guest_port}};
+    if (port->host_port) one["host_port"] = *port->host_port;
+    list.push_back(std::move(one));
+  }
+  if (!list.empty()) object_["published_ports"] = std::move(list);
+  return *this;
 }
 
 Arguments& Arguments::command(const char* const* argv, const char* command) {

@@ -17,11 +17,15 @@ class Arguments {
   Arguments& text(std::string_view name, const char* value);
   Arguments& number(std::string_view name, std::int64_t value);
   Arguments& flag(std::string_view name, int value);
+  Arguments& boolean(std::string_view name, bool value);  // never left out
   // Lists that end with NULL.
-  Arguments& list(std::string_view name, const char* const* values);
   Arguments& map(std::string_view name, const char* const* values);  // of NAME=VALUE
   // The same, where NAME alone stands for NAME=NAME.
   Arguments& secret_env(const char* const* values);
+  Arguments& secrets(const char* const* values, const char* const* files);
+  // At most one of them is not NULL.
+  Arguments& readiness(std::string_view type, std::string_view key, const char* value);
+  Arguments& published_ports(const char* const* texts);
   Arguments& command(const char* const* argv, const char* command);
   Arguments& policy(const pyro_policy_builder* builder);
 
@@ -29,7 +33,9 @@ class Arguments {
 
  private:
   Arguments& wrong(std::string message);
-  Arguments& pairs(std::string_view name, const char* const* values, bool value_optional);
+  // `take` gets the two sides of each entry NAME=VALUE.
+  template <class F>
+  Arguments& pairs(std::string_view name, const char* const* values, bool value_optional, F take);
 
   boost::json::object object_;
   std::optional<Error> wrong_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "api/backend.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "proto/json.h"
@@ -120,10 +121,10 @@ pyro_status pyro_open(const char* const* variables, pyro_client** client, pyro_e
       if (at == given.end()) return rest(name);
       return at->second.empty() ? std::nullopt : std::optional(at->second);
     };
-    PYRO_TRY(auto api, pyro::api::open(env));
     PYRO_TRY(auto library, pyro::client::Pyro::open(env));
-    const auto owner = std::make_shared<pyro::client::Pyro>(std::move(library));
-    *client = make_client(std::move(api), {owner, &owner->workspaces()});
+    const auto backend =
+        std::make_shared<pyro::api::ClientBackend<pyro::api::Backend>>(std::move(library));
+    *client = make_client(pyro::api::over(backend), {backend, &backend->workspaces()});
     return {};
   });
 }

@@ -61,11 +61,6 @@ void remove(const T* handle) noexcept {
   Registry<T>::get().remove(handle);
 }
 
-void press(const pyro_cancel* handle, std::string_view bytes) noexcept {
-  const auto cancel = Registry<pyro_cancel>::get().find(handle);
-  if (cancel) static_cast<void>(!::write(cancel->pipe.write.get(), bytes.data(), bytes.size()));
-}
-
 }  // namespace
 }  // namespace pyro::capi
 
@@ -181,12 +176,9 @@ pyro_status pyro_cancel_new(pyro_cancel** cancel, pyro_error** error) {
   });
 }
 
-void pyro_cancel_interrupt(pyro_cancel* cancel) {
-  press(cancel, "!");
-}
-
 void pyro_cancel_now(pyro_cancel* cancel) {
-  press(cancel, "!!");
+  const auto object = Registry<pyro_cancel>::get().find(cancel);
+  if (object) static_cast<void>(!::write(object->pipe.write.get(), "!", 1));
 }
 
 void pyro_cancel_free(pyro_cancel* cancel) {

@@ -80,9 +80,8 @@ pyro_status pyro_workspace_create(pyro_client* client, const pyro_workspace_opti
       .flag("git_tracked", o.git_tracked)
       .text("name", o.name)
       .map("env", o.env)
-      .map("label", o.labels)
-      .map("secret", o.secrets)
-      .map("secret_file", o.secret_files);
+      .map("labels", o.labels)
+      .secrets(o.secrets, o.secret_files);
   return call(client, "workspace.create", std::move(arguments), callbacks, result, error);
 }
 
@@ -150,7 +149,7 @@ pyro_status pyro_workspace_export(pyro_client* client, const char* workspace, co
                                   const char* output_path, const pyro_callbacks* callbacks,
                                   pyro_result** result, pyro_error** error) {
   Arguments arguments = of(workspace);
-  arguments.required("path", path).required("output", output_path);
+  arguments.required("path", path).required("output_path", output_path);
   return call(client, "workspace.export", std::move(arguments), callbacks, result, error);
 }
 
@@ -222,15 +221,15 @@ pyro_status pyro_service_start(pyro_client* client, const char* workspace, const
   Arguments arguments = of_service(workspace, name);
   arguments.command(o.argv, o.command)
       .text("cwd", o.cwd)
-      .text("ready_file", o.ready_file)
-      .text("ready_tcp", o.ready_tcp)
-      .text("ready_http", o.ready_http)
-      .text("ready_command", o.ready_command)
+      .readiness("file", "path", o.ready_file)
+      .readiness("tcp", "address", o.ready_tcp)
+      .readiness("http", "url", o.ready_http)
+      .readiness("command", "command", o.ready_command)
       .number("ready_timeout_seconds", o.ready_timeout_seconds)
       .number("ready_interval_ms", o.ready_interval_ms)
       .map("env", o.env)
       .secret_env(o.secret_env)
-      .list("publish", o.publish)
+      .published_ports(o.publish)
       .text("restart", o.restart);
   return call(client, "workspace.service.start", std::move(arguments), callbacks, result, error);
 }
@@ -291,14 +290,14 @@ pyro_status pyro_shell_write(pyro_client* client, const char* workspace, const c
                              const char* input, int newline, pyro_result** result,
                              pyro_error** error) {
   Arguments arguments = of_shell(workspace, shell);
-  arguments.required("input", input).flag("no_newline", newline == 0 ? 1 : 0);
+  arguments.required("input", input).boolean("append_newline", newline != 0);
   return call(client, "workspace.shell.write", std::move(arguments), nullptr, result, error);
 }
 
 pyro_status pyro_shell_signal(pyro_client* client, const char* workspace, const char* shell,
                               const char* signal_name, pyro_result** result, pyro_error** error) {
   Arguments arguments = of_shell(workspace, shell);
-  arguments.required("signal", signal_name);
+  arguments.required("signal_name", signal_name);
   return call(client, "workspace.shell.signal", std::move(arguments), nullptr, result, error);
 }
 

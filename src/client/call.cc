@@ -23,13 +23,13 @@ struct Background::Impl {
 Background::Background() : impl_(std::make_unique<Impl>()) {}
 
 Background::~Background() {
-  press(2);
+  interrupt();
   if (impl_->thread.joinable()) impl_->thread.join();
 }
 
 Result<void> Background::run(std::function<void(int interrupt_fd)> body) {
   PYRO_TRY(impl_->interrupt, sys::make_pipe());
-  // Whoever presses a thousand times does not wait.
+  // Whoever interrupts a hundred thousand times does not wait.
   PYRO_CHECK(sys::retrying(
       "fcntl", [&] { return ::fcntl(impl_->interrupt.write.get(), F_SETFL, O_NONBLOCK); }));
   impl_->running = true;
@@ -48,9 +48,9 @@ Result<void> Background::run(std::function<void(int interrupt_fd)> body) {
   return {};
 }
 
-void Background::press(int times) noexcept {
-  if (!impl_->interrupt.write) return;
-  for (; times > 0; --times) static_cast<void>(!::write(impl_->interrupt.write.get(), "!", 1));
+void Background::interrupt() noexcept {
+  if (impl_->interrupt.write)
+    static_cast<void>(!::write(impl_->interrupt.write.get(), "!", 1));  // one byte will do
 }
 
 void Background::wait() {

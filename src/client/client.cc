@@ -215,7 +215,8 @@ Result<Pyro> Pyro::open() {
 
 Result<Pyro> Pyro::open(const Variables& env) {
   PYRO_TRY(auto dirs, sys::resolve_dirs(env));
-  sys::arm_fault(env("PYRO_FAULT").value_or(""));
+  // Of the process; not touched otherwise, because other threads may be in calls.
+  if (const auto fault = env("PYRO_FAULT")) sys::arm_fault(*fault);
   return Pyro(std::make_unique<Impl>(env, std::move(dirs)));
 }
 
