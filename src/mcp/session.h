@@ -101,6 +101,8 @@ class Session {
   // The client has gone: what runs is stopped, and nobody is answered.
   Step abandon();
 
+  // Whether anybody still waits for it.
+  [[nodiscard]] static bool is_wanted(const Job& job) { return !job.given_up; }
   [[nodiscard]] bool initialized() const { return initialized_; }
   [[nodiscard]] bool idle() const { return jobs_.empty() && listens_.empty(); }
   // What `initialize` agreed on.

@@ -75,6 +75,11 @@ std::string Conversation::version() const {
   return session_.version();
 }
 
+bool Conversation::is_wanted(const mcp::Job& job) const {
+  const std::scoped_lock lock(mutex_);
+  return mcp::Session::is_wanted(job);
+}
+
 void Conversation::apply(mcp::Step step) {
   for (mcp::Outgoing& out : step.send) sink_(std::move(out));
   for (const JobPtr& job : step.start) start(job);
@@ -103,7 +108,9 @@ void Conversation::start(const JobPtr& job) {
 void Conversation::run(const JobPtr& job, const std::shared_ptr<Wake>& interrupt) {
   if (throttle_) throttle_();
   mcp::Outcome outcome = mcp::RpcError{mcp::kInternalError, "the call was given up", {}};
-  if (!interrupt->raised()) {
+  // What was to be stopped in order is begun all the same: short calls are still answered, and long
+  // ones see that they are to end.
+  if (is_wanted(*job)) {
     try {
       RunningCall call(*this, *job, interrupt->fd());
       outcome = mcp::run(parts_.provider, *job, call);

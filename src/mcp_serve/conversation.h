@@ -46,6 +46,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   class RunningCall;
   using JobPtr = std::shared_ptr<mcp::Job>;
 
+  [[nodiscard]] bool is_wanted(const mcp::Job& job) const;
   void apply(mcp::Step step);  // with the lock held
   void start(const JobPtr& job);
   void run(const JobPtr& job, const std::shared_ptr<Wake>& interrupt);
