@@ -8,6 +8,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <chrono>
+#include <vector>
 
 #include "base/version.h"
 
@@ -19,6 +20,7 @@ namespace http = boost::beast::http;
 
 constexpr std::chrono::seconds kReadLimit{30};   // of a request, and between two
 constexpr std::chrono::seconds kWriteLimit{30};  // of a piece of a response
+constexpr std::chrono::seconds kLinger{2};
 constexpr std::chrono::milliseconds kKeepAlive{15'000};
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
@@ -41,6 +43,19 @@ http::status status_of(const mcp::Outgoing& answer, bool modern) {
   }
 }
 
+mcp::RpcError no_session(bool named) {
+  if (named) {
+    return {mcp::kSessionNotFound, "there is no such session: send initialize again", {}};
+  }
+  return {mcp::kInvalidRequest, "send initialize first, or use the headers of 2026-07-28", {}};
+}
+
+// Whether the bytes were no HTTP, rather than that none came.
+bool is_malformed(const boost::system::error_code& ec) {
+  return ec.category() == http::make_error_code(http::error::bad_method).category() &&
+         ec != http::error::end_of_stream && ec != http::error::partial_message;
+}
+
 bool is_last(const mcp::Outgoing& message) {
   return message.kind == mcp::Outgoing::Kind::kAnswer;
 }
@@ -56,9 +71,21 @@ asio::awaitable<void> HttpConnection::run() {
     const Result<void> served = co_await serve_one();
     if (!served) break;
   }
+  co_await linger();
+  stream_.close();
+}
+
+// What the client still sends is read for a moment: closing at once would take back an answer that
+// it has not read yet.
+asio::awaitable<void> HttpConnection::linger() {
   boost::system::error_code ignored;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  stream_.close();
+  stream_.expires_after(kLinger);
+  std::vector<char> scrap(std::size_t{64} << 10);
+  while (!stopped_) {
+    const auto read = co_await stream_.async_read_some(asio::buffer(scrap), kTuple);
+    if (std::get<0>(read)) co_return;
+  }
 }
 
 void HttpConnection::stop() {
@@ -68,7 +95,7 @@ void HttpConnection::stop() {
 
 io::Task<void> HttpConnection::serve_one() {
   Parser parser;
-  parser.header_limit(16U << 10);
+  parser.header_limit(kMostHead);
   parser.body_limit(mcp::kMostMessage);
   stream_.expires_after(kReadLimit);
   const auto read = co_await http::async_read_header(stream_, buffer_, parser, kTuple);
@@ -80,11 +107,10 @@ io::Task<void> HttpConnection::serve_one() {
   if (ec == http::error::body_limit) {
     co_return co_await refuse({http::status::payload_too_large, mcp::too_long().error.message});
   }
-  if (ec == http::error::end_of_stream ||
-      ec.category() != http::make_error_code(http::error::bad_method).category()) {
-    if (ec) co_return gone();
+  if (is_malformed(ec)) {
+    co_return co_await refuse({http::status::bad_request, "this is not HTTP/1.1"});
   }
-  if (ec) co_return co_await refuse({http::status::bad_request, "this is not HTTP/1.1"});
+  if (ec) co_return gone();
 
   http_version_ = parser.get().version();
   // Before a byte of the body: who may not speak to us cannot make us keep anything either.
@@ -165,14 +191,12 @@ io::Task<void> HttpConnection::legacy(Request request, mcp::Message message) {
   }
   const std::shared_ptr<HttpSession> session = id ? shared_.sessions.find(*id) : nullptr;
   if (!session) {
-    const mcp::RpcError error{id ? mcp::kSessionNotFound : mcp::kInvalidRequest,
-                              id ? "there is no such session: send initialize again"
-                                 : "send initialize first, or use the headers of 2026-07-28",
-                              {}};
+    const mcp::RpcError error = no_session(id.has_value());
     std::optional<mcp::RequestId> about;
     if (call != nullptr) about = call->id;
-    co_return co_await write_json(id ? http::status::not_found : http::status::bad_request,
-                                  mcp::error_text(about, error), "");
+    http::status status = http::status::bad_request;
+    if (id) status = http::status::not_found;
+    co_return co_await write_json(status, mcp::error_text(about, error), "");
   }
   if (call == nullptr) {
     session->conversation()->receive(std::move(message));

@@ -15,6 +15,8 @@
 
 namespace pyro::mcp_serve {
 
+inline constexpr std::uint32_t kMostHead = 16U << 10;  // bytes of a request's headers
+
 // What the connections of a server share. Of the loop alone.
 struct HttpShared {
   Parts parts;
@@ -50,6 +52,7 @@ class HttpConnection {
   io::Task<void> respond(StreamPtr stream, bool modern, std::string session_id);
   io::Task<void> pump(StreamPtr stream, bool modern, std::string session_id);
   boost::asio::awaitable<void> watch(StreamPtr stream);
+  boost::asio::awaitable<void> linger();
   io::Task<void> begin_events(std::string session_id);
   io::Task<void> write_chunk(std::string text);
   io::Task<void> write(Response response);

@@ -12,7 +12,6 @@
 namespace pyro::mcp_serve {
 
 inline constexpr std::size_t kMostConnections = 128;
-inline constexpr std::uint32_t kMostHead = 16U << 10;  // bytes of a request's headers
 
 struct HttpOptions {
   std::string address = "127.0.0.1";  // as numbers; not a loopback one only with any_address
