@@ -35,7 +35,8 @@ Result<std::string> folder(const std::string& path) {
 }
 
 Result<mcp::PyroOptions> provider_options(const Invocation& call) {
-  mcp::PyroOptions options{.profile = *mcp::profile_from(call.text("profile"))};
+  mcp::PyroOptions options{
+      .profile = mcp::profile_from(call.text("profile")).value_or(mcp::Profile::kVmRun)};
   if (!call.flag("project_path")) return options;
   PYRO_TRY(options.seed_path, folder(call.text("project_path")));
   options.git_tracked = sys::exists(*options.seed_path + "/.git");

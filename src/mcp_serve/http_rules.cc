@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <cctype>
 #include <charconv>
 #include <utility>
@@ -41,9 +42,18 @@ bool is_ours(const std::string& host, const Gate& gate) {
          host == "[" + gate.address + "]";
 }
 
+// No DNS answer can make a number mean something else.
+bool is_number(std::string host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  boost::system::error_code ec;
+  boost::asio::ip::make_address(host, ec);
+  return !ec;
+}
+
 bool host_is_ours(std::string_view value, const Gate& gate) {
   const auto parts = split(value);
-  return parts && is_ours(parts->first, gate) && parts->second.value_or(gate.port) == gate.port;
+  return parts && (is_ours(parts->first, gate) || (gate.remote && is_number(parts->first))) &&
+         parts->second.value_or(gate.port) == gate.port;
 }
 
 // Pages of this machine, whatever their port: they need the token all the same.
@@ -157,7 +167,8 @@ std::optional<mcp::RpcError> check_modern(const Head& head, const mcp::Request& 
     return mismatch(fmt::format("{} must be the method of the body", kMethodHeader));
   }
   const auto member = named_by(request.method);
-  const mcp::json::value* name = member ? request.params.if_contains(*member) : nullptr;
+  if (!member) return std::nullopt;
+  const mcp::json::value* name = request.params.if_contains(*member);
   if (name == nullptr || !name->is_string()) return std::nullopt;  // the body is refused for that
   const auto header = one_header(head, kNameHeader);
   const auto plain = header ? plain_value(*header) : std::nullopt;

@@ -30,6 +30,7 @@ struct Gate {
   std::optional<std::string> token;  // none: whoever reaches the port
   std::string address;               // that the port is bound to
   std::uint16_t port = 0;
+  bool remote = false;  // other machines may reach it, by whichever address: any number is ours
 };
 
 // Nothing of the body has been read yet. A web page that a browser was led to (DNS rebinding: a

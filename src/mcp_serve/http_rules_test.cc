@@ -47,6 +47,23 @@ TEST(CheckHead, OnlyOurOwnNamesAreOurs) {
   EXPECT_EQ(static_cast<unsigned>(check_head(head, kGate)->status), 403U);
 }
 
+TEST(CheckHead, WhereOtherMachinesMayComeANumberIsOursAndANameIsNot) {
+  Gate gate = kGate;
+  gate.address = "0.0.0.0";
+  const auto refused = [&](std::string_view host) {
+    Head head = good_head();
+    head.set("Host", host);
+    return check_head(head, gate).has_value();
+  };
+  EXPECT_TRUE(refused("192.168.1.5:8931"));
+  gate.remote = true;
+  EXPECT_FALSE(refused("192.168.1.5:8931"));
+  EXPECT_FALSE(refused("[fe80::1]:8931"));
+  EXPECT_TRUE(refused("192.168.1.5:80"));
+  EXPECT_TRUE(refused("evil.example.com:8931"));
+  EXPECT_TRUE(refused("1.2.3.4.nip.io:8931"));
+}
+
 TEST(CheckHead, PagesOfOtherOriginsAreRefused) {
   for (const char* origin : {"http://localhost:3000", "https://127.0.0.1", "http://[::1]:1"}) {
     EXPECT_EQ(status_with("Origin", origin), 200U) << origin;

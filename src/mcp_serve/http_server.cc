@@ -130,7 +130,10 @@ Result<void> serve_http(mcp::Provider& provider, const HttpOptions& options) {
     const Parts parts{.provider = provider, .seal = seal, .workers = workers};
     HttpSessions sessions(parts, hub);
     HttpShared shared{.parts = parts,
-                      .gate = {.token = options.token, .address = address.to_string(), .port = 0},
+                      .gate = {.token = options.token,
+                               .address = address.to_string(),
+                               .port = 0,
+                               .remote = !address.is_loopback()},
                       .hub = hub,
                       .sessions = sessions};
     Server server(loop, shared);

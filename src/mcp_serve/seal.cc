@@ -50,7 +50,7 @@ std::optional<std::string> HmacSeal::open(std::string_view sealed, std::string_v
   const auto first = sealed.find('.');
   const auto last = sealed.rfind('.');
   if (first == std::string_view::npos || first == last) return std::nullopt;
-  const std::optional<std::string> state = base64_decode(sealed.substr(0, first));
+  std::optional<std::string> state = base64_decode(sealed.substr(0, first));
   const std::string_view end = sealed.substr(first + 1, last - first - 1);
   if (!state) return std::nullopt;
   const std::string expected = code(*state, end, about);
