@@ -103,6 +103,11 @@ toml::table others(toml::table table, const ServerEntry& entry) {
 Result<std::string> with_toml_entry(const ServerEntry& entry, std::string_view text) {
   PYRO_TRY(const toml::table before, parsed_toml(text));
   const bool there = before[kTomlSection][entry.name].node() != nullptr;
+  PYRO_TRY(const toml::table wanted, parsed_toml(toml_entry(entry)));
+  const toml::table* had = before[kTomlSection][entry.name].as_table();
+  if (had != nullptr && *had == *wanted[kTomlSection][entry.name].as_table()) {
+    return std::string(text);
+  }
   Cut cut = without_table(entry, text);
   if (there && !cut.at) {
     return fail(Errc::kInvalid, fmt::format("it has {}.{} in a form that is not changed here",

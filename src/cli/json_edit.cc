@@ -134,6 +134,8 @@ Result<std::string> set_member(std::string_view text, std::string_view section,
   if (!outer.is_object()) {
     return fail(Errc::kInvalid, fmt::format("its member {} is no object", section));
   }
+  const json::value* there = outer.get_object().if_contains(name);
+  if (there != nullptr && *there == value) return std::string(text);
   outer.get_object()[name] = value;
 
   const Walker walker(text);

@@ -11,8 +11,9 @@
 namespace pyro::cli {
 
 // `text` with `value` as the member `name` of the member `section` of its outermost object; both
-// are made when they are missing. Blank text is an empty object. kInvalid: it is no JSON (comments
-// are none), or what is to hold others is no object.
+// are made when they are missing. Where it is there already, nothing changes. Blank text is an
+// empty object. kInvalid: it is no JSON (comments are none), or what is to hold others is no
+// object.
 Result<std::string> set_member(std::string_view text, std::string_view section,
                                std::string_view name, const boost::json::value& value);
 
