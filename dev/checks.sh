@@ -109,6 +109,14 @@ run_docs() {
   run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
 }
 
+# run_mcp EXPR: MCP over both transports, and its conformance suite where npm can fetch it.
+run_mcp() {
+  XML_DIR=$RESULTS
+  local -a words=(tests/mcp)
+  [[ -z $1 ]] || words+=(-k "$1")
+  run_pytest mcp 300 env "PYRO_MCP_FIXTURES=$BUILD/ci/tests/mcp_fixture_server" :: "${words[@]}"
+}
+
 # run_net EXPR: the network engine with this kernel for its guest, as root and as an ordinary user.
 run_net() {
   local program=$BUILD/ci/tests/tap_guest

@@ -215,7 +215,7 @@ std::string bash_offers(const std::string& line) {
 
 TEST(Completion, BashOffersWhatFits) {
   EXPECT_EQ(bash_offers("pyro "),
-            "env workspace policy smolfile selftest run doctor demo completion help ");
+            "env workspace mcp policy smolfile selftest run doctor demo completion help ");
   EXPECT_EQ(bash_offers("pyro d"), "doctor demo ");
   EXPECT_EQ(bash_offers("pyro env "), "list pull inspect prune --help ");
   EXPECT_EQ(bash_offers("pyro env pull "), "debian:12 debian:12-base ");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/operations_mcp.h"
 #include "proto/operations_network.h"
 #include "proto/operations_params.h"
 #include "proto/operations_selftest.h"
@@ -492,11 +493,11 @@ constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::arra
 // All of it in the order in which help lists it.
 constexpr auto kOperations =
     joined(joined(kMainOperations, kWorkspaceOperations),
-           joined(kSessionOperations,
+           joined(joined(kSessionOperations, kMcpOperations),
                   joined(joined(kPolicyOperations, kSelftestOperations), kOtherOperations)));
-constexpr auto kGroups = joined(
-    kEnvGroups,
-    joined(kWorkspaceGroups, joined(kSessionGroups, joined(kPolicyGroups, kSelftestGroups))));
+constexpr auto kGroups =
+    joined(kEnvGroups, joined(joined(kWorkspaceGroups, kSessionGroups),
+                              joined(kMcpGroups, joined(kPolicyGroups, kSelftestGroups))));
 
 }  // namespace
 
