@@ -1,23 +1,17 @@
-"""The documentation is true: what it names exists, and what it shows runs.
-
-A ```console block right after the line `<!-- test: run -->` is run: each line that begins with `$ `
-is a command for sh, run in the repository; the lines after it are expected in its output, in order
-(`...` stands for anything). Commands find the installed pyro in PATH.
-"""
+"""The documentation is true: what it names exists, and what it shows runs. pages.py says how blocks are marked."""
 
 import pathlib
 import re
 import subprocess
 
+import pages
 import pytest
+from pages import PAGES, ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MAPS = [ROOT / "ARCHITECTURE.md", ROOT / "AGENTS.md", ROOT / "CONTRIBUTING.md"]
 # What begins like this in `code` is a path of the repository.
 TOP = re.compile(r"^(?:\./)?(?:src|docs|dev|tools|tests|fuzz|bench|cmake|include)(?:/|$)|^[\w.-]+\.md$|^\.(?:clang|ci)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
-BLOCK = re.compile(r"^<!-- test: run -->\n+```console\n(.*?)^```", re.M | re.S)
 
 
 def paths_in_code(text):
@@ -36,30 +30,6 @@ def missing_links(page, text):
     return [link for link in LINK.findall(text) if "://" not in link and not (page.parent / link).exists()]
 
 
-def commands(text):
-    """(command, expected lines) of the blocks that are marked to be run."""
-    for block in BLOCK.findall(text):
-        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-            command, *expected = part.rstrip("\n").split("\n")
-            yield command, [line for line in expected if line.strip()]
-
-
-def unmatched(expected, output):
-    """The first expected line that the output does not have after the ones before it, or None."""
-    at = 0
-    lines = output.split("\n")
-    for line in expected:
-        if line == "...":
-            continue
-        pattern = re.compile(".*".join(re.escape(piece) for piece in line.split("...")))
-        while at < len(lines) and not pattern.fullmatch(lines[at].rstrip()):
-            at += 1
-        if at == len(lines):
-            return line
-        at += 1
-    return None
-
-
 @pytest.mark.parametrize("page", MAPS, ids=lambda page: page.name)
 def test_named_paths_exist(page):
     text = page.read_text()
@@ -72,16 +42,28 @@ def test_links_lead_somewhere(page):
     assert missing_links(page, page.read_text()) == []
 
 
-RUNNABLE = [(page, command, expected) for page in PAGES for command, expected in commands(page.read_text())]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_block_says_how_it_is_tested(page):
+    problems = [(block.line, what) for block in pages.blocks(page.read_text()) if (what := pages.problem(block))]
+    assert problems == []
 
 
-@pytest.mark.parametrize("page, command, expected", RUNNABLE, ids=[f"{p.name}: {c}" for p, c, _ in RUNNABLE])
+def runnable():
+    for page in PAGES:
+        for block in pages.blocks(page.read_text()):
+            if block.kind == "run":
+                for command, expected in pages.commands(block.text):
+                    yield pytest.param(page, command, expected, id=f"{page.name}: {command}")
+
+
+@pytest.mark.parametrize("page, command, expected", runnable())
 def test_shown_commands_run(page, command, expected):
     done = subprocess.run(
-        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+        ["sh", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdin=subprocess.DEVNULL, timeout=120, check=False,
     )
-    assert done.returncode == 0, f"{page.name}: {command}\n{done.stdout}{done.stderr}"
-    assert unmatched(expected, done.stdout + done.stderr) is None
+    assert done.returncode == 0, f"{page.name}: {command}\n{done.stdout}"
+    assert pages.mismatch(expected, done.stdout) is None, done.stdout
 
 
 def test_every_decision_is_in_the_index():
@@ -100,7 +82,20 @@ def test_the_checks_above_can_fail():
     assert missing_paths("see `src/nothing.h` and `./dev/nothing -x`") == ["src/nothing.h", "dev/nothing"]
     assert missing_paths("see `src/base/result.h`, `foo_test.cc` and `src/<module>/x`") == []
     assert missing_links(ROOT / "README.md", "[a](nothing.md) [b](LICENSE) [c](https://example.org)") == ["nothing.md"]
-    assert list(commands("<!-- test: run -->\n```console\n$ echo a\na\n$ true\n```\n")) == [("echo a", ["a"]), ("true", [])]
-    assert list(commands("```console\n$ echo a\n```\n")) == []
-    assert unmatched(["a", "b..."], "x\na\nbcd\n") is None
-    assert unmatched(["b", "a"], "a\nb\n") == "a"
+    marked = "<!-- test: run -->\n\n```console\n$ echo a\na\n$ cat <<E\n> b\n> E\nb\n```\n"
+    (block,) = pages.blocks(marked)
+    assert block.kind == "run" and pages.problem(block) is None
+    assert pages.commands(block.text) == [("echo a", ["a"]), ("cat <<E\nb\nE", ["b"])]
+    (block,) = pages.blocks("<!-- test: file a/b.toml -->\n```toml\nx = 1\n```\n")
+    assert (block.kind, block.detail, block.text) == ("file", "a/b.toml", "x = 1\n")
+    (block,) = pages.blocks("text\n\n<!-- test: none, it needs the Internet -->\n\n    $ true\n\nmore\n")
+    assert (block.kind, block.detail, block.language) == ("none", "it needs the Internet", "indented")
+    assert [b.kind for b in pages.blocks("<!-- Made. test: page, others compare it -->\n\n    a\n\ntext\n\n    b\n")] == ["page"] * 2
+    for text in ("```console\n$ true\n```\n", "text\n\n    $ true\n", "<!-- test: run -->\nwords\n\n    true\n",
+                 "<!-- test: run -->\n```sh\ntrue\n```\n", "<!-- test: guest -->\n```console\ntrue\n```\n",
+                 "<!-- test: none, no -->\n\n    true\n"):
+        assert [pages.problem(b) is None for b in pages.blocks(text)] == [False], text
+    assert pages.mismatch(["a", "b...", "...", "d"], "a\nbcd\nx\ny\nd\n") is None
+    assert pages.mismatch([], "") is None and pages.mismatch(["..."], "x\ny\n") is None
+    for expected, output in ((["a"], "x\na\n"), (["a"], "a\nx\n"), (["b", "a"], "a\nb\n"), (["a"], ""), (["...", "a"], "b\n")):
+        assert pages.mismatch(expected, output) is not None
