@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/operations_demo.h"
 #include "proto/operations_network.h"
 #include "proto/operations_params.h"
 #include "proto/operations_selftest.h"
@@ -268,9 +269,10 @@ constexpr std::array<Field, 10> kDemoFields{{
 }};
 constexpr std::array kDemoOptions{kNetwork, kJson};
 constexpr std::array<std::string_view, 1> kDemoPath{"demo"};
-constexpr std::array<std::string_view, 1> kDemoText{
+constexpr std::array<std::string_view, 2> kDemoText{
     "Creates a VM from debian:12, starts it, runs git --version in it and deletes it: the round "
-    "trip that every command of pyro is made of, one step at a time and with the time of each."};
+    "trip that every command of pyro is made of, one step at a time and with the time of each.",
+    "pyro demo ollama lets a model do it."};
 constexpr std::array<Example, 1> kDemoExamples{{{"pyro demo", "Show the round trip"}}};
 
 // ---- completion
@@ -385,7 +387,7 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .examples = kEnvPruneExamples,
      .effects = kReplaces},
 }};
-constexpr std::array<Operation, 11> kOtherOperations{{
+constexpr std::array<Operation, 12> kOtherOperations{{
     {.name = "doctor",
      .method = "doctor",
      .tool = "vm_doctor",
@@ -405,6 +407,7 @@ constexpr std::array<Operation, 11> kOtherOperations{{
      .result = kDemoFields,
      .errors = kRunErrors,
      .examples = kDemoExamples},
+    kOllama,
     {.name = "completion",
      .cli_path = kCompletionPath,
      .summary = "Print a completion script for bash, zsh or fish",
@@ -496,7 +499,8 @@ constexpr auto kOperations =
                   joined(joined(kPolicyOperations, kSelftestOperations), kOtherOperations)));
 constexpr auto kGroups = joined(
     kEnvGroups,
-    joined(kWorkspaceGroups, joined(kSessionGroups, joined(kPolicyGroups, kSelftestGroups))));
+    joined(kWorkspaceGroups,
+           joined(kSessionGroups, joined(kPolicyGroups, joined(kSelftestGroups, kDemoGroups)))));
 
 }  // namespace
 
