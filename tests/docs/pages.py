@@ -4,9 +4,12 @@ Right before a block (fenced, or indented by four blanks) a comment says how it 
 
   <!-- test: run -->            console, run by test_docs.py in the repository, without a guest
   <!-- test: guest -->          console, run by tests/e2e/test_guides.py; all of a page in one folder
+  <!-- test: each -->           the same, but each line is a command, and what it prints is left out
   <!-- test: file NAME -->      written to NAME in that folder before what follows it
   <!-- test: none, REASON -->   neither, and why
   <!-- test: page, REASON -->   among a page's first five lines: the same for all of its blocks
+
+A line <!-- test: first COMMAND --> anywhere is no block: it is run in that folder where it stands.
 
 In a console block each line that begins with `$ ` is a command for sh, and lines that begin with
 `> ` right after it go on with it. The other lines are its output, on both streams together: exactly,
@@ -19,7 +22,8 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-MARK = re.compile(r"^<!-- test: (run|guest|file \S+|none, \S.*|page, \S.*) -->$")
+MARK = re.compile(r"^<!-- test: (run|guest|each|file \S+|none, \S.*|page, \S.*) -->$")
+FIRST = re.compile(r"^<!-- test: first (\S.*) -->$")
 PAGE = re.compile(r"test: page, (\S.*?) -->")
 
 
@@ -28,7 +32,7 @@ class Block:
     line: int  # of the page, from 1
     language: str  # of a fence; "indented"
     text: str
-    kind: str = ""  # run, guest, file, none, page; "" without a marker
+    kind: str = ""  # run, guest, each, file, first, none, page; "" without a marker
     detail: str = ""  # the reason, or the name of the file
 
 
@@ -56,6 +60,8 @@ def blocks(text):
                 block.kind, block.detail = "page", of_page
             yield block
             before = ""
+        elif found := FIRST.match(line):
+            yield Block(at + 1, "", found[1] + "\n", "first")
         elif line.strip():
             before = line.strip()
         at += 1
@@ -76,6 +82,15 @@ def commands(text):
     return found
 
 
+def for_guest(block):
+    """(command, expected lines) of a block that test_guides.py runs; None for the lines: anything."""
+    if block.kind == "guest":
+        return commands(block.text)
+    if block.kind in ("each", "first"):
+        return [(line, None) for line in block.text.splitlines() if line.strip()]
+    return []
+
+
 def problem(block):
     """What is wrong with a block, or None."""
     if not block.kind:
@@ -87,6 +102,8 @@ def problem(block):
             commands(block.text)
         except ValueError as error:
             return str(error)
+    if block.kind == "each" and not block.text.strip():
+        return "it holds no command"
     if block.kind in ("none", "page") and len(block.detail.split()) < 3:
         return "its reason says nothing"
     return None

@@ -66,6 +66,57 @@ def test_shown_commands_run(page, command, expected):
     assert pages.mismatch(expected, done.stdout) is None, done.stdout
 
 
+ERRORS = ROOT / "docs" / "reference" / "errors.md"
+TROUBLE = ROOT / "docs" / "guides" / "troubleshooting.md"
+
+
+def first_cells(text, section=None):
+    """What stands as `code` in the first column of tables; of one section only, when it is named."""
+    if section:
+        text = re.split(r"^#{2,3} ", text.split(f"# {section}\n", 1)[1], maxsplit=1, flags=re.M)[0]
+    return [code for row in re.findall(r"^\| (`[^|]*) \|", text, re.M) for code in re.findall(r"`([^`]+)`", row)]
+
+
+def words_in(path, pattern):
+    found = re.findall(pattern, (ROOT / path).read_text())
+    assert found, f"{path} has none: is the pattern still right?"
+    return found
+
+
+def test_each_error_code_has_its_place_in_the_docs():
+    codes = words_in("src/base/result.cc", r'Errc::k\w+, "(\w+)"')
+    assert first_cells(ERRORS.read_text(), "Codes") == codes
+    assert re.findall(r"^### (\w+)$", TROUBLE.read_text(), re.M) == codes
+
+
+def test_each_reason_of_the_network_is_in_the_docs():
+    reasons = words_in("src/policy/decide.cc", r'case Reason::k\w+:\s*return "([\w-]+)"')
+    reasons += words_in("src/net/net_event.h", r'constexpr const char\* k\w+ = "([\w-]+)"')
+    drops = words_in("src/net/packet.cc", r'case Drop::k\w+:\s*return "([\w-]+)"')
+    section = "Why the network did what it did"
+    assert sorted(first_cells(ERRORS.read_text(), section)) == sorted(reasons + drops)
+
+
+def source_text():
+    """Every literal of the source, as the compiler joins them."""
+    text = "\n".join(path.read_text() for path in [*(ROOT / "src").rglob("*.cc"), *(ROOT / "src").rglob("*.h")] if not path.stem.endswith(("_test", "_fuzz")))
+    return re.sub(r'(?<!\\)"\s*"', "", text).replace('\\"', '"')
+
+
+def unknown_messages(page, source):
+    """Of the messages in a page's tables those with a piece that the source does not have."""
+    messages = [m for m in first_cells(page) if " " in m]
+    return [m for m in messages if not all(piece.strip() in source for piece in m.split("..."))]
+
+
+def test_messages_in_troubleshooting_are_those_of_the_source():
+    page, source = TROUBLE.read_text().split("## By code", 1)[1], source_text()
+    assert len([m for m in first_cells(page) if " " in m]) > 40
+    # The kernel's own words.
+    assert unknown_messages(page, source + "Permission denied No space left on device") == []
+    assert unknown_messages("| `there is no workspace ...` | a |\n| `there is no workplace ...` | b |\n", source) == ["there is no workplace ..."]
+
+
 def test_every_decision_is_in_the_index():
     pages = {path.name for path in (ROOT / "docs" / "adr").glob("0*.md")}
     listed = set(LINK.findall((ROOT / "docs" / "adr" / "README.md").read_text()))
@@ -90,6 +141,9 @@ def test_the_checks_above_can_fail():
     assert (block.kind, block.detail, block.text) == ("file", "a/b.toml", "x = 1\n")
     (block,) = pages.blocks("text\n\n<!-- test: none, it needs the Internet -->\n\n    $ true\n\nmore\n")
     assert (block.kind, block.detail, block.language) == ("none", "it needs the Internet", "indented")
+    first, each = pages.blocks("<!-- test: first mkdir a -->\n<!-- test: each -->\n\n    ls a  # list\n    ls b\n")
+    assert pages.for_guest(first) == [("mkdir a", None)] and pages.problem(first) is None
+    assert pages.for_guest(each) == [("ls a  # list", None), ("ls b", None)] and pages.problem(each) is None
     assert [b.kind for b in pages.blocks("<!-- Made. test: page, others compare it -->\n\n    a\n\ntext\n\n    b\n")] == ["page"] * 2
     for text in ("```console\n$ true\n```\n", "text\n\n    $ true\n", "<!-- test: run -->\nwords\n\n    true\n",
                  "<!-- test: run -->\n```sh\ntrue\n```\n", "<!-- test: guest -->\n```console\ntrue\n```\n",
