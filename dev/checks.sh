@@ -36,7 +36,7 @@ build_or_record() {
 }
 
 cpp_files() { git ls-files -co --exclude-standard -- '*.h' '*.hpp' '*.cc'; }
-shell_files() { git ls-files -co --exclude-standard -- dev .ci tests bench tools | while read -r f; do
+shell_files() { git ls-files -co --exclude-standard -- dev .ci tests bench tools examples | while read -r f; do
   [[ -f $f ]] && head -n 2 "$f" | grep -qE '^#!.*\bbash\b|shellcheck shell=bash|^#!/bin/sh' && printf '%s\n' "$f"
 done || true; }
 check_format() {
@@ -204,6 +204,7 @@ e2e_as_user() {
   mkdir -p "$stage"
   cp -a "$PREFIX" "$stage/prefix"
   cp -a tests "$stage/tests"
+  cp -a ./*.md docs examples "$stage"  # test_guides.py runs what they show
   [[ ! -d bench ]] || cp -a bench "$stage/bench"
   chown -R root:root "$stage"
   chmod -R a+rX,go-w "$stage"

@@ -36,6 +36,7 @@ Command command_for(std::string_view operation) {
       {"env.prune", env_prune},
       {"doctor", doctor},
       {"demo", demo},
+      {"demo.ollama", demo_ollama},
       {"selftest.escape", selftest_escape},
       {"selftest.smoke", selftest_smoke},
       {"run", run},
