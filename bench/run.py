@@ -21,6 +21,8 @@ import machine
 import net_beside_user
 import net_decide
 import net_names
+import python_exec
+import python_import
 import report
 import seed_folder
 import service_flood
@@ -49,6 +51,8 @@ BENCHMARKS = [
     workspace_idle,
     shell_echo,
     service_flood,
+    python_import,
+    python_exec,
     frame_codec,
     net_decide,
     net_beside_user,

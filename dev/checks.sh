@@ -103,7 +103,7 @@ run_pytest() {
 }
 run_docs() {
   XML_DIR=$RESULTS
-  local -a words=(tests/docs bench)
+  local -a words=(tests/docs tests/python bench)
   [[ -z $1 ]] || words+=(-k "$1")
   run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
 }
@@ -190,6 +190,7 @@ e2e_as_user() {
   cp -a "$PREFIX" "$stage/prefix"
   cp -a tests "$stage/tests"
   [[ ! -d bench ]] || cp -a bench "$stage/bench"
+  cp -a docs examples "$stage/"
   chown -R root:root "$stage"
   chmod -R a+rX,go-w "$stage"
   # A folder for the results only; the rest stays root's.

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MAPS = [ROOT / "ARCHITECTURE.md", ROOT / "AGENTS.md", ROOT / "CONTRIBUTING.md"]
 # What begins like this in `code` is a path of the repository.
-TOP = re.compile(r"^(?:\./)?(?:src|docs|dev|tools|tests|fuzz|bench|cmake|include)(?:/|$)|^[\w.-]+\.md$|^\.(?:clang|ci)")
+TOP = re.compile(r"^(?:\./)?(?:src|docs|dev|tools|tests|fuzz|bench|cmake|include|bindings|examples)(?:/|$)|^[\w.-]+\.md$|^\.(?:clang|ci)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 BLOCK = re.compile(r"^<!-- test: run -->\n+```console\n(.*?)^```", re.M | re.S)
 
