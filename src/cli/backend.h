@@ -1,5 +1,5 @@
-// What the command line asks of the library, one call for each operation. client_backend.cc is the
-// real one; tests bring a fake, so that no command test needs a guest.
+// What the command line asks of the library: what every surface does (api/backend.h), and what
+// tries pyro itself. client_backend.cc is the real one; tests bring a fake.
 #pragma once
 
 #include <functional>
@@ -7,36 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "api/backend.h"
 #include "base/result.h"
-#include "client/client.h"
-#include "client/workspaces.h"
 #include "escape/suite.h"
 
 namespace pyro::cli {
 
-class Backend {
+class Backend : public api::Backend {
  public:
-  virtual ~Backend() = default;
-  virtual Result<std::vector<image::EnvironmentInfo>> list_environments() = 0;
-  virtual Result<image::EnvironmentInfo> pull_environment(const std::string& name,
-                                                          const image::PullObserver& observer) = 0;
-  virtual Result<image::EnvironmentInfo> inspect_environment(const std::string& name) = 0;
-  virtual Result<client::PruneReport> prune_environments() = 0;
-  virtual Result<client::VmInfo> create_vm(const client::CreateOptions& options,
-                                           const client::RunObserver& observer) = 0;
-  virtual Result<client::VmInfo> start_vm(const std::string& vm_id,
-                                          const client::RunObserver& observer) = 0;
-  virtual Result<client::ExecResult> exec_vm(const std::string& vm_id,
-                                             const client::ExecOptions& options,
-                                             const client::RunObserver& observer) = 0;
-  virtual Result<client::VmInfo> delete_vm(const std::string& vm_id) = 0;
-  virtual Result<client::ExecResult> run_in_vm(const client::CreateOptions& create,
-                                               const client::ExecOptions& exec,
-                                               const client::RunObserver& observer) = 0;
-  virtual Result<client::DoctorReport> doctor(bool fresh) = 0;
   virtual Result<escape::Report> run_escape(const escape::SuiteOptions& options) = 0;
   virtual Result<escape::Report> run_smoke(const escape::SuiteOptions& options) = 0;
-  virtual client::Workspaces& workspaces() = 0;
 };
 
 // `open` is called at most once, and only by a command that needs it.

@@ -83,7 +83,7 @@ void CallView::on_phase(std::string_view phase, std::string_view id, std::string
 
 Result<void> CallView::output(std::string_view bytes, Sink& sink, Collected& collected) {
   if (options_.json) {
-    collect(collected, bytes);
+    collected.add(bytes);
     return {};
   }
   clear();

@@ -6,54 +6,20 @@
 namespace pyro::cli {
 namespace {
 
-class ClientBackend final : public Backend {
+class RealBackend final : public api::ClientBackend<Backend> {
  public:
-  ClientBackend(sys::Environment env, client::Pyro pyro)
-      : env_(std::move(env)), pyro_(std::move(pyro)) {}
+  RealBackend(sys::Environment env, client::Pyro pyro)
+      : ClientBackend(std::move(pyro)), env_(std::move(env)) {}
 
-  Result<std::vector<image::EnvironmentInfo>> list_environments() override {
-    return pyro_.list_environments();
-  }
-  Result<image::EnvironmentInfo> pull_environment(const std::string& name,
-                                                  const image::PullObserver& observer) override {
-    return pyro_.pull_environment(name, observer);
-  }
-  Result<image::EnvironmentInfo> inspect_environment(const std::string& name) override {
-    return pyro_.inspect_environment(name);
-  }
-  Result<client::PruneReport> prune_environments() override { return pyro_.prune_environments(); }
-  Result<client::VmInfo> create_vm(const client::CreateOptions& options,
-                                   const client::RunObserver& observer) override {
-    return pyro_.create_vm(options, observer);
-  }
-  Result<client::VmInfo> start_vm(const std::string& vm_id,
-                                  const client::RunObserver& observer) override {
-    return pyro_.start_vm(vm_id, observer);
-  }
-  Result<client::ExecResult> exec_vm(const std::string& vm_id, const client::ExecOptions& options,
-                                     const client::RunObserver& observer) override {
-    return pyro_.exec_vm(vm_id, options, observer);
-  }
-  Result<client::VmInfo> delete_vm(const std::string& vm_id) override {
-    return pyro_.delete_vm(vm_id);
-  }
-  Result<client::ExecResult> run_in_vm(const client::CreateOptions& create,
-                                       const client::ExecOptions& exec,
-                                       const client::RunObserver& observer) override {
-    return pyro_.run_in_vm(create, exec, observer);
-  }
-  Result<client::DoctorReport> doctor(bool fresh) override { return pyro_.doctor(fresh); }
   Result<escape::Report> run_escape(const escape::SuiteOptions& options) override {
     return escape::run_escape(env_, options);
   }
   Result<escape::Report> run_smoke(const escape::SuiteOptions& options) override {
     return escape::run_smoke(env_, options);
   }
-  client::Workspaces& workspaces() override { return pyro_.workspaces(); }
 
  private:
   sys::Environment env_;
-  client::Pyro pyro_;
 };
 
 std::vector<std::string> workspace_names(const sys::Environment& env) {
@@ -94,7 +60,7 @@ std::vector<std::string> service_names(const sys::Environment& env, const std::s
 Library client_library() {
   return {.open = [](const sys::Environment& env) -> Result<std::shared_ptr<Backend>> {
             PYRO_TRY(client::Pyro pyro, client::Pyro::open(env));
-            return std::make_shared<ClientBackend>(env, std::move(pyro));
+            return std::make_shared<RealBackend>(env, std::move(pyro));
           },
           .environment_names =
               [] {

@@ -9,8 +9,6 @@
 
 namespace pyro::cli {
 
-inline constexpr std::size_t kMaxCollected = 64U << 20;  // bytes of each stream kept for --json
-
 Result<int> env_list(const Invocation& call, Io& io, Backend& backend);
 Result<int> env_pull(const Invocation& call, Io& io, Backend& backend);
 Result<int> env_inspect(const Invocation& call, Io& io, Backend& backend);

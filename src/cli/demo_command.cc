@@ -89,7 +89,7 @@ class Demo {
   }
 
   static Result<void> keep(std::string_view bytes, Collected& into) {
-    collect(into, bytes);
+    into.add(bytes);
     return {};
   }
 

@@ -1,46 +1,26 @@
-// Results as JSON objects, exactly with the fields that the table of operations lists.
+// Results are rendered by src/api, so that all surfaces give the same; here that goes by its short
+// names.
 #pragma once
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/value.hpp>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "client/client.h"
+#include "api/json.h"
+#include "api/network_json.h"
+#include "api/session_json.h"
+#include "api/workspace_json.h"
 
 namespace pyro::cli {
 
-// Indented by two, keys sorted, ends with a newline.
-std::string pretty(const boost::json::value& value);
-// The same on one line, without blanks.
-std::string json_line(const boost::json::value& value);
-
-// For any bytes: UTF-8, U+FFFD for what is not.
-boost::json::value json_text(std::string_view bytes);
-boost::json::value json_text_or_null(const std::string& bytes);  // null when empty
-boost::json::array json_texts(const std::vector<std::string>& list);
-// Under `name`; its exact bytes beside it, under NAME_base64, when UTF-8 lost any.
-void add_bytes(boost::json::object& out, const std::string& name, std::string_view bytes);
-
-// The bytes of one stream that were kept.
-struct Collected {
-  std::string bytes;
-  bool truncated = false;
-};
-
-// NAME as add_bytes() gives it, and NAME_truncated.
-void add_stream(boost::json::object& out, const std::string& name, const Collected& stream);
-boost::json::object to_json(const client::Timing& timing);
-
-boost::json::object to_json(const Error& error);
-boost::json::object to_json(const image::EnvironmentInfo& info);
-boost::json::object to_json(const std::vector<image::EnvironmentInfo>& list);
-boost::json::object to_json(const client::PruneReport& report);
-boost::json::object to_json(const client::DoctorReport& report);
-boost::json::object to_json(const client::PolicyInfo& policy);
-boost::json::object to_json(const client::ExecResult& result, const Collected& out,
-                            const Collected& err);
+using api::absolute_path;
+using api::closed_json;
+using api::Collected;
+using api::deleted_json;
+using api::json_line;
+using api::json_text;
+using api::json_texts;
+using api::kMaxCollected;
+using api::octal_mode;
+using api::pretty;
+using api::shell_part;
+using api::signalled_json;
+using api::to_json;
 
 }  // namespace pyro::cli

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "api/arguments.h"
 #include "base/text.h"
 
 namespace pyro::cli {
@@ -43,14 +44,6 @@ const Operation* operation_at(const std::vector<std::string>& path) {
     if (!op.cli_path.empty() && std::ranges::equal(op.cli_path, path)) return &op;
   }
   return nullptr;
-}
-
-bool is_identifier(std::string_view name) {
-  constexpr std::string_view kDigits = "0123456789";
-  return !name.empty() && !kDigits.contains(name[0]) &&
-         name.find_first_not_of(
-             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") ==
-             std::string_view::npos;
 }
 
 class Parser {
@@ -372,7 +365,7 @@ class Parser {
     if (equals == std::string::npos && !param.value_optional) {
       return fail_hint(Errc::kInvalid, wanted + given + ": there is no \"=\"", see_help());
     }
-    if (name.empty() || (param.identifier && !is_identifier(name))) {
+    if (name.empty() || (param.identifier && !api::is_identifier(name))) {
       return fail_hint(Errc::kInvalid,
                        wanted + given +
                            (param.identifier ? ": the name must be letters, digits and _, and "
@@ -381,7 +374,7 @@ class Parser {
                        see_help());
     }
     if (param.value_optional && equals != std::string::npos &&
-        !is_identifier(value.substr(equals + 1))) {
+        !api::is_identifier(value.substr(equals + 1))) {
       return fail_hint(Errc::kInvalid,
                        wanted + given +
                            ": the variable must be letters, digits and _, and begin "

@@ -18,28 +18,6 @@ using client::Explanation;
 using client::PolicyInfo;
 using client::WorkspaceInfo;
 
-boost::json::value live_json(const std::optional<client::LiveNetwork>& live) {
-  if (!live) return nullptr;
-  boost::json::array addresses;
-  for (const client::NetworkAddress& a : live->addresses) {
-    addresses.push_back(
-        {{"gateway", a.gateway}, {"guest", a.guest}, {"prefix_length", a.prefix_length}});
-  }
-  const auto numbers = [](const std::map<std::string, std::int64_t>& map) {
-    boost::json::object out;
-    for (const auto& [name, number] : map) out[name] = number;
-    return out;
-  };
-  return boost::json::object{{"addresses", std::move(addresses)},
-                             {"counters", numbers(live->counters)},
-                             {"drops", numbers(live->drops)},
-                             {"error", json_text_or_null(live->error)},
-                             {"policy_hash", json_text_or_null(live->policy.hash)},
-                             {"restarts", live->restarts},
-                             {"running", live->running},
-                             {"sizes", numbers(live->sizes)}};
-}
-
 // What is not 0, on one line.
 std::string numbers_line(const std::string& label,
                          const std::map<std::string, std::int64_t>& numbers) {
@@ -62,10 +40,7 @@ std::string render_live(const client::LiveNetwork& live) {
 
 Result<int> print_network(const Invocation& call, Io& io, const client::WorkspaceNetwork& n) {
   if (call.flag("json")) {
-    PYRO_CHECK(io.out.write(pretty(boost::json::object{{"live", live_json(n.live)},
-                                                       {"network", to_json(n.policy)},
-                                                       {"state", json_text(n.state)},
-                                                       {"workspace_id", n.workspace_id}})));
+    PYRO_CHECK(io.out.write(pretty(to_json(n))));
     return kExitOk;
   }
   PYRO_CHECK(io.out.write(line("Workspace ID", n.workspace_id) + line("State", n.state) +
@@ -73,20 +48,6 @@ Result<int> print_network(const Invocation& call, Io& io, const client::Workspac
                           (n.policy.policy == "off" ? line("Network device", "none") : "") +
                           (n.live ? render_live(*n.live) : "")));
   return kExitOk;
-}
-
-boost::json::object to_object(const client::NetworkEvent& e) {
-  return {{"address", e.address},
-          {"allow", e.allow},
-          {"at", e.at},
-          {"bytes_to_guest", e.to_guest},
-          {"bytes_to_host", e.to_host},
-          {"kind", json_text(e.kind)},
-          {"name", json_text(e.name)},
-          {"port", e.port},
-          {"protocol", json_text(e.protocol)},
-          {"reason", json_text(e.reason)},
-          {"rule", json_text(e.rule)}};
 }
 
 // "tcp 93.184.216.34:443 (github.com)"
@@ -110,21 +71,6 @@ std::string event_line(const client::NetworkEvent& e) {
                   endpoint_of(e.protocol, e.name, e.address, e.port), e.rule, e.reason);
   if (end) text += fmt::format(" to_host={} to_guest={}", e.to_host, e.to_guest);
   return one_line(text) + "\n";
-}
-
-boost::json::object to_object(const std::vector<Explanation>& list) {
-  boost::json::array endpoints;
-  for (const Explanation& e : list) {
-    endpoints.push_back({{"allow", e.allow},
-                         {"assumed_public", e.assumed},
-                         {"detail", e.detail},
-                         {"endpoint", json_text(e.endpoint)},
-                         {"reason", e.reason},
-                         {"rule", json_text_or_null(e.rule)},
-                         {"rule_id", e.rule_id}});
-  }
-  return {{"allow", std::ranges::all_of(list, &Explanation::allow)},
-          {"endpoints", std::move(endpoints)}};
 }
 
 std::string explanation(const Explanation& e) {
@@ -184,14 +130,13 @@ Result<int> network_events(const Invocation& call, Io& io, Backend& backend) {
     boost::json::array events;
     const auto take = [&](const client::NetworkEvent& e) -> Result<void> {
       if (!as_json) return io.out.write(event_line(e));
-      events.push_back(to_object(e));
+      events.push_back(to_json(e));
       return {};
     };
     PYRO_CHECK(backend.workspaces().network_events(workspace, options, take));
     if (!as_json) return kExitOk;
     PYRO_TRY(const WorkspaceInfo info, backend.workspaces().status(workspace));
-    PYRO_CHECK(io.out.write(pretty(
-        boost::json::object{{"events", std::move(events)}, {"workspace_id", info.workspace_id}})));
+    PYRO_CHECK(io.out.write(pretty(api::events_json(info.workspace_id, std::move(events)))));
     return kExitOk;
   }
   options.follow = true;
@@ -201,7 +146,7 @@ Result<int> network_events(const Invocation& call, Io& io, Backend& backend) {
         options.interrupt_fd = interrupt_fd;
         PYRO_CHECK(backend.workspaces().network_events(
             workspace, options, [&](const client::NetworkEvent& e) {
-              return io.out.write(as_json ? json_line(to_object(e)) : event_line(e));
+              return io.out.write(as_json ? json_line(to_json(e)) : event_line(e));
             }));
         return true;
       },
@@ -256,7 +201,7 @@ Result<int> policy_explain(const Invocation& call, Io& io, Backend& backend) {
   }
   PYRO_TRY(const std::vector<Explanation> list, client::explain(policy, endpoints));
   if (call.flag("json")) {
-    PYRO_CHECK(io.out.write(pretty(to_object(list))));
+    PYRO_CHECK(io.out.write(pretty(to_json(list))));
   } else {
     for (const Explanation& e : list) PYRO_CHECK(io.out.write(explanation(e)));
   }

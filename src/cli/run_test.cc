@@ -165,11 +165,11 @@ TEST(Run, CollectedOutputIsBoundedAndTheRestIsDrained) {
 
 TEST(Run, ExactlyTheBoundIsNotTruncated) {
   Collected collected;
-  collect(collected, std::string(kMaxCollected, 'x'));
+  collected.add(std::string(kMaxCollected, 'x'));
   EXPECT_FALSE(collected.truncated);
-  collect(collected, "");
+  collected.add("");
   EXPECT_FALSE(collected.truncated);
-  collect(collected, "y");
+  collected.add("y");
   EXPECT_TRUE(collected.truncated);
   EXPECT_EQ(collected.bytes.size(), kMaxCollected);
 }

@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "cli/follow.h"
 #include "cli/guest_variables.h"
-#include "cli/session_json.h"
 #include "cli/session_render.h"
 #include "cli/workspace_commands.h"
 #include "client/service_options.h"

@@ -3,7 +3,7 @@
 #include "base/terminal_text.h"
 #include "cli/follow.h"
 #include "cli/guest_variables.h"
-#include "cli/session_json.h"
+#include "cli/json.h"
 #include "cli/session_render.h"
 
 namespace pyro::cli {
@@ -165,19 +165,15 @@ Result<int> shell_write(const Invocation& call, Io& io, Backend& backend) {
   PYRO_TRY(const client::ShellWriteResult result,
            backend.workspaces().shells().write(workspace(call), shell(call), call.text("input"),
                                                newline));
-  json::object object = to_json(result.shell);
-  object["append_newline"] = newline;
-  object["input_length"] = result.input_length;
-  return show(call, io, object, render_shell("workspace-shell-write", result.shell));
+  return show(call, io, to_json(result, newline),
+              render_shell("workspace-shell-write", result.shell));
 }
 
 Result<int> shell_signal(const Invocation& call, Io& io, Backend& backend) {
   const std::string signal = call.text("signal");
   PYRO_TRY(const ShellInfo info,
            backend.workspaces().shells().signal(workspace(call), shell(call), signal));
-  json::object object = to_json(info);
-  object["signal"] = signal;
-  return show(call, io, object, render_shell("workspace-shell-signal", info));
+  return show(call, io, signalled_json(info, signal), render_shell("workspace-shell-signal", info));
 }
 
 Result<int> shell_resize(const Invocation& call, Io& io, Backend& backend) {
@@ -195,9 +191,7 @@ Result<int> shell_list(const Invocation& call, Io& io, Backend& backend) {
 
 Result<int> shell_close(const Invocation& call, Io& io, Backend& backend) {
   PYRO_TRY(const ShellInfo info, backend.workspaces().shells().close(workspace(call), shell(call)));
-  json::object object = to_json(info);
-  object["closed"] = true;
-  return show(call, io, object, render_shell("workspace-shell-close", info));
+  return show(call, io, closed_json(info), render_shell("workspace-shell-close", info));
 }
 
 }  // namespace pyro::cli

@@ -9,7 +9,6 @@
 #include "cli/policy_commands.h"
 #include "cli/render.h"
 #include "cli/smolfile_command.h"
-#include "cli/workspace_json.h"
 #include "cli/workspace_render.h"
 
 namespace pyro::cli {
@@ -164,10 +163,7 @@ Result<int> workspace_create(const Invocation& call, Io& io, Backend& backend) {
 
 Result<int> workspace_list(const Invocation& call, Io& io, Backend& backend) {
   PYRO_TRY(std::vector<WorkspaceInfo> list, backend.workspaces().list());
-  std::ranges::sort(list, [](const WorkspaceInfo& a, const WorkspaceInfo& b) {
-    return std::pair(-a.last_activity_at, std::string_view(a.workspace_id)) <
-           std::pair(-b.last_activity_at, std::string_view(b.workspace_id));
-  });
+  api::sort_by_activity(list);
   return print(call, io, list, render_workspaces(list));
 }
 
@@ -332,13 +328,8 @@ Result<int> snapshot_list(const Invocation& call, Io& io, Backend& backend) {
 Result<int> snapshot_delete(const Invocation& call, Io& io, Backend& backend) {
   PYRO_TRY(const client::SnapshotInfo info,
            backend.workspaces().delete_snapshot(workspace(call), call.text("snapshot_name")));
-  const boost::json::object object{{"deleted", true},
-                                   {"snapshot_name", json_text(info.snapshot_name)},
-                                   {"workspace_id", json_text(info.workspace_id)}};
-  PYRO_CHECK(io.out.write(call.flag("json")
-                              ? pretty(object)
-                              : "Deleted snapshot: " + one_line(info.snapshot_name) + "\n"));
-  return kExitOk;
+  return print_object(call, io, deleted_json(info),
+                      "Deleted snapshot: " + one_line(info.snapshot_name) + "\n");
 }
 
 }  // namespace pyro::cli

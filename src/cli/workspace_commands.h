@@ -8,7 +8,6 @@
 #include "cli/call_view.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
-#include "cli/workspace_json.h"
 
 namespace pyro::cli {
 

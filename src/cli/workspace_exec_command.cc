@@ -1,6 +1,5 @@
 #include "cli/guest_variables.h"
 #include "cli/workspace_commands.h"
-#include "cli/workspace_json.h"
 #include "cli/workspace_render.h"
 
 namespace pyro::cli {

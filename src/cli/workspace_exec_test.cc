@@ -3,6 +3,7 @@
 #include <boost/json/parse.hpp>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/testing.h"
 
 namespace pyro::cli {

@@ -1,12 +1,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/text.h"
 #include "cli/exit_code.h"
+#include "cli/json.h"
 #include "cli/workspace_commands.h"
-#include "cli/workspace_json.h"
 #include "cli/workspace_render.h"
 #include "proto/limits.h"
 #include "sys/fd.h"
@@ -62,13 +61,11 @@ Result<std::string> input(const Invocation& call, const Io& io, const char* para
 Result<std::optional<int>> file_mode(const Invocation& call) {
   if (!call.flag("mode")) return std::nullopt;
   const std::string text = call.text("mode");
-  unsigned mode = 0;
-  const char* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, mode, 8);
-  if (read.ec != std::errc() || read.ptr != end || mode > 0777) {
+  const std::optional<int> mode = api::parse_mode(text);
+  if (!mode) {
     return refuse(call, "--mode must be octal permission bits from 0 to 777, not \"" + text + "\"");
   }
-  return static_cast<int>(mode);
+  return mode;
 }
 
 client::FileListOptions list_options(const Invocation& call) {

@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/testing.h"
 #include "proto/limits.h"
 #include "sys/fd.h"

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "cli/io.h"
-#include "cli/workspace_json.h"
+#include "cli/json.h"
 
 namespace pyro::cli {
 namespace {

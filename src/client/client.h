@@ -2,6 +2,7 @@
 // any number of objects and processes may work on the same sandboxes at once.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -103,6 +104,9 @@ struct RunObserver {
   image::PullObserver on_pull;
   // Polled: true asks for the orderly end of the command (SIGINT to it first, then the VM goes).
   int interrupt_fd = -1;  // readable when the user pressed Ctrl-C (one byte for each press)
+  // Above zero: nothing is read from interrupt_fd. When it is readable the command gets SIGINT, and
+  // so much later its end.
+  std::chrono::milliseconds interrupt_grace{0};
 };
 
 struct PruneReport {

@@ -93,14 +93,21 @@ struct ExecCall {
   }
 };
 
-// Ctrl-C: first the command gets SIGINT, as it would in a terminal; then it is ended.
-asio::awaitable<void> forward_interrupts(int fd, rpc::Session* session, StreamPtr stream,
+// Ctrl-C: first the command gets SIGINT, as it would in a terminal; then it is ended. With a
+// `grace` one interrupt does both.
+asio::awaitable<void> forward_interrupts(int fd, std::chrono::milliseconds grace,
+                                         rpc::Session* session, StreamPtr stream,
                                          const ExecCall* call) {
   for (int presses = 0;; ++presses) {
+    if (presses > 0 && grace.count() > 0) {
+      const auto slept = co_await io::sleep_for(grace);
+      if (slept) stream->cancel();
+      co_return;
+    }
     const auto readable = co_await io::wait_readable(fd);
     if (!readable) co_return;
     char byte = 0;
-    if (::read(fd, &byte, 1) <= 0) co_return;
+    if (grace.count() == 0 && ::read(fd, &byte, 1) <= 0) co_return;
     if (presses > 0) {
       stream->cancel();
       co_return;
@@ -274,7 +281,8 @@ io::Task<json::object> exec_task(rpc::Session* session, ExecCall call, std::opti
   io::TaskScope scope(co_await asio::this_coro::executor);
   if (stdin_fd) scope.spawn(pump_stdin(*stdin_fd, stream));
   if (observer->interrupt_fd >= 0)
-    scope.spawn(forward_interrupts(observer->interrupt_fd, session, stream, &call));
+    scope.spawn(forward_interrupts(observer->interrupt_fd, observer->interrupt_grace, session,
+                                   stream, &call));
   auto answer = co_await exec_loop(stream, &call, observer);
   static_cast<void>(co_await scope.close());
   co_return answer;

@@ -336,7 +336,8 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .result = kRunFields,
      .errors = kRunErrors,
      .examples = kRunExamples,
-     .exit_codes = ExitCodes::kCommand},
+     .exit_codes = ExitCodes::kCommand,
+     .effects = kRunsApart},
     {.name = "env.list",
      .method = "list_environments",
      .tool = "vm_list_environments",
@@ -346,9 +347,11 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .options = kJsonOnly,
      .result = kListFields,
      .errors = kEnvListErrors,
-     .examples = kEnvListExamples},
+     .examples = kEnvListExamples,
+     .effects = kReads},
     {.name = "env.pull",
      .method = "pull_environment",
+     .tool = "vm_pull_environment",
      .cli_path = kEnvPullPath,
      .summary = "Install or repair an environment",
      .description = kEnvPullText,
@@ -356,9 +359,11 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .options = kJsonOnly,
      .result = kEnvironmentFields,
      .errors = kEnvPullErrors,
-     .examples = kEnvPullExamples},
+     .examples = kEnvPullExamples,
+     .effects = {.idempotent = true, .open_world = true}},
     {.name = "env.inspect",
      .method = "inspect_environment",
+     .tool = "vm_inspect_environment",
      .cli_path = kEnvInspectPath,
      .summary = "Show and check one environment",
      .description = kEnvInspectText,
@@ -366,26 +371,32 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .options = kJsonOnly,
      .result = kEnvironmentFields,
      .errors = kEnvInspectErrors,
-     .examples = kEnvInspectExamples},
+     .examples = kEnvInspectExamples,
+     .effects = kReads},
     {.name = "env.prune",
      .method = "prune_environments",
+     .tool = "vm_prune_environments",
      .cli_path = kEnvPrunePath,
      .summary = "Remove environments and templates that are not needed",
      .description = kEnvPruneText,
      .options = kJsonOnly,
      .result = kPruneFields,
      .errors = kEnvPruneErrors,
-     .examples = kEnvPruneExamples},
+     .examples = kEnvPruneExamples,
+     .effects = kReplaces},
 }};
 constexpr std::array<Operation, 11> kOtherOperations{{
     {.name = "doctor",
+     .method = "doctor",
+     .tool = "vm_doctor",
      .cli_path = kDoctorPath,
      .summary = "Check whether a guest can run on this host",
      .description = kDoctorText,
      .options = kDoctorOptions,
      .result = kDoctorFields,
      .errors = kDoctorErrors,
-     .examples = kDoctorExamples},
+     .examples = kDoctorExamples,
+     .effects = kReads},
     {.name = "demo",
      .cli_path = kDemoPath,
      .summary = "Show create, start, exec and delete step by step",
@@ -408,7 +419,8 @@ constexpr std::array<Operation, 11> kOtherOperations{{
      .positionals = kEnvironmentOnly,
      .options = kCreateOptions,
      .result = kVmFields,
-     .errors = kRunErrors},
+     .errors = kRunErrors,
+     .effects = kRunsApart},
     {.name = "start_vm",
      .method = "start_vm",
      .tool = "vm_start",
@@ -422,42 +434,48 @@ constexpr std::array<Operation, 11> kOtherOperations{{
      .summary = "Run one command in a started VM, then delete the VM",
      .positionals = kExecPositionals,
      .options = kExecOptions,
-     .result = kExecFields,
-     .errors = kVmErrors},
+     .result = kRunFields,
+     .errors = kVmErrors,
+     .effects = kRunsAnything},
     {.name = "stop_vm",
      .method = "stop_vm",
      .tool = "vm_stop",
      .summary = "Stop a VM and keep its record",
      .positionals = kVmIdOnly,
      .result = kVmFields,
-     .errors = kVmErrors},
+     .errors = kVmErrors,
+     .effects = kReplaces},
     {.name = "delete_vm",
      .method = "delete_vm",
      .tool = "vm_delete",
      .summary = "Delete a VM and all it holds",
      .positionals = kVmIdOnly,
      .result = kVmFields,
-     .errors = kVmErrors},
+     .errors = kVmErrors,
+     .effects = kReplaces},
     {.name = "status_vm",
      .method = "status_vm",
      .tool = "vm_status",
      .summary = "Show one VM",
      .positionals = kVmIdOnly,
      .result = kVmFields,
-     .errors = kVmErrors},
+     .errors = kVmErrors,
+     .effects = kReads},
     {.name = "network_info_vm",
      .method = "network_info_vm",
      .tool = "vm_network_info",
      .summary = "Show the network of one VM",
      .positionals = kVmIdOnly,
      .result = kNetworkInfoFields,
-     .errors = kVmErrors},
+     .errors = kVmErrors,
+     .effects = kReads},
     {.name = "reap_expired",
      .method = "reap_expired",
      .tool = "vm_reap_expired",
      .summary = "Delete VMs that expired or lost their supervisor",
      .result = kReapFields,
-     .errors = kReapErrors},
+     .errors = kReapErrors,
+     .effects = kReplaces},
 }};
 
 constexpr std::array<std::string_view, 1> kEnvPath{"env"};
@@ -503,6 +521,27 @@ const Param* find_param(const Operation& operation, std::string_view name) {
     }
   }
   return nullptr;
+}
+
+std::vector<Argument> library_arguments(const Operation& operation) {
+  std::vector<Argument> out;
+  const auto add = [&out](const Param& param, bool positional, bool required) {
+    if (param.cli_only) return;
+    const bool list = param.repeatable && param.type != ParamType::kPair && !param.one_in_library;
+    out.push_back({.param = &param,
+                   .name = param.library_name.empty() ? param.name : param.library_name,
+                   .positional = positional,
+                   .required = required,
+                   .list = list});
+  };
+  for (const Param& param : operation.positionals) {
+    // The command, which is the last, is an argument like any other where there is no "--".
+    const bool positional = param.type != ParamType::kCommand;
+    add(param, positional, !param.optional || param.one_in_library);
+  }
+  for (const Param& param : operation.options) add(param, false, param.required);
+  for (const Param& param : operation.library_options) add(param, false, param.required);
+  return out;
 }
 
 const Param* find_command(const Operation& operation) {

@@ -47,7 +47,8 @@ inline constexpr Param kPolicyFile{
     .name = "policy",
     .type = ParamType::kHostPath,
     .value_name = "FILE",
-    .help = "Take the whole network policy from a TOML file, instead of all these options"};
+    .help = "Take the whole network policy from a TOML file, instead of all these options",
+    .library_name = "policy_file"};
 inline constexpr const char* kNetworkText =
     "--net-allow and --net-deny narrow the network to endpoints: HOST:PORTS, where HOST is a name, "
     "*.NAME, an address, a block such as 10.0.0.0/8, or *; a denied one stays denied. "
@@ -133,7 +134,18 @@ inline constexpr std::array kPolicyExplainPositionals{
           .type = ParamType::kWorkspace,
           .value_name = "WORKSPACE|ENDPOINT",
           .help = "The workspace, unless options say the policy; then the endpoints",
-          .repeatable = true}};
+          .repeatable = true,
+          .cli_only = true}};
+inline constexpr std::array kPolicyExplainLibraryOptions{
+    Param{.name = "endpoints",
+          .value_name = "ENDPOINT",
+          .help = "What to ask about: tcp://HOST:PORT, udp://HOST:PORT or icmp://HOST",
+          .repeatable = true,
+          .required = true},
+    Param{.name = "workspace_id",
+          .type = ParamType::kWorkspace,
+          .value_name = "WORKSPACE",
+          .help = "The workspace whose policy it is, unless the other arguments say the policy"}};
 inline constexpr std::array kPolicyExplainOptions{kNetworkPolicy, kNetAllow,   kNetDeny, kAllowUdp,
                                                   kAllowIcmp,     kPolicyFile, kJson};
 inline constexpr std::array<Field, 7> kExplanationFields{{
@@ -172,9 +184,15 @@ inline constexpr std::array kSmolfileRenderPositionals{Param{.name = "workspace_
                                                              .value_name = "WORKSPACE",
                                                              .help = "Id or name of a workspace"}};
 
+inline constexpr std::array<Field, 2> kSmolfileRenderFields{{
+    {.name = "smolfile", .doc = "The text of the Smolfile"},
+    {.name = "workspace_id", .doc = "Id of the workspace"},
+}};
+
 inline constexpr std::array<Operation, 3> kPolicyOperations{{
     {.name = "policy.check",
      .method = "check_policy",
+     .tool = "policy_check",
      .cli_path = kPolicyCheckPath,
      .summary = "Check a network policy file",
      .description = kPolicyCheckText,
@@ -182,9 +200,11 @@ inline constexpr std::array<Operation, 3> kPolicyOperations{{
      .options = kPolicyCheckOptions,
      .result = kPolicyCheckFields,
      .errors = kPolicyErrors,
-     .examples = kPolicyCheckExamples},
+     .examples = kPolicyCheckExamples,
+     .effects = kReads},
     {.name = "policy.explain",
      .method = "explain_policy",
+     .tool = "policy_explain",
      .cli_path = kPolicyExplainPath,
      .summary = "Say what a network policy allows, and by which rule",
      .description = kPolicyExplainText,
@@ -193,15 +213,20 @@ inline constexpr std::array<Operation, 3> kPolicyOperations{{
      .result = kExplainFields,
      .errors = kPolicyExplainErrors,
      .examples = kPolicyExplainExamples,
-     .exit_codes = ExitCodes::kAnswer},
+     .exit_codes = ExitCodes::kAnswer,
+     .library_options = kPolicyExplainLibraryOptions,
+     .effects = kReads},
     {.name = "smolfile.render",
      .method = "render_smolfile",
+     .tool = "smolfile_render",
      .cli_path = kSmolfileRenderPath,
      .summary = "Write a Smolfile of a workspace",
      .description = kSmolfileRenderText,
      .positionals = kSmolfileRenderPositionals,
      .errors = kPolicyExplainErrors,
-     .examples = kSmolfileRenderExamples},
+     .examples = kSmolfileRenderExamples,
+     .library_result = kSmolfileRenderFields,
+     .effects = kReads},
 }};
 inline constexpr std::array<std::string_view, 1> kPolicyPath{"policy"};
 inline constexpr std::array<std::string_view, 1> kSmolfilePath{"smolfile"};

@@ -8,6 +8,12 @@
 
 namespace pyro::proto {
 
+// What a call does to what is there already.
+inline constexpr Effects kReads{.read_only = true, .idempotent = true};
+inline constexpr Effects kReplaces{.destructive = true, .idempotent = true};
+inline constexpr Effects kRunsApart{.open_world = true};  // in a machine of its own
+inline constexpr Effects kRunsAnything{.destructive = true, .open_world = true};
+
 inline constexpr Param kEnvironmentParam{
     .name = "environment",
     .type = ParamType::kEnvironment,
@@ -23,7 +29,8 @@ inline constexpr Param kEnvironmentOrFile{
 inline constexpr Param kSmolfile{.name = "smolfile",
                                  .type = ParamType::kHostPath,
                                  .value_name = "FILE",
-                                 .help = "Take from a Smolfile what is not given here"};
+                                 .help = "Take from a Smolfile what is not given here",
+                                 .cli_only = true};
 inline constexpr Param kVmIdParam{
     .name = "vm_id", .value_name = "VM_ID", .help = "Id that create_vm returned"};
 inline constexpr Param kVcpuCount{.name = "vcpu_count",

@@ -121,7 +121,8 @@ inline constexpr std::array kShellReadOptions{
           .max = kIdleRange.high},
     Param{.name = "follow",
           .type = ParamType::kFlag,
-          .help = "Go on with what is printed until the shell ends"},
+          .help = "Go on with what is printed until the shell ends",
+          .cli_only = true},
     kJson};
 
 // ---- workspace shell write
@@ -133,10 +134,20 @@ inline constexpr std::array<std::string_view, 1> kShellWriteText{
 inline constexpr std::array<Example, 2> kShellWriteExamples{
     {{"pyro workspace shell write fix shell-1 --input 'make test'", "Run a command"},
      {"pyro workspace shell write fix shell-1 --input y --no-newline", "Press a key"}}};
-inline constexpr std::array kShellWriteOptions{
-    Param{.name = "input", .value_name = "TEXT", .help = "What to type", .required = true},
-    Param{.name = "no_newline", .type = ParamType::kFlag, .help = "Type no newline after it"},
-    kJson};
+inline constexpr std::array kShellWriteOptions{Param{.name = "input",
+                                                     .value_name = "TEXT",
+                                                     .help = "What to type",
+                                                     .required = true,
+                                                     .content = true},
+                                               Param{.name = "no_newline",
+                                                     .type = ParamType::kFlag,
+                                                     .help = "Type no newline after it",
+                                                     .cli_only = true},
+                                               kJson};
+inline constexpr std::array kShellWriteLibraryOptions{Param{.name = "append_newline",
+                                                            .type = ParamType::kFlag,
+                                                            .default_text = "true",
+                                                            .help = "Type a newline after it"}};
 
 // ---- workspace shell signal
 
@@ -152,7 +163,8 @@ inline constexpr std::array kShellSignalOptions{Param{.name = "signal",
                                                       .value_name = "SIGNAL",
                                                       .default_text = "INT",
                                                       .help = "Which one",
-                                                      .choices = kShellSignals},
+                                                      .choices = kShellSignals,
+                                                      .library_name = "signal_name"},
                                                 kJson};
 
 // ---- workspace shell resize, list, close
@@ -236,17 +248,20 @@ inline constexpr std::array kServiceStartOptions{
     kCwd,
     Param{.name = "ready_file",
           .value_name = "PATH",
-          .help = "It is ready when this file is there; a relative one lies below --cwd"},
+          .help = "It is ready when this file is there; a relative one lies below --cwd",
+          .cli_only = true},
     Param{.name = "ready_tcp",
           .value_name = "ADDRESS",
-          .help = "It is ready when PORT or HOST:PORT in the guest takes connections"},
-    Param{
-        .name = "ready_http",
-        .value_name = "URL",
-        .help = "It is ready when http://HOST[:PORT][/PATH] in the guest answers with 200 to 399"},
+          .help = "It is ready when PORT or HOST:PORT in the guest takes connections",
+          .cli_only = true},
+    Param{.name = "ready_http",
+          .value_name = "URL",
+          .help = "It is ready when http://HOST[:PORT][/PATH] in the guest answers with 200 to 399",
+          .cli_only = true},
     Param{.name = "ready_command",
           .value_name = "COMMAND",
-          .help = "It is ready when /bin/sh -c COMMAND exits with 0"},
+          .help = "It is ready when /bin/sh -c COMMAND exits with 0",
+          .cli_only = true},
     Param{.name = "ready_timeout_seconds",
           .type = ParamType::kInteger,
           .value_name = "N",
@@ -272,8 +287,56 @@ inline constexpr std::array kServiceStartOptions{
     Param{.name = "publish",
           .value_name = "PORTS",
           .help = "Publish a port of the guest on 127.0.0.1 of the host: GUEST or HOST:GUEST",
-          .repeatable = true},
+          .repeatable = true,
+          .cli_only = true},
     kJson};
+inline constexpr std::array<std::string_view, 4> kReadinessTypes{"file", "tcp", "http", "command"};
+inline constexpr std::array kReadinessParams{
+    Param{.name = "type",
+          .type = ParamType::kChoice,
+          .value_name = "TYPE",
+          .help = "How to find out; the argument that goes with it says what to look at",
+          .choices = kReadinessTypes,
+          .required = true},
+    Param{.name = "path",
+          .value_name = "PATH",
+          .help = "Of file: ready when it is there; a relative one lies below cwd"},
+    Param{.name = "address",
+          .value_name = "ADDRESS",
+          .help = "Of tcp: ready when PORT or HOST:PORT in the guest takes connections"},
+    Param{.name = "url",
+          .value_name = "URL",
+          .help = "Of http: ready when http://HOST[:PORT][/PATH] in the guest answers with 200 to "
+                  "399"},
+    Param{.name = "command",
+          .value_name = "COMMAND",
+          .help = "Of command: ready when /bin/sh -c COMMAND exits with 0"}};
+inline constexpr std::array kPublishedPortParams{
+    Param{.name = "guest_port",
+          .type = ParamType::kInteger,
+          .value_name = "N",
+          .help = "Port in the guest",
+          .min = kPortRange.low,
+          .max = kPortRange.high,
+          .required = true},
+    Param{.name = "host_port",
+          .type = ParamType::kInteger,
+          .value_name = "N",
+          .help = "Port of 127.0.0.1 of the host; without it any free one",
+          .min = kPortRange.low,
+          .max = kPortRange.high}};
+inline constexpr std::array kServiceStartLibraryOptions{
+    Param{.name = "readiness",
+          .type = ParamType::kObject,
+          .value_name = "READINESS",
+          .help = "How to find out that it can be used; without it, it is ready when it runs",
+          .fields = kReadinessParams},
+    Param{.name = "published_ports",
+          .type = ParamType::kObjectList,
+          .value_name = "PORTS",
+          .help = "Ports of the guest to publish on 127.0.0.1 of the host, TCP; the network policy "
+                  "must be egress+published-ports",
+          .fields = kPublishedPortParams}};
 
 // ---- workspace service list, status
 
@@ -315,7 +378,8 @@ inline constexpr std::array kServiceLogsOptions{
     Param{.name = "all", .type = ParamType::kFlag, .help = "Give all that is kept"},
     Param{.name = "follow",
           .type = ParamType::kFlag,
-          .help = "Go on with what is printed until the service ends"},
+          .help = "Go on with what is printed until the service ends",
+          .cli_only = true},
     Param{.name = "timestamps",
           .type = ParamType::kFlag,
           .help = "Begin each line with its time (UTC)",

@@ -51,9 +51,13 @@ void check_param(const Param& param, const std::string& where) {
   if (param.type == ParamType::kChoice && !param.default_text.empty()) {
     EXPECT_NE(std::ranges::find(param.choices, param.default_text), param.choices.end()) << where;
   }
-  EXPECT_TRUE(param.type == ParamType::kPair ||
-              (!param.identifier && !param.value_optional && !param.secret))
+  EXPECT_TRUE(param.type == ParamType::kPair || !param.value_optional) << where;
+  EXPECT_TRUE(param.type == ParamType::kString || !param.content) << where;
+  EXPECT_TRUE(param.library_name.empty() || (snake_case(param.library_name) && !param.cli_only))
       << where;
+  const bool of_fields = param.type == ParamType::kObject || param.type == ParamType::kObjectList;
+  EXPECT_EQ(of_fields, !param.fields.empty()) << where;
+  for (const Param& field : param.fields) check_param(field, where + "." + std::string(field.name));
 }
 
 // Whatever stands after a word that may be missing or come several times could not be told from it.
@@ -107,6 +111,56 @@ TEST(Operations, EveryEntryIsCompleteAndConsistent) {
     EXPECT_FALSE(op.examples.empty()) << name;
     EXPECT_EQ(!op.result.empty(), find_param(op, "json") != nullptr) << name;
   }
+}
+
+// What a library is asked for, whatever the command line calls it.
+TEST(Operations, TheArgumentsOfALibraryAreConsistent) {
+  for (const Operation& op : operations()) {
+    const std::string name(op.name);
+    EXPECT_TRUE(op.result.empty() || op.library_result.empty()) << name;
+    check_fields(op.library_result, name);
+    EXPECT_FALSE(op.effects.read_only && op.effects.destructive) << name;
+    for (const Param& param : op.library_options) {
+      check_param(param, name + " " + std::string(param.name));
+      EXPECT_FALSE(param.cli_only || param.optional) << name << " " << param.name;
+    }
+    if (op.method.empty()) continue;
+    EXPECT_TRUE(!op.result.empty() || !op.library_result.empty() ||
+                op.name == "workspace.shell.attach")
+        << name;
+    std::set<std::string_view> names;
+    bool by_name = false;
+    for (const Argument& argument : library_arguments(op)) {
+      EXPECT_TRUE(names.insert(argument.name).second) << name << " " << argument.name;
+      EXPECT_FALSE(argument.param->cli_only) << name << " " << argument.name;
+      EXPECT_TRUE(argument.param->default_text.empty() || !argument.required)
+          << name << " " << argument.name;
+      EXPECT_FALSE(argument.positional && by_name) << name << " " << argument.name;
+      by_name = by_name || !argument.positional;
+    }
+    EXPECT_FALSE(names.contains("json")) << name;
+  }
+}
+
+TEST(Operations, ALibraryHasItsOwnNames) {
+  const auto argument = [](const char* operation, std::string_view name) -> const Argument* {
+    static std::vector<Argument> all;
+    all = library_arguments(*find_operation(operation));
+    const auto at = std::ranges::find(all, name, &Argument::name);
+    return at == all.end() ? nullptr : &*at;
+  };
+  ASSERT_NE(argument("workspace.export", "output_path"), nullptr);
+  EXPECT_TRUE(argument("workspace.export", "output_path")->required);
+  EXPECT_EQ(argument("workspace.export", "output"), nullptr);
+  EXPECT_TRUE(argument("workspace.delete", "workspace_id")->required);
+  EXPECT_FALSE(argument("workspace.delete", "workspace_id")->list);
+  EXPECT_TRUE(argument("run", "environment")->required);
+  EXPECT_TRUE(argument("run", "command")->required);
+  EXPECT_FALSE(argument("run", "command")->positional);
+  EXPECT_TRUE(argument("run", "net_allow")->list);
+  EXPECT_FALSE(argument("workspace.create", "labels")->list);  // a map
+  EXPECT_FALSE(argument("workspace.file.list", "path")->required);
+  EXPECT_EQ(argument("run", "smolfile"), nullptr);
 }
 
 TEST(Operations, EveryGroupHoldsACommandAndEveryPathItsGroup) {

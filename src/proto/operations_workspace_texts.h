@@ -35,7 +35,8 @@ inline constexpr Param kLabel{.name = "label",
                               .type = ParamType::kPair,
                               .value_name = "NAME=VALUE",
                               .help = "Keep a label with the workspace",
-                              .repeatable = true};
+                              .repeatable = true,
+                              .library_name = "labels"};
 inline constexpr Param kEnv{.name = "env",
                             .type = ParamType::kPair,
                             .value_name = "NAME=VALUE",
@@ -57,7 +58,8 @@ inline constexpr Param kOutput{.name = "output",
                                .type = ParamType::kHostPath,
                                .value_name = "HOST_PATH",
                                .help = "Where to put it on the host",
-                               .required = true};
+                               .required = true,
+                               .library_name = "output_path"};
 inline constexpr Param kRecursive{
     .name = "recursive", .type = ParamType::kFlag, .help = "Go into folders"};
 inline constexpr Param kMaxBytes{.name = "max_bytes",
@@ -153,14 +155,16 @@ inline constexpr std::array kCreateOptions{
                   "of processes, so prefer --secret-file",
           .repeatable = true,
           .identifier = true,
-          .secret = true},
+          .secret = true,
+          .cli_only = true},
     Param{.name = "secret_file",
           .type = ParamType::kPair,
           .value_name = "NAME=PATH",
           .help = "Give the guest the content of a file as a secret",
           .repeatable = true,
           .identifier = true,
-          .secret = true},
+          .secret = true,
+          .cli_only = true},
     kName,
     kLabel,
     kEnv,
@@ -169,6 +173,28 @@ inline constexpr std::array kCreateOptions{
           .help = "Print the id and nothing else",
           .cli_only = true},
     kJson};
+
+inline constexpr std::array kSecretFieldParams{
+    Param{.name = "name",
+          .value_name = "NAME",
+          .help = "Letters, digits and _, no digit first",
+          .required = true,
+          .identifier = true},
+    Param{.name = "value",
+          .value_name = "VALUE",
+          .help = "The secret itself, unless file_path is given",
+          .secret = true},
+    Param{.name = "file_path",
+          .type = ParamType::kHostPath,
+          .value_name = "PATH",
+          .help = "File of the host that holds it, unless value is given"}};
+inline constexpr std::array kCreateLibraryOptions{
+    Param{.name = "secrets",
+          .type = ParamType::kObjectList,
+          .value_name = "SECRETS",
+          .help = "What the guest can be given in variables and nobody is shown",
+          .secret = true,
+          .fields = kSecretFieldParams}};
 
 // ---- workspace list
 
@@ -199,27 +225,25 @@ inline constexpr std::array<Example, 3> kUpdateExamples{
      {"pyro workspace update fix --no-ttl --clear-name", "Keep it, without a name"}}};
 inline constexpr std::array kUpdateOptions{
     Param{.name = "name", .value_name = "NAME", .help = "Give it this name"},
-    Param{.name = "clear_name",
-          .type = ParamType::kFlag,
-          .help = "Take its name away",
-          .cli_only = true},
+    Param{.name = "clear_name", .type = ParamType::kFlag, .help = "Take its name away"},
     Param{.name = "label",
           .type = ParamType::kPair,
           .value_name = "NAME=VALUE",
           .help = "Add or replace a label",
-          .repeatable = true},
-    Param{
-        .name = "remove_label", .value_name = "NAME", .help = "Remove a label", .repeatable = true},
+          .repeatable = true,
+          .library_name = "labels"},
+    Param{.name = "remove_label",
+          .value_name = "NAME",
+          .help = "Remove a label",
+          .repeatable = true,
+          .library_name = "remove_labels"},
     Param{.name = "ttl_seconds",
           .type = ParamType::kInteger,
           .value_name = "N",
           .help = "Let it expire after this many seconds, from now on",
           .min = kTtlSecondsRange.low,
           .max = kTtlSecondsRange.high},
-    Param{.name = "no_ttl",
-          .type = ParamType::kFlag,
-          .help = "Let it stay until it is deleted",
-          .cli_only = true},
+    Param{.name = "no_ttl", .type = ParamType::kFlag, .help = "Let it stay until it is deleted"},
     Param{.name = "ttl_action",
           .type = ParamType::kChoice,
           .value_name = "ACTION",
@@ -240,10 +264,13 @@ inline constexpr std::array kDeletePositionals{Param{.name = "workspace_id",
                                                      .value_name = "WORKSPACE",
                                                      .help = "Id or name of a workspace",
                                                      .repeatable = true,
-                                                     .optional = true}};
-inline constexpr std::array kDeleteOptions{
-    Param{.name = "all", .type = ParamType::kFlag, .help = "Delete every workspace there is"},
-    kJson};
+                                                     .optional = true,
+                                                     .one_in_library = true}};
+inline constexpr std::array kDeleteOptions{Param{.name = "all",
+                                                 .type = ParamType::kFlag,
+                                                 .help = "Delete every workspace there is",
+                                                 .cli_only = true},
+                                           kJson};
 
 // ---- workspace stop
 
@@ -415,11 +442,22 @@ inline constexpr std::array kFileWriteOptions{
     Param{.name = "input",
           .type = ParamType::kHostPath,
           .value_name = "HOST_PATH",
-          .help = "File of the host with the content; otherwise standard input"},
+          .help = "File of the host with the content; otherwise standard input",
+          .cli_only = true},
     Param{.name = "mode",
           .value_name = "OCTAL",
           .help = "Permission bits, for example 0755; without it 0644"},
     kJson};
+
+inline constexpr std::array kFileWriteLibraryOptions{
+    Param{.name = "text",
+          .value_name = "TEXT",
+          .help = "The content, unless content_base64 is given",
+          .content = true},
+    Param{.name = "content_base64",
+          .value_name = "BASE64",
+          .help = "The content as base64, for bytes that are no text",
+          .content = true}};
 
 // ---- workspace patch apply
 
@@ -435,7 +473,14 @@ inline constexpr std::array kPatchApplyPositionals{
                            .type = ParamType::kHostPath,
                            .value_name = "PATCH_FILE",
                            .help = "File of the host; without it standard input",
-                           .optional = true}};
+                           .optional = true,
+                           .cli_only = true}};
+inline constexpr std::array kPatchApplyLibraryOptions{
+    Param{.name = "patch",
+          .value_name = "TEXT",
+          .help = "A unified diff with paths below /workspace",
+          .required = true,
+          .content = true}};
 
 // ---- workspace network show
 
@@ -489,7 +534,8 @@ inline constexpr std::array kNetworkEventsOptions{
     Param{.name = "all", .type = ParamType::kFlag, .help = "Give all that is kept"},
     Param{.name = "follow",
           .type = ParamType::kFlag,
-          .help = "Go on with what is decided until the workspace is stopped"},
+          .help = "Go on with what is decided until the workspace is stopped",
+          .cli_only = true},
     kJson};
 
 // ---- workspace disk export

@@ -1,4 +1,4 @@
-// For tests of this folder: shells and services without a guest.
+// For tests of surfaces: shells and services without a guest.
 #pragma once
 
 #include <functional>
@@ -8,7 +8,7 @@
 #include "client/services.h"
 #include "client/shells.h"
 
-namespace pyro::cli::testing {
+namespace pyro::api::testing {
 
 inline constexpr double kSessionDay = 1'767'225'600;  // 2026-01-01 00:00:00 UTC
 
@@ -257,4 +257,4 @@ class FakeServices final : public client::Services {
   }
 };
 
-}  // namespace pyro::cli::testing
+}  // namespace pyro::api::testing

@@ -1,17 +1,12 @@
-#include "cli/session_json.h"
+#include "api/session_json.h"
 
 #include <algorithm>
 #include <boost/json/array.hpp>
 
-namespace pyro::cli {
+namespace pyro::api {
 namespace {
 
 namespace json = boost::json;
-
-template <class T>
-json::value or_null(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
 
 json::value readiness_value(const std::optional<client::ServiceReadiness>& readiness) {
   if (!readiness) return nullptr;
@@ -64,6 +59,25 @@ json::object to_json(const client::ShellList& list) {
           {"running_count", std::ranges::count(list.shells, "running", &client::ShellInfo::state)},
           {"shells", std::move(shells)},
           {"workspace_id", json_text(list.workspace_id)}};
+}
+
+json::object to_json(const client::ShellWriteResult& result, bool append_newline) {
+  json::object out = to_json(result.shell);
+  out["append_newline"] = append_newline;
+  out["input_length"] = result.input_length;
+  return out;
+}
+
+json::object signalled_json(const client::ShellInfo& info, const std::string& signal) {
+  json::object out = to_json(info);
+  out["signal"] = json_text(signal);
+  return out;
+}
+
+json::object closed_json(const client::ShellInfo& info) {
+  json::object out = to_json(info);
+  out["closed"] = true;
+  return out;
 }
 
 json::object shell_part(std::int64_t cursor, std::int64_t missed_bytes, std::string_view bytes) {
@@ -129,4 +143,4 @@ json::object to_json(const client::ServiceLogs& logs) {
   return out;
 }
 
-}  // namespace pyro::cli
+}  // namespace pyro::api

@@ -3,13 +3,15 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "cli/json.h"
+#include "api/json.h"
 #include "client/workspaces.h"
 
-namespace pyro::cli {
+namespace pyro::api {
 
 boost::json::object to_json(const client::WorkspaceInfo& info);
 boost::json::object to_json(const std::vector<client::WorkspaceInfo>& list);
@@ -22,6 +24,11 @@ boost::json::object to_json(const client::DiffResult& diff);
 boost::json::object to_json(const client::PatchResult& patch);
 boost::json::object to_json(const client::SnapshotInfo& created);
 boost::json::object to_json(const client::SnapshotList& list);
+// The one used last first.
+void sort_by_activity(std::vector<client::WorkspaceInfo>& list);
+// Of one that is gone.
+boost::json::object deleted_json(const client::SnapshotInfo& gone);
+boost::json::object deleted_json(const client::WorkspaceInfo& gone);
 boost::json::object to_json(const client::ResetResult& result);
 boost::json::object to_json(const client::FileList& list);
 boost::json::object to_json(const client::FileReadResult& result, const std::string& content);
@@ -30,7 +37,9 @@ boost::json::object to_json(const client::WorkspaceSummary& summary);
 
 // Permission bits, "0644".
 std::string octal_mode(int mode);
+// The other way round, of 0 to 777; nullopt for anything else.
+std::optional<int> parse_mode(std::string_view text);
 // "src/x" -> "/workspace/src/x", "." -> "/workspace"; an absolute path stays.
 std::string absolute_path(const std::string& path);
 
-}  // namespace pyro::cli
+}  // namespace pyro::api

@@ -1,19 +1,18 @@
-#include "cli/workspace_json.h"
+#include "api/workspace_json.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
+#include <charconv>
 
-namespace pyro::cli {
+#include "api/network_json.h"
+
+namespace pyro::api {
 namespace {
 
 namespace json = boost::json;
-
-template <class T>
-json::value or_null(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
 
 json::value mode_or_null(const std::optional<int>& mode) {
   return mode ? json_text(octal_mode(*mode)) : json::value(nullptr);
@@ -92,6 +91,14 @@ json::object event_object(const client::SummaryEvent& event) {
 
 }  // namespace
 
+std::optional<int> parse_mode(std::string_view text) {
+  unsigned mode = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, mode, 8);
+  if (read.ec != std::errc() || read.ptr != end || mode > 0777) return std::nullopt;
+  return static_cast<int>(mode);
+}
+
 std::string octal_mode(int mode) {
   return fmt::format("{:04o}", mode & 07777);
 }
@@ -150,6 +157,13 @@ json::object to_json(const std::vector<client::WorkspaceInfo>& list) {
   return {
       {"count", list.size()},
       {"workspaces", each(list, [](const client::WorkspaceInfo& info) { return to_json(info); })}};
+}
+
+void sort_by_activity(std::vector<client::WorkspaceInfo>& list) {
+  std::ranges::sort(list, [](const client::WorkspaceInfo& a, const client::WorkspaceInfo& b) {
+    return std::pair(-a.last_activity_at, std::string_view(a.workspace_id)) <
+           std::pair(-b.last_activity_at, std::string_view(b.workspace_id));
+  });
 }
 
 json::object to_json(const client::Journal& journal) {
@@ -232,6 +246,16 @@ json::object to_json(const client::SnapshotList& list) {
           {"workspace_id", json_text(list.workspace_id)}};
 }
 
+json::object deleted_json(const client::SnapshotInfo& gone) {
+  return {{"deleted", true},
+          {"snapshot_name", json_text(gone.snapshot_name)},
+          {"workspace_id", json_text(gone.workspace_id)}};
+}
+
+json::object deleted_json(const client::WorkspaceInfo& gone) {
+  return {{"deleted", true}, {"workspace_id", json_text(gone.workspace_id)}};
+}
+
 json::object to_json(const client::ResetResult& result) {
   json::object out = to_json(result.workspace);
   out["workspace_reset"] = {{"bytes_written", result.bytes_written},
@@ -274,4 +298,4 @@ json::object to_json(const client::WorkspaceSummary& summary) {
           {"workspace_id", json_text(summary.workspace.workspace_id)}};
 }
 
-}  // namespace pyro::cli
+}  // namespace pyro::api

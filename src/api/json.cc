@@ -1,4 +1,4 @@
-#include "cli/json.h"
+#include "api/json.h"
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "base/version.h"
 
-namespace pyro::cli {
+namespace pyro::api {
 namespace {
 
 namespace json = boost::json;
@@ -166,11 +166,19 @@ json::object to_json(const client::DoctorReport& report) {
           {"runtime_ok", report.runtime_ok}};
 }
 
-json::object to_json(const client::PolicyInfo& policy) {
-  return {{"allow", json_texts(policy.allow)},      {"allow_icmp", policy.allow_icmp},
-          {"allow_udp", policy.allow_udp},          {"deny", json_texts(policy.deny)},
-          {"hash", json_text(policy.hash)},         {"policy", json_text(policy.policy)},
-          {"warnings", json_texts(policy.warnings)}};
+json::object to_json(const client::VmInfo& info) {
+  return {{"allow_host_compat", info.allow_host_compat},
+          {"created_at", info.created_at},
+          {"environment", json_text(info.environment)},
+          {"execution_mode", json_text(info.execution_mode)},
+          {"expires_at", info.expires_at},
+          {"last_error", json_text_or_null(info.last_error)},
+          {"mem_mib", info.mem_mib},
+          {"network_enabled", info.network_enabled},
+          {"state", json_text(info.state)},
+          {"ttl_seconds", info.ttl_seconds},
+          {"vcpu_count", info.vcpu_count},
+          {"vm_id", json_text(info.vm_id)}};
 }
 
 json::object to_json(const client::ExecResult& result, const Collected& out, const Collected& err) {
@@ -184,25 +192,24 @@ json::object to_json(const client::ExecResult& result, const Collected& out, con
                        {"reason", json_text(r.reason)},
                        {"rule", json_text(r.rule)}});
   }
-  json::object object{
-      {"cleanup",
-       {{"deleted", result.cleanup.deleted},
-        {"reason", json_text(result.cleanup.reason)},
-        {"vm_id", json_text(result.vm_id)}}},
-      {"command", json_text(result.command)},
-      {"duration_ms", result.duration_ms},
-      {"environment", json_text(result.environment)},
-      {"execution_mode", json_text(result.execution_mode)},
-      {"exit_code", result.exit_code},
-      {"refused", std::move(refused)},
-      {"signal", result.signal ? json::value(*result.signal) : json::value(nullptr)},
-      {"timed_out", result.timed_out},
-      {"timing", to_json(result.timing)},
-      {"vm_id", json_text(result.vm_id)},
-      {"warnings", json_texts(result.warnings)}};
+  json::object object{{"cleanup",
+                       {{"deleted", result.cleanup.deleted},
+                        {"reason", json_text(result.cleanup.reason)},
+                        {"vm_id", json_text(result.vm_id)}}},
+                      {"command", json_text(result.command)},
+                      {"duration_ms", result.duration_ms},
+                      {"environment", json_text(result.environment)},
+                      {"execution_mode", json_text(result.execution_mode)},
+                      {"exit_code", result.exit_code},
+                      {"refused", std::move(refused)},
+                      {"signal", or_null(result.signal)},
+                      {"timed_out", result.timed_out},
+                      {"timing", to_json(result.timing)},
+                      {"vm_id", json_text(result.vm_id)},
+                      {"warnings", json_texts(result.warnings)}};
   add_stream(object, "stdout", out);
   add_stream(object, "stderr", err);
   return object;
 }
 
-}  // namespace pyro::cli
+}  // namespace pyro::api

@@ -4,15 +4,18 @@
 
 #include <boost/json/object.hpp>
 
-#include "cli/json.h"
+#include "api/json.h"
 #include "client/services.h"
 #include "client/shells.h"
 
-namespace pyro::cli {
+namespace pyro::api {
 
 boost::json::object to_json(const client::ShellInfo& info);
 boost::json::object to_json(const client::ShellReadResult& result);
 boost::json::object to_json(const client::ShellList& list);
+boost::json::object to_json(const client::ShellWriteResult& result, bool append_newline);
+boost::json::object signalled_json(const client::ShellInfo& info, const std::string& signal);
+boost::json::object closed_json(const client::ShellInfo& info);
 // One part of a shell's output that is followed.
 boost::json::object shell_part(std::int64_t cursor, std::int64_t missed_bytes,
                                std::string_view bytes);
@@ -22,4 +25,4 @@ boost::json::object to_json(const client::ServiceList& list);
 boost::json::object to_json(const client::LogEntry& entry);
 boost::json::object to_json(const client::ServiceLogs& logs);
 
-}  // namespace pyro::cli
+}  // namespace pyro::api

@@ -1,14 +1,14 @@
-// For tests of this folder: workspaces without a guest.
+// For tests of surfaces: workspaces without a guest.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "cli/session_testing.h"
+#include "api/session_testing.h"
 #include "client/workspaces.h"
 
-namespace pyro::cli::testing {
+namespace pyro::api::testing {
 
 // Answers every call with what stands in its members, and keeps what it was asked.
 class FakeWorkspaces final : public client::Workspaces {
@@ -388,4 +388,4 @@ class FakeWorkspaces final : public client::Workspaces {
   }
 };
 
-}  // namespace pyro::cli::testing
+}  // namespace pyro::api::testing
