@@ -40,6 +40,8 @@ def camel(name):
 def singular(name):
     if name.endswith("ies"):
         return name[:-3] + "y"
+    if name.endswith("sses"):
+        return name[:-2]
     return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
 
 
@@ -92,6 +94,10 @@ class Types:
         return {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}[kind]
 
 
+def literal(value):
+    return json.dumps(value) if isinstance(value, str) else repr(value)
+
+
 def wrapped(text, indent):
     return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
@@ -116,7 +122,7 @@ class Method:
                 kind = kind.replace("str", "StrPath")
             default = None
             if name not in schema.get("required", []):
-                default = repr(one["default"]) if "default" in one else "None"
+                default = literal(one["default"]) if "default" in one else "None"
             self.arguments.append((name, kind, default, one["description"], argument["positional"]))
         result = operation["output_schema"]
         self.result = types.object(result, NAMES.get(self.name, camel(self.name) + "Result"))
@@ -143,33 +149,44 @@ class Method:
             lines.append("        stdin: Stdin = None,")
         lines.append(f"    ) -> {result}:")
         lines += self.doc(words + options, name, stdin)
+        lines.append(f"        result: {result} = {wait}{call}(")
+        if call != "self._workspace":
+            lines.append(f'            "{self.operation}",')
         given = [f'"{a[0]}": {"self.id" if bound and a[0] == "workspace_id" else a[0]}' for a in self.arguments]
-        values = "{\n" + "".join(f"                {g},\n" for g in given) + "            }" if given else "{}"
-        first = f'"{self.operation}", ' if call != "self._workspace" else ""
-        last = ", stdin" if stdin else ""
-        lines.append(f"        result: {result} = {wait}{call}({first}{values}{last})")
-        lines.append("        return result")
+        if len(given) > 1:
+            lines += ["            {", *(f"                {one}," for one in given), "            },"]
+        else:
+            lines.append("            {" + "".join(given) + "},")
+        if stdin:
+            lines.append("            stdin,")
+        lines += ["        )", "        return result"]
         return "\n".join(lines) + "\n"
 
     def doc(self, arguments, name, stdin):
-        summary = self.summary
-        if name.startswith("stream_"):
-            summary += "; its output comes piece by piece"
-        if name == "workspace":
-            summary = "A workspace for a `with` block, which deletes it at its end"
-        lines = [f'        """{summary}.']
+        if name != self.name:
+            return [f'        """{self.summary_of(name)}. Arguments and errors are those of {self.name}()."""']
+        lines = [f'        """{self.summary}.']
         described = [(a[0], a[3]) for a in arguments]
         if stdin:
             described.append(("stdin", "Bytes, an open file or a descriptor; the command reads it to its end"))
         if described:
             lines.append("")
-        for name, text in described:
+        for argument, text in described:
             lines += textwrap.wrap(
-                f"{name}: {text}.", WIDTH, initial_indent="        ", subsequent_indent=" " * 12, break_on_hyphens=False
+                f"{argument}: {text}.", WIDTH, initial_indent="        ", subsequent_indent=" " * 12, break_on_hyphens=False
             )
         if self.errors:
             lines += ["", *wrapped("Errors: " + ", ".join(self.errors) + ".", "        ")]
-        return [line.replace("\\", "\\\\") for line in lines] + ['        """']
+        if len(lines) == 1:
+            return [lines[0] + '"""']
+        return [*lines, '        """']
+
+    def summary_of(self, name):
+        if name.startswith("stream_"):
+            return self.summary + "; its output comes piece by piece"
+        if name == "workspace":
+            return "A workspace for a `with` block, which deletes it at its end"
+        return self.summary
 
 
 def parameter(argument):

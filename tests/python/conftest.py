@@ -3,6 +3,7 @@
 import os
 import pathlib
 import select
+import signal
 import sys
 import threading
 
@@ -11,6 +12,8 @@ import pytest
 PREFIX = pathlib.Path(os.environ.get("PYRO_TEST_PREFIX", "/usr/local"))
 PACKAGES = PREFIX / "lib" / "python3" / "dist-packages"
 sys.path.insert(0, str(PACKAGES))
+# Background jobs of shell scripts start with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FakeApi:

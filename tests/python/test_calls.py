@@ -218,18 +218,37 @@ def test_a_fork_leaves_the_calls_of_its_parent_alone(api):
 
 
 def test_the_end_of_the_interpreter_ends_calls_in_order(api):
-    ended = []
+    started, ended = threading.Event(), []
 
     def run(call):
+        started.set()
         call.wait_for_interrupt()
         ended.append(True)
         return {}
 
     api.on["exec_vm"] = run
     stream = Pyro().stream_exec_vm("v", command="true")
+    assert started.wait(60)
     _session._end_all()
     assert ended == [True]
     assert stream.result == {}
+
+
+def test_ctrl_c_before_the_call_began_leaves_nothing(api, monkeypatch):
+    started = []
+
+    def too_late(function, arguments):
+        started.append((function, arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_session._thread, "start_new_thread", too_late)
+    with pytest.raises(KeyboardInterrupt):
+        Pyro().exec_vm("v", command="true")
+    with pytest.raises(KeyboardInterrupt):
+        Pyro().stream_exec_vm("v", command="true")
+    for function, arguments in started:
+        function(*arguments)  # the thread comes after all
+    assert api.calls == []
 
 
 def test_a_workspace_is_deleted_at_the_end_of_its_block(api):

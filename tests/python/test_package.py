@@ -52,8 +52,6 @@ network_info_vm(vm_id)
 reap_expired()
 run_in_vm(environment, *, command, vcpu_count=1, mem_mib=1024, timeout_seconds=30, allow_host_compat=False, net_allow=None, net_deny=None, allow_udp=False, allow_icmp=False, network_policy="off")
 """.strip().splitlines()
-# A Smolfile can have these, so that they may be left out.
-MAY_BE_LEFT_OUT = {("run_in_vm", "environment"), ("run_in_vm", "command"), ("create_workspace", "environment")}
 
 
 def promised(line):
@@ -72,10 +70,7 @@ def test_methods_have_the_names_and_defaults_of_the_contract(client, line):
     positional = [p.name for p in there.values() if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     assert positional == ["self"] + [p.name for p in wanted.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     for parameter in wanted.parameters.values():
-        if (name, parameter.name) in MAY_BE_LEFT_OUT:
-            assert there[parameter.name].default is None
-        else:
-            assert there[parameter.name].default == parameter.default, parameter.name
+        assert there[parameter.name].default == parameter.default, parameter.name
     must = {p.name for p in there.values() if p.default is p.empty and p.name != "self"}
     assert must <= set(wanted.parameters), "it asks for more than the contract does"
 

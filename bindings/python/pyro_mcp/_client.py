@@ -67,7 +67,12 @@ class ExecStream(Generic[R]):
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._listener = listener
         self._final: Event | None = None
-        self._call: Call = session.start(operation, arguments, self._events.put, output=True, stdin=stdin)
+        self._call: Call = session.call(operation, arguments, self._events.put, output=True, stdin=stdin)
+        try:
+            self._call.begin()
+        except BaseException:
+            self.close()
+            raise
 
     def __iter__(self) -> Iterator[Chunk]:
         return self
@@ -182,8 +187,9 @@ class Pyro(Operations):
     ) -> Any:
         """`undo`: of a call that had returned when it was given up."""
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        call = self._session.start(operation, arguments, events.put, stdin=stdin)
+        call = self._session.call(operation, arguments, events.put, stdin=stdin)
         try:
+            call.begin()
             while True:
                 kind, value = events.get()
                 if kind == "result":

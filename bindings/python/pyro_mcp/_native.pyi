@@ -11,7 +11,7 @@ class Native:
         self,
         operation: str,
         arguments: dict[str, Any],
-        deliver: Callable[[str, Any], None],
+        deliver: Callable[[Any, Any], None],
         output: bool,
         interrupt_fd: int,
         stdin_fd: int,

@@ -6,18 +6,20 @@ with credit: a caller that takes nothing stops the command in the guest and not 
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import queue
 import threading
 from collections.abc import Callable
-from typing import IO, Any, Protocol, Union
+from typing import IO, Any, Literal, Protocol, Union
 
 from . import _paths
 from ._native import Native
 from .errors import Conflict
 
-Event = tuple[str, Any]
+Kind = Literal["progress", "warning", "stdout", "stderr", "result", "error"]
+Event = tuple[Kind, Any]
 # Standard input of a command: bytes, an open file, or its descriptor.
 Stdin = Union[None, bytes, int, IO[Any]]
 
@@ -34,7 +36,7 @@ class Api(Protocol):
         self,
         operation: str,
         arguments: dict[str, Any],
-        deliver: Callable[[str, Any], None],
+        deliver: Callable[[Kind, Any], None],
         output: bool,
         interrupt_fd: int,
         stdin_fd: int,
@@ -66,11 +68,17 @@ def _descriptor_of(stdin: Stdin) -> tuple[int, bool]:
 
 
 class Call:
-    """One call. `post` is called on its thread."""
+    """One call, from begin() on. `post` is called on its thread.
+
+    Ctrl-C can come at any moment, also while the thread is being started: whoever made a Call ends it when anything
+    else than its end comes out of begin(), or of the wait for events.
+    """
 
     def __init__(
         self, api: Api, operation: str, arguments: dict[str, Any], post: Callable[[Event], None], output: bool, stdin: Stdin
     ) -> None:
+        self._work = (api, operation, arguments, output)
+        self._stdin = stdin  # an open file stays open
         self._post = post
         self._pid = os.getpid()
         # Tokens. A queue and a reentrant lock, because abandon() may be called by the garbage collector, on any thread.
@@ -78,29 +86,40 @@ class Call:
         for _ in range(_CREDIT):
             self._credit.put(None)
         self._abandoned = False
+        self._running = False
         self._ended = threading.Event()
-        self._lock = threading.RLock()  # of the descriptors
+        self._lock = threading.RLock()  # of what follows, and of _running
+        self._interrupt_fd = -1  # to write to
+        self._fds: list[int] = []  # to close at the end
         self.final: Event | None = None  # once it has ended
-        stdin_fd, ours = _descriptor_of(stdin)
-        self._stdin = stdin  # an open file stays open
-        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._fds = [self._read, self._write] + ([stdin_fd] if ours else [])
-        _live.add(self)
-        try:
-            work = (api, operation, arguments, output, stdin_fd)
-            threading.Thread(target=self._run, args=work, name=f"pyro {operation}", daemon=True).start()
-        except BaseException:
-            self._close()
-            raise
 
-    def _run(self, api: Api, operation: str, arguments: dict[str, Any], output: bool, stdin_fd: int) -> None:
+    def begin(self) -> None:
+        stdin_fd, ours = _descriptor_of(self._stdin)
+        if ours:
+            self._fds.append(stdin_fd)
+        read, self._interrupt_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._fds += [read, self._interrupt_fd]
+        _live.add(self)
+        _thread.start_new_thread(self._run, (read, stdin_fd))
+
+    def _run(self, interrupt_fd: int, stdin_fd: int) -> None:
+        with self._lock:
+            if self._ended.is_set():
+                return  # given up before it began
+            self._running = True
+        api, operation, arguments, output = self._work
+        final: Event
         try:
-            self.final = ("result", api.call(operation, arguments, self._deliver, output, self._read, stdin_fd))
+            final = ("result", api.call(operation, arguments, self._deliver, output, interrupt_fd, stdin_fd))
         except BaseException as error:  # it is raised where the call is waited for
-            self.final = ("error", error)
+            final = ("error", error)
+        self._finish(final)
+
+    def _finish(self, final: Event) -> None:
+        self.final = final
         self._close()
         try:
-            self._post(self.final)
+            self._post(final)
         except RuntimeError:
             pass  # the event loop that waited is closed
         finally:
@@ -113,7 +132,7 @@ class Call:
             os.close(fd)
         _live.discard(self)
 
-    def _deliver(self, kind: str, value: Any) -> None:
+    def _deliver(self, kind: Kind, value: Any) -> None:
         if kind in ("stdout", "stderr"):
             self._credit.get()
         if self._abandoned:
@@ -132,7 +151,7 @@ class Call:
         with self._lock:
             if self._fds:
                 try:
-                    os.write(self._write, b"\3")
+                    os.write(self._interrupt_fd, b"\3")
                 except BlockingIOError:
                     pass
 
@@ -145,6 +164,9 @@ class Call:
     def end(self) -> None:
         """Gives the call up in order and returns when it has ended."""
         self.abandon()
+        with self._lock:
+            if not self._running and not self._ended.is_set():
+                self._finish(("error", Conflict("the call was given up before it began", "call again")))
         try:
             if self._ended.wait(_GRACE_SECONDS):
                 return
@@ -181,10 +203,10 @@ class Session:
         self._pid = os.getpid()
         self._api: Api | None = open_api()
 
-    def start(
+    def call(
         self, operation: str, arguments: dict[str, Any], post: Callable[[Event], None], *, output: bool = False, stdin: Stdin = None
     ) -> Call:
-        """Starts a call. What is None in the arguments was not given."""
+        """A call, not begun. What is None in the arguments was not given."""
         if os.getpid() != self._pid:
             raise Conflict(
                 f"this {self._what} was made in process {self._pid} and cannot be used in process {os.getpid()}, its fork",

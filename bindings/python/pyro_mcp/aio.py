@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-def _start(
+def _prepare(
     session: Session, operation: str, arguments: dict[str, Any], stdin: Stdin, output: bool
 ) -> tuple[Call, asyncio.Queue[Event]]:
     loop = asyncio.get_running_loop()
@@ -31,7 +31,7 @@ def _start(
     def post(event: Event) -> None:
         loop.call_soon_threadsafe(events.put_nowait, event)
 
-    return session.start(operation, arguments, post, output=output, stdin=stdin), events
+    return session.call(operation, arguments, post, output=output, stdin=stdin), events
 
 
 async def _end(call: Call) -> None:
@@ -47,7 +47,12 @@ class AsyncExecStream(Generic[R]):
     def __init__(self, session: Session, listener: Listener, operation: str, arguments: dict[str, Any], stdin: Stdin) -> None:
         self._listener = listener
         self._final: Event | None = None
-        self._call, self._events = _start(session, operation, arguments, stdin, True)
+        self._call, self._events = _prepare(session, operation, arguments, stdin, True)
+        try:
+            self._call.begin()
+        except BaseException:
+            self._call.end()
+            raise
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         return self
@@ -155,8 +160,9 @@ class AsyncPyro(AsyncOperations):
         undo: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
     ) -> Any:
         """`undo`: of a call that had returned when it was given up."""
-        call, events = _start(self._session, operation, arguments, stdin, False)
+        call, events = _prepare(self._session, operation, arguments, stdin, False)
         try:
+            call.begin()
             while True:
                 kind, value = await events.get()
                 if kind == "result":
