@@ -30,6 +30,8 @@ NAMES = {
     "read_workspace_file": "FileReadResult",
     "show_workspace_network": "WorkspaceNetwork",
 }
+# Their default means something else than saying it: with rules, a policy that is not given is egress, and "off" an error.
+NOT_SAID = {"network_policy"}
 WIDTH = 116
 
 
@@ -152,7 +154,7 @@ class Method:
         lines.append(f"        result: {result} = {wait}{call}(")
         if call != "self._workspace":
             lines.append(f'            "{self.operation}",')
-        given = [f'"{a[0]}": {"self.id" if bound and a[0] == "workspace_id" else a[0]}' for a in self.arguments]
+        given = [f'"{a[0]}": {value_of(a, bound)}' for a in self.arguments]
         if len(given) > 1:
             lines += ["            {", *(f"                {one}," for one in given), "            },"]
         else:
@@ -187,6 +189,15 @@ class Method:
         if name == "workspace":
             return "A workspace for a `with` block, which deletes it at its end"
         return self.summary
+
+
+def value_of(argument, bound):
+    name, _, default, _, _ = argument
+    if bound and name == "workspace_id":
+        return "self.id"
+    if name in NOT_SAID and default is not None:
+        return f"None if {name} == {default} else {name}"
+    return name
 
 
 def parameter(argument):

@@ -19,6 +19,15 @@ def test_what_is_not_given_is_left_out(api):
     assert "secret_env" not in arguments
 
 
+def test_rules_alone_make_a_policy(api):
+    api.on["run"] = api.on["workspace.create"] = lambda call: {}
+    with Pyro() as pyro:
+        pyro.run_in_vm("debian:12", command="true", net_allow=["example.com:443"])
+        pyro.create_workspace("debian:12", network_policy="egress")
+    assert "network_policy" not in api.calls[0][1], "off with rules would be refused"
+    assert api.calls[1][1]["network_policy"] == "egress"
+
+
 @pytest.mark.parametrize(
     "code, kind",
     [
