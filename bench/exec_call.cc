@@ -26,10 +26,10 @@ Result<double> exec_ms(client::Pyro& pyro, const std::string& workspace) {
     return {};
   };
   const Clock::time_point before = Clock::now();
-  PYRO_TRY(
-      const auto done,
-      pyro.workspaces().exec(
-          workspace, {.argv = {"/bin/true"}, .command = {}, .env = {}, .secret_env = {}}, observer));
+  PYRO_TRY(const auto done,
+           pyro.workspaces().exec(
+               workspace, {.argv = {"/bin/true"}, .command = {}, .env = {}, .secret_env = {}},
+               observer));
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - before).count();
   if (done.exit_code != 0) return fail(Errc::kInternal, "/bin/true failed in the guest");
   return ms;

@@ -128,7 +128,7 @@ class Method:
             self.arguments.append((name, kind, default, one["description"], argument["positional"]))
         result = operation["output_schema"]
         self.result = types.object(result, NAMES.get(self.name, camel(self.name) + "Result"))
-        self.runs_a_command = "stdout" in result["properties"]
+        self.runs_a_command = "stdout" in result["properties"] and "command" in schema["properties"]
 
     @property
     def of_workspace(self):

@@ -1209,7 +1209,6 @@ class Operations:
         *,
         tail_lines: int = 200,
         all: bool = False,
-        stdin: Stdin = None,
     ) -> types.LogsServiceResult:
         """Show what a service printed.
 
@@ -1217,7 +1216,6 @@ class Operations:
         service_name: Name of a service.
         tail_lines: Begin so many lines before the end.
         all: Give all that is kept.
-        stdin: Bytes, an open file or a descriptor; the command reads it to its end.
 
         Errors: invalid, not_found, denied, unavailable, deadline, limit, conflict, damaged, internal.
         """
@@ -1229,29 +1227,6 @@ class Operations:
                 "tail_lines": tail_lines,
                 "all": all,
             },
-            stdin,
-        )
-        return result
-
-    def stream_logs_service(
-        self,
-        workspace_id: str,
-        service_name: str,
-        *,
-        tail_lines: int = 200,
-        all: bool = False,
-        stdin: Stdin = None,
-    ) -> ExecStream[types.LogsServiceResult]:
-        """Show what a service printed; its output comes piece by piece. Arguments and errors are those of logs_service()."""
-        result: ExecStream[types.LogsServiceResult] = self._stream(
-            "workspace.service.logs",
-            {
-                "workspace_id": workspace_id,
-                "service_name": service_name,
-                "tail_lines": tail_lines,
-                "all": all,
-            },
-            stdin,
         )
         return result
 
@@ -2283,14 +2258,12 @@ class WorkspaceOperations:
         *,
         tail_lines: int = 200,
         all: bool = False,
-        stdin: Stdin = None,
     ) -> types.LogsServiceResult:
         """Show what a service printed.
 
         service_name: Name of a service.
         tail_lines: Begin so many lines before the end.
         all: Give all that is kept.
-        stdin: Bytes, an open file or a descriptor; the command reads it to its end.
 
         Errors: invalid, not_found, denied, unavailable, deadline, limit, conflict, damaged, internal.
         """
@@ -2302,28 +2275,6 @@ class WorkspaceOperations:
                 "tail_lines": tail_lines,
                 "all": all,
             },
-            stdin,
-        )
-        return result
-
-    def stream_logs_service(
-        self,
-        service_name: str,
-        *,
-        tail_lines: int = 200,
-        all: bool = False,
-        stdin: Stdin = None,
-    ) -> ExecStream[types.LogsServiceResult]:
-        """Show what a service printed; its output comes piece by piece. Arguments and errors are those of logs_service()."""
-        result: ExecStream[types.LogsServiceResult] = self._stream(
-            "workspace.service.logs",
-            {
-                "workspace_id": self.id,
-                "service_name": service_name,
-                "tail_lines": tail_lines,
-                "all": all,
-            },
-            stdin,
         )
         return result
 
