@@ -111,10 +111,9 @@ struct Operation {
   std::span<const Errc> errors;
   std::span<const Example> examples;
   ExitCodes exit_codes = ExitCodes::kPyro;
-  std::span<const Param>
-      library_options{};                    // what a library is told beside or instead of the above
-  std::span<const Field> library_result{};  // where `result` is empty
-  Effects effects{};
+  std::span<const Param> library_options;  // what a library is told beside or instead of the above
+  std::span<const Field> library_result;   // where `result` is empty
+  Effects effects;
 };
 
 // A place of the command line that only holds other commands.
