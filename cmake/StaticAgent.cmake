@@ -11,7 +11,7 @@ endforeach()
 list(FILTER agent_sources EXCLUDE REGEX "/sys/(dirs|staging)\\.cc$")
 add_executable(pyro-agent ${agent_sources})
 set_target_properties(pyro-agent PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-target_include_directories(pyro-agent PRIVATE ${CMAKE_BINARY_DIR}/generated)
+target_include_directories(pyro-agent PRIVATE ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(pyro-agent PRIVATE -iquote ${CMAKE_SOURCE_DIR}/src
   -Os -g0 -fPIE -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
   -fstack-protector-strong -ftrivial-auto-var-init=zero -Wall -Wextra

@@ -10,6 +10,7 @@ new_results() {
   rm -rf "$RESULTS"
   mkdir -p "$RESULTS" "$LOGS"
   : >"$RESULTS/expected"
+  : >"$RESULTS/accelerators"
 }
 expect_result() { printf '%s\n' "$1" >>"$RESULTS/expected"; }
 # record STATUS NAME [REASON]
@@ -34,7 +35,7 @@ build_or_record() {
   fi
 }
 
-cpp_files() { git ls-files -co --exclude-standard -- '*.h' '*.cc'; }
+cpp_files() { git ls-files -co --exclude-standard -- '*.h' '*.hpp' '*.cc'; }
 shell_files() { git ls-files -co --exclude-standard -- dev .ci tests bench tools | while read -r f; do
   [[ -f $f ]] && head -n 2 "$f" | grep -qE '^#!.*\bbash\b|shellcheck shell=bash|^#!/bin/sh' && printf '%s\n' "$f"
 done || true; }
@@ -103,7 +104,7 @@ run_pytest() {
 }
 run_docs() {
   XML_DIR=$RESULTS
-  local -a words=(tests/docs tests/python bench)
+  local -a words=(tests/docs tests/library tests/python bench)
   [[ -z $1 ]] || words+=(-k "$1")
   run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
 }
@@ -157,14 +158,21 @@ run_e2e() {
   local -a words=()
   [[ -z $expr ]] || words=(-k "$expr")
   if ((EUID == 0)); then
-    e2e_as_root "${words[@]}"
-    e2e_as_user "${words[@]}"
+    # Side by side: most of their time both wait, and what they start has nothing in common.
+    make_test_user
+    e2e_here root "$BUILD/e2e/root" "${words[@]}" &
+    local as_root=$!
+    e2e_as_user "${words[@]}" &
+    local as_user=$!
+    # shellcheck disable=SC2064
+    trap "kill $as_root $as_user 2>/dev/null || true; wait; exit 130" INT TERM
+    wait "$as_root" "$as_user" || true  # what is missing is noticed by its result
+    trap - INT TERM
   else
     record skipped 'end-to-end tests as root' 'this run is not root; start ./dev/test as root for both halves'
     e2e_here user "$BUILD/e2e/$(id -un)" "${words[@]}"
   fi
 }
-e2e_as_root() { e2e_here root "$BUILD/e2e/root" "$@"; }
 # e2e_here NAME DATA WORDS...: as the user that we are.
 e2e_here() {
   local name=$1 data=$2
@@ -183,7 +191,6 @@ e2e_here() {
 # copied to where it may read them: the repository may lie in a private folder.
 e2e_as_user() {
   local home stage=/var/tmp/$TEST_USER-stage
-  make_test_user
   home=$(getent passwd "$TEST_USER" | cut -d: -f6)
   rm -rf "$stage"
   mkdir -p "$stage"
@@ -222,6 +229,7 @@ note_accelerator() {
   shift
   for words in "$@"; do [[ $words != PYRO_TEST_PREFIX=* ]] || pyro=${words#*=}/bin/pyro; done
   words=$("$@" "$pyro" doctor --json 2>/dev/null | "$PYTHON" dev/summarize.py --accelerator || true)
-  accelerators+=("Guests of the end-to-end tests as $name ran on: ${words:-unknown}")
-  say "${accelerators[-1]}"
+  words="Guests of the end-to-end tests as $name ran on: ${words:-unknown}"
+  printf '%s\n' "$words" >>"$RESULTS/accelerators"
+  say "$words"
 }

@@ -90,7 +90,7 @@ def main():
         sys.exit(__doc__)
     headers = [pathlib.Path(name).resolve() for name in sys.argv[2:]]
     if not headers:
-        headers = [p for top in ("src", "include") for p in sorted((compile_db.ROOT / top).rglob("*.h"))]
+        headers = [p for top in ("src", "include") for p in sorted((compile_db.ROOT / top).rglob("*.h*"))]
     complaints = check_all(sys.argv[1], headers)
     print("\n".join(complaints), end="")
     sys.exit(1 if complaints else 0)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Checks who includes whom in src/.
+"""Checks who includes whom in src/ and include/.
 
 A folder of src/ includes folders of lower layers only, and of its own layer only where SAME_LAYER
 says so. A third-party or powerful system header is included only where its home is. Prints one line for each
@@ -21,7 +21,7 @@ LAYERS = [
     ["core", "agent", "net_process", "world"],
     ["supervisor", "client"],
     ["escape", "api"],
-    ["mcp"],
+    ["mcp", "capi"],
     ["mcp_serve"],
     ["cli", "apps"],
 ]
@@ -33,10 +33,18 @@ SAME_LAYER = {
     ("apps", "cli"): "main() of pyro runs the command line",
 }
 
+# The public headers (include/pyro), by the lowest folder that may use each. They include one another
+# and the standard library only, because they are what users build against.
+PUBLIC = {
+    "export.h": "base", "result.hpp": "base", "environments.hpp": "image", "network.hpp": "client", "vm.hpp": "client",
+    "doctor.hpp": "client", "services.hpp": "client", "shells.hpp": "client", "workspaces.hpp": "client", "call.hpp": "client",
+    "pyro.hpp": "client", "pyro.h": "capi",
+}
+
 # Third-party headers and the folders that may include them.
 THIRD_PARTY = [
     (r"boost/asio(/|\.hpp)", {"mcp_serve", "io", "rpc", "net_process", "agent", "supervisor", "client", "vmm", "core", "apps"}),
-    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "net_process", "image", "mcp", "vmm", "client", "supervisor", "api", "mcp_serve", "cli"}),
+    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "net_process", "image", "mcp", "vmm", "client", "supervisor", "api", "mcp_serve", "capi", "cli"}),
     (r"boost/beast", {"agent", "mcp_serve"}),
     (r"boost/system/", {"io", "rpc", "agent", "supervisor", "client", "vmm", "core", "image", "proto"}),
     (r"sqlite3\.h$", {"store"}),
@@ -77,6 +85,26 @@ def check_ours(folder, target, where, what):
     return f"{where} includes {what}: {folder} (layer {LEVEL[folder]}) must not use {kind} layer's {target} (layer {LEVEL[target]})"
 
 
+def check_public(folder, name, where):
+    home = PUBLIC.get(name)
+    if home is None:
+        return f"{where} includes pyro/{name}: the table PUBLIC in tools/lint_layers.py does not know it"
+    if folder == home or LEVEL[folder] > LEVEL[home]:
+        return None
+    return f"{where} includes pyro/{name}: {folder} (layer {LEVEL[folder]}) must not use what belongs to {home} (layer {LEVEL[home]})"
+
+
+def check_public_header(root, path):
+    relative = path.relative_to(root)
+    if path.name not in PUBLIC:
+        yield f"{relative}: the table PUBLIC in tools/lint_layers.py does not know it"
+    for quote, header in INCLUDE.findall(path.read_text(errors="replace")):
+        if quote == '"' and not (header.startswith("pyro/") and (root / "include" / header).exists()):
+            yield f"{relative} includes {header}: a public header includes public headers and the standard library only"
+        elif quote == "<" and ("/" in header or (header.endswith(".h") and path.suffix == ".hpp")):
+            yield f"{relative} includes <{header}>: a public header includes public headers and the standard library only"
+
+
 def check_foreign(folder, header, where, is_test):
     if is_test:  # a test sets up the situations that its subject meets
         return None
@@ -107,6 +135,11 @@ def check_file(root, path):
             if "/" not in header:
                 yield f'{relative} includes "{header}": write the path from src/, as in "{folder}/{header}"'
                 continue
+            if first == "pyro":
+                problem = check_public(folder, header.split("/", 1)[1], relative)
+                if problem:
+                    yield problem
+                continue
             problem = check_ours(folder, first, relative, f"src/{header}")
             if not problem and not (root / "src" / header).exists() and not (root / "src" / (header + ".in")).exists():
                 problem = f"{relative} includes src/{header}, which does not exist"
@@ -118,6 +151,8 @@ def check_file(root, path):
 
 def check_tree(root):
     problems = []
+    for path in sorted((root / "include" / "pyro").glob("*")):
+        problems.extend(check_public_header(root, path))
     for path in sorted((root / "src").rglob("*")):
         if path.suffix in (".h", ".cc"):
             problems.extend(check_file(root, path))
@@ -150,6 +185,12 @@ SELF_TEST = [
     ("src/vmm/a.cc", "#include <linux/kvm.h>\n", []),
     ("src/core/a.cc", '#include "fd.h"\n', ["write the path"]),
     ("src/new/a.cc", "\n", ["does not know", "new"]),
+    ("src/base/a.h", '#include "pyro/result.hpp"\n', []),
+    ("src/rpc/a.h", '#include "pyro/vm.hpp"\n', ["src/rpc/a.h", "pyro/vm.hpp", "client"]),
+    ("src/cli/a.h", '#include "pyro/new.hpp"\n', ["pyro/new.hpp", "does not know"]),
+    ("include/pyro/vm.hpp", '#include "client/client.h"\n', ["include/pyro/vm.hpp", "client/client.h"]),
+    ("include/pyro/vm.hpp", "#include <boost/json/object.hpp>\n", ["include/pyro/vm.hpp", "boost/json"]),
+    ("include/pyro/vm.hpp", '#include <string>\n#include "pyro/vm.hpp"\n', []),
     ("src/io/CMakeLists.txt", "pyro_library(io DEPS base cli)\n", ["src/io/CMakeLists.txt", "cli"]),
 ]
 
@@ -159,10 +200,10 @@ def self_test():
     for name, text, words in SELF_TEST:
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            for there in ("sys/fd.h", "vmm/qmp.h", "wire/frame.h", "cli/main.h", "apps/main.h", name[4:]):
-                target = root / "src" / there
+            for there in ("src/sys/fd.h", "src/vmm/qmp.h", "src/wire/frame.h", "src/cli/main.h", "src/apps/main.h", name):
+                target = root / there
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text if there == name[4:] else "")
+                target.write_text(text if there == name else "")
             report = "\n".join(check_tree(root))
         if (words and not all(word in report for word in words)) or (not words and report):
             failed += 1

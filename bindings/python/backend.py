@@ -84,7 +84,7 @@ def files_of(stage):
             found["pyro_mcp" + place.removeprefix(PACKAGE)] = path
         elif place == "bin/pyro":
             found[f"{NAME}.data/scripts/pyro"] = path
-        elif place.startswith(("libexec/pyro/", "share/")):
+        elif place.startswith(("libexec/pyro/", "share/")) and not place.startswith("share/doc/"):
             found[f"{NAME}.data/data/{place}"] = path
     for wanted in ("pyro_mcp/__init__.py", f"{NAME}.data/scripts/pyro", f"{NAME}.data/data/libexec/pyro/pyro-supervisor"):
         if wanted not in found:

@@ -9,6 +9,7 @@
 
 #include "base/stopwatch.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "client/connection.h"
 #include "client/doctor.h"
 #include "client/host_side.h"
@@ -63,9 +64,16 @@ Error no_such_vm(const std::string& id) {
 }
 
 }  // namespace
+}  // namespace pyro::client
+
+namespace pyro {
+
+// The public class is one level up from what it is made of.
+using namespace client;  // NOLINT(google-build-using-namespace)
 
 struct Pyro::Impl : HostSide {
-  using HostSide::HostSide;
+  Impl(Variables variables, sys::Dirs folders)
+      : HostSide(std::move(variables), std::move(folders)), workspaces(make_workspaces(*this)) {}
 
   proto::CreateVm create_request(const CreateOptions& o, const policy::Policy& network,
                                  std::string vm_id, bool lease) const {
@@ -80,7 +88,7 @@ struct Pyro::Impl : HostSide {
             .host = settings()};
   }
 
-  std::unique_ptr<Workspaces> workspaces;
+  const std::unique_ptr<Workspaces> workspaces;
 
   struct Created {
     Connection connection;
@@ -192,27 +200,36 @@ struct Pyro::Impl : HostSide {
   }
 };
 
+std::string_view version() {
+  return kVersion;
+}
+
 Pyro::Pyro(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Pyro::Pyro(Pyro&&) noexcept = default;
 Pyro& Pyro::operator=(Pyro&&) noexcept = default;
 Pyro::~Pyro() = default;
 
-Result<Pyro> Pyro::open(const sys::Environment& env) {
+Result<Pyro> Pyro::open() {
+  return open(sys::process_environment());
+}
+
+Result<Pyro> Pyro::open(const Variables& env) {
   PYRO_TRY(auto dirs, sys::resolve_dirs(env));
-  sys::arm_fault(env("PYRO_FAULT").value_or(""));
+  // Of the process; not touched otherwise, because other threads may be in calls.
+  if (const auto fault = env("PYRO_FAULT")) sys::arm_fault(*fault);
   return Pyro(std::make_unique<Impl>(env, std::move(dirs)));
 }
 
-Result<std::vector<image::EnvironmentInfo>> Pyro::list_environments() {
+Result<std::vector<EnvironmentInfo>> Pyro::list_environments() {
   return impl_->environments.list();
 }
 
-Result<image::EnvironmentInfo> Pyro::pull_environment(const std::string& name,
-                                                      const image::PullObserver& observer) {
+Result<EnvironmentInfo> Pyro::pull_environment(const std::string& name,
+                                               const PullObserver& observer) {
   return impl_->environments.pull(name, observer);
 }
 
-Result<image::EnvironmentInfo> Pyro::inspect_environment(const std::string& name) {
+Result<EnvironmentInfo> Pyro::inspect_environment(const std::string& name) {
   return impl_->environments.inspect(name, /*deep=*/true);
 }
 
@@ -282,7 +299,6 @@ Result<std::vector<std::string>> Pyro::reap_expired() {
 }
 
 Workspaces& Pyro::workspaces() {
-  if (!impl_->workspaces) impl_->workspaces = make_workspaces(*impl_);
   return *impl_->workspaces;
 }
 
@@ -328,4 +344,4 @@ Result<ExecResult> Pyro::run_in_vm(const CreateOptions& create, const ExecOption
   return result;
 }
 
-}  // namespace pyro::client
+}  // namespace pyro

@@ -15,6 +15,7 @@
 
 #include "core/sandbox_folder.h"
 #include "rpc/session.h"
+#include "sys/no_sigpipe.h"
 #include "sys/process.h"
 
 namespace pyro::client {
@@ -136,6 +137,7 @@ struct Connection::Impl {
                                        rpc::SessionOptions{.handler = {}, .software = "pyro"});
   }
   ~Impl() {
+    const sys::NoSigpipe quiet;
     asio::co_spawn(loop, session->close(), [](std::exception_ptr) {});
     loop.restart();
     loop.run();
@@ -144,6 +146,7 @@ struct Connection::Impl {
   // Runs one task to its end on this connection's loop.
   template <class T>
   Result<T> run(io::Task<T> task) {
+    const sys::NoSigpipe quiet;  // the supervisor may have gone
     Result<T> result = fail(Errc::kInternal, "the call did not end");
     asio::co_spawn(loop, std::move(task), [&](std::exception_ptr e, Result<T> r) {
       result = e ? Result<T>(fail(Errc::kInternal, "the call failed")) : std::move(r);

@@ -11,8 +11,6 @@
 
 namespace pyro::client {
 
-class Workspaces;
-
 inline constexpr const char* kDefaultPath =
     "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 

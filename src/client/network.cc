@@ -140,3 +140,24 @@ Result<std::vector<Explanation>> explain(const policy::Policy& policy,
 }
 
 }  // namespace pyro::client
+
+namespace pyro {
+
+Result<std::string> check_rule(const std::string& text, RuleKind kind, std::size_t* place) {
+  const auto verdict = kind == RuleKind::kAllow ? policy::Verdict::kAllow : policy::Verdict::kDeny;
+  PYRO_TRY(const policy::Rule rule, policy::parse_rule(text, verdict, place));
+  return rule.text();
+}
+
+Result<PolicyInfo> check_policy(const NetworkOptions& options) {
+  PYRO_TRY(const policy::Policy policy, client::policy_of(options));
+  return client::policy_info(policy);
+}
+
+Result<std::vector<Explanation>> explain_policy(const NetworkOptions& options,
+                                                const std::vector<std::string>& endpoints) {
+  PYRO_TRY(const policy::Policy policy, client::policy_of(options));
+  return client::explain(policy, endpoints);
+}
+
+}  // namespace pyro

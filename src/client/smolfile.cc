@@ -106,8 +106,12 @@ Result<void> furnish(Workspaces& workspaces, const std::string& id, const policy
   return {};
 }
 
+}  // namespace pyro::client
+
+namespace pyro {
+
 Result<std::string> render_smolfile(const WorkspaceInfo& w) {
-  PYRO_TRY(const policy::Policy policy, policy_of(options_of(w.network)));
+  PYRO_TRY(const policy::Policy policy, client::policy_of(client::options_of(w.network)));
   policy::Smolfile values;
   values.image = w.environment;
   values.env = w.env;
@@ -117,4 +121,4 @@ Result<std::string> render_smolfile(const WorkspaceInfo& w) {
   return file.text();
 }
 
-}  // namespace pyro::client
+}  // namespace pyro

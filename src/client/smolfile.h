@@ -28,8 +28,6 @@ Result<std::vector<std::string>> words_of_run(const policy::Smolfile& file,
 Result<void> furnish(Workspaces& workspaces, const std::string& id, const policy::Smolfile& file,
                      const WorkspaceObserver& observer);
 
-// A Smolfile of what a workspace is: image, sizes, variables, network. kInvalid: the policy has
-// what a Smolfile cannot say.
-Result<std::string> render_smolfile(const WorkspaceInfo& workspace);
+using pyro::render_smolfile;
 
 }  // namespace pyro::client

@@ -288,8 +288,8 @@ std::vector<Found> find_templates(const std::string& dir, const std::vector<std:
 
 }  // namespace
 
-Result<PruneReport> Templates::prune(const std::string& dir, std::uint64_t keep_bytes) {
-  PruneReport report;
+Result<Pruned> Templates::prune(const std::string& dir, std::uint64_t keep_bytes) {
+  Pruned report;
   if (!sys::exists(dir)) return report;
   PYRO_TRY(const auto names, sys::list_dir(dir));
   sweep_building(dir, names);

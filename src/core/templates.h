@@ -60,7 +60,7 @@ class Templates {
 
   // Removes the least recently used templates that no sandbox runs on until at most `keep_bytes`
   // are left (0: all of them), and what a build left behind that crashed more than a minute ago.
-  static Result<PruneReport> prune(const std::string& dir, std::uint64_t keep_bytes);
+  static Result<Pruned> prune(const std::string& dir, std::uint64_t keep_bytes);
   // Reads every template's files again and compares their hashes. Names the damaged ones.
   static Result<std::vector<std::string>> verify(const std::string& dir);
 

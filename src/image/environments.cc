@@ -168,8 +168,8 @@ Result<InstalledEnvironment> Environments::open(const std::string& name) {
                               .lease = std::move(lease)};
 }
 
-Result<PruneReport> Environments::prune() {
-  PruneReport report;
+Result<Pruned> Environments::prune() {
+  Pruned report;
   const std::string platform_dir = dirs_.environments() + "/" + catalog().front().platform;
   if (!sys::exists(platform_dir)) return report;
   PYRO_TRY(sys::Swept swept, sys::sweep_staging(platform_dir, remove_build_tree));
@@ -184,7 +184,7 @@ Result<PruneReport> Environments::prune() {
 }
 
 Result<void> Environments::prune_entry(const std::string& platform_dir, const std::string& name,
-                                       PruneReport& report) {
+                                       Pruned& report) {
   const std::string path = platform_dir + "/" + name;
   const auto& entries = catalog();
   const auto entry = std::ranges::find(entries, name, folder_name);

@@ -8,56 +8,29 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/prune_report.h"
+#include "base/pruned.h"
 #include "base/result.h"
+#include "pyro/environments.hpp"
 #include "sys/dirs.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
 namespace pyro::image {
 
-struct CatalogEntry {
-  std::string name;  // debian:12
-  std::string version;
-  std::string description;
-  std::vector<std::string> default_packages;  // what the description promises
-  std::string distribution;
-  std::string distribution_version;
-  std::string platform = "linux-x86_64";
-  // Commands run in the template before it is saved, so that clones find their pages warm.
-  std::vector<std::vector<std::string>> warm_up;
-};
+using pyro::CatalogEntry;
 
 const std::vector<CatalogEntry>& catalog();
 // kNotFound names the known environments and the closest match.
 Result<CatalogEntry> find_entry(const std::string& name);
 
-struct EnvironmentInfo {
-  CatalogEntry entry;
-  bool installed = false;
-  std::string damage;  // why an existing install is not used; empty when there is none
-  std::string cache_dir;
-  std::string install_dir;
-  std::string install_manifest;
-  std::string kernel_image;
-  std::string rootfs_image;
-  std::string initramfs_image;
-  std::string source;  // for example "debian-mirror http://deb.debian.org/debian bookworm"
-  std::uint64_t size_bytes = 0;  // of all artefacts; 0 when not installed
-};
-
-struct PullProgress {
-  std::string phase;  // install phases: resolve, download, unpack, configure, image, verify, ready
-  std::string detail;
-  double fraction = -1;  // 0..1 of the whole pull, or -1 when unknown
-};
-using PullObserver = std::function<void(const PullProgress&)>;
+using pyro::EnvironmentInfo;
+using pyro::PullObserver;
+using pyro::PullProgress;
 
 // A verified environment, held by a shared lease so that prune leaves it alone.
 struct InstalledEnvironment {
@@ -96,7 +69,7 @@ class Environments {
   Result<InstalledEnvironment> open(const std::string& name);
   // Removes installs that the catalogue no longer names, damaged ones, and what an interrupted pull
   // left behind; never one in use.
-  Result<PruneReport> prune();
+  Result<Pruned> prune();
 
   // How many artefacts this object has read in full to hash them.
   [[nodiscard]] std::uint64_t full_hashes() const { return full_hashes_; }
@@ -107,7 +80,7 @@ class Environments {
   Result<EnvironmentInfo> fetch_and_install(const CatalogEntry& entry, const Paths& paths,
                                             const PullObserver& observer);
   Result<void> prune_entry(const std::string& platform_dir, const std::string& name,
-                           PruneReport& report);
+                           Pruned& report);
 
   sys::Dirs dirs_;
   Source* source_;

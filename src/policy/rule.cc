@@ -26,6 +26,9 @@ class Reader {
  public:
   Reader(std::string_view text, Verdict verdict) : text_(text) { rule_.verdict = verdict; }
 
+  // Of the last error, from 1; 0: none is known.
+  [[nodiscard]] std::size_t place() const { return place_; }
+
   Result<Rule> read() {
     if (text_.empty()) return fail(Errc::kInvalid, "an empty rule names nothing");
     if (text_.size() > kLongestRule) {
@@ -49,6 +52,7 @@ class Reader {
  private:
   [[nodiscard]] std::unexpected<Error> wrong(std::size_t at, const std::string& why,
                                              std::string hint) const {
+    place_ = at + 1;
     return fail_hint(Errc::kInvalid,
                      fmt::format("rule {}, character {}: {}", quoted_name(text_), at + 1, why),
                      std::move(hint));
@@ -221,6 +225,7 @@ class Reader {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  mutable std::size_t place_ = 0;
   Rule rule_;
 };
 
@@ -264,8 +269,11 @@ std::string Rule::text() const {
   return out;
 }
 
-Result<Rule> parse_rule(std::string_view text, Verdict verdict) {
-  return Reader(text, verdict).read();
+Result<Rule> parse_rule(std::string_view text, Verdict verdict, std::size_t* place) {
+  Reader reader(text, verdict);
+  auto rule = reader.read();
+  if (place != nullptr) *place = rule ? 0 : reader.place();
+  return rule;
 }
 
 }  // namespace pyro::policy

@@ -52,7 +52,8 @@ struct Rule {
 
 inline constexpr std::size_t kLongestRule = 512;  // bytes of text
 
-// kInvalid: the message names the place, from 1, and what is wrong there.
-Result<Rule> parse_rule(std::string_view text, Verdict verdict);
+// kInvalid: the message names the place, from 1, and what is wrong there. `place`, where one is
+// given, is that place, or 0 for a rule that is wrong as a whole.
+Result<Rule> parse_rule(std::string_view text, Verdict verdict, std::size_t* place = nullptr);
 
 }  // namespace pyro::policy

@@ -127,15 +127,19 @@ TEST(Rule, WhatIsNoneIsRefusedWithItsPlace) {
       {"other.pyro.internal:80", 1, "none of pyro's own"},
   };
   for (const Case& c : cases) {
-    const auto rule = parse_rule(c.text, Verdict::kAllow);
+    std::size_t place = 0;
+    const auto rule = parse_rule(c.text, Verdict::kAllow, &place);
     ASSERT_FALSE(rule) << c.text;
     EXPECT_EQ(rule.error().code, Errc::kInvalid);
+    EXPECT_EQ(static_cast<int>(place), c.at) << c.text;
     const std::string& message = rule.error().message;
     EXPECT_NE(message.find("character " + std::to_string(c.at) + ":"), std::string::npos)
         << c.text << ": " << message;
     EXPECT_NE(message.find(c.says), std::string::npos) << c.text << ": " << message;
   }
-  EXPECT_FALSE(parse_rule("", Verdict::kAllow));
+  std::size_t place = 7;
+  EXPECT_FALSE(parse_rule("", Verdict::kAllow, &place));
+  EXPECT_EQ(place, 0U);
   EXPECT_FALSE(parse_rule(std::string(600, 'a') + ":80", Verdict::kAllow));
   EXPECT_FALSE(parse_rule(std::string_view("a.b:80\0", 7), Verdict::kAllow));
 }

@@ -1,11 +1,14 @@
 #include "sys/dirs.h"
 
+#include <dlfcn.h>
+#include <link.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <climits>
 #include <cstdlib>
+#include <memory>
 
 #include "sys/file.h"
 
@@ -25,6 +28,20 @@ Result<std::string> program_dir() {
                                  [&] { return ::readlink("/proc/self/exe", path, sizeof path); }));
   const std::string exe(path, static_cast<std::size_t>(n));
   return exe.substr(0, exe.find_last_of('/'));
+}
+
+Result<std::string> module_dir() {
+  Dl_info info{};
+  void* entry = nullptr;
+  const void* here = reinterpret_cast<const void*>(&module_dir);  // what dladdr1(3) wants
+  if (::dladdr1(here, &info, &entry, RTLD_DL_LINKMAP) == 0 || entry == nullptr)
+    return program_dir();
+  const char* name = static_cast<const link_map*>(entry)->l_name;
+  if (*name == '\0') return program_dir();  // the program itself has no name there
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(name, nullptr), &std::free);
+  if (!real) return fail_errno("resolve the path of " + std::string(name), errno);
+  const std::string file(real.get());
+  return file.substr(0, file.find_last_of('/'));
 }
 
 namespace {
@@ -62,11 +79,12 @@ Result<void> private_dir(const std::string& path) {
 
 Result<std::string> libexec(const Environment& env) {
   if (auto dir = env("PYRO_LIBEXEC")) return *dir;
-  PYRO_TRY(std::string bin, program_dir());
-  for (const std::string& dir : {bin + "/../libexec/pyro", bin}) {
+  PYRO_TRY(std::string here, module_dir());
+  for (const std::string& dir : {here + "/../libexec/pyro", here + "/../../libexec/pyro", here,
+                                 std::string(PYRO_INSTALLED_LIBEXEC)}) {
     if (exists(dir + "/pyro-supervisor")) return dir;
   }
-  return bin;
+  return here;
 }
 
 }  // namespace

@@ -28,11 +28,15 @@ struct Dirs {
 
 // Resolves and creates the folders, mode 0700. A runtime folder that somebody else owns is refused
 // (it would be a way to take over sockets). Overrides: PYRO_CACHE_DIR, PYRO_HOME, PYRO_RUNTIME_DIR,
-// PYRO_LIBEXEC. Without XDG_RUNTIME_DIR the runtime folder is /run/user/UID/pyro, else
-// /tmp/pyro-UID.
+// PYRO_LIBEXEC. The helpers lie in ../libexec/pyro of the module (or ../../, where libraries have
+// folders for each architecture), beside it, or where this build is to be installed. Without
+// XDG_RUNTIME_DIR the runtime folder is /run/user/UID/pyro, else /tmp/pyro-UID.
 Result<Dirs> resolve_dirs(const Environment& env);
 
 // The folder of the running program, from /proc/self/exe.
 Result<std::string> program_dir();
+// The folder of the file that this code lies in: of libpyro.so when a program is linked with that,
+// else of the program.
+Result<std::string> module_dir();
 
 }  // namespace pyro::sys

@@ -114,7 +114,9 @@ Result<void> spawn_detached(const SpawnSpec& spec) {
     }
     ::_exit(grandchild < 0 ? 1 : 0);
   }
-  PYRO_CHECK(retrying("waitpid", [&] { return ::waitpid(pid, nullptr, 0); }));
+  // ECHILD: a program that uses the library ignores SIGCHLD, and the kernel has waited for it.
+  const auto waited = retrying("waitpid", [&] { return ::waitpid(pid, nullptr, 0); });
+  if (!waited && waited.error().os_errno != ECHILD) return std::unexpected(waited.error());
   errors.write = UniqueFd();
   int e = 0;
   PYRO_TRY(const int n, retrying("read", [&] { return ::read(errors.read.get(), &e, sizeof e); }));

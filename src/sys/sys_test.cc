@@ -192,6 +192,12 @@ TEST(Process, FindProgramIgnoresRelativeFolders) {
   EXPECT_FALSE(find_program("no-such-program", "/bin:/usr/bin"));
 }
 
+TEST(Dirs, TheModuleOfAProgramThatHoldsThisCodeIsTheProgram) {
+  const auto module = module_dir();
+  ASSERT_TRUE(module) << module.error().message;
+  EXPECT_EQ(*module, *program_dir());
+}
+
 TEST(Dirs, FollowsXdgAndRefusesAForeignRuntimeFolder) {
   TempDir dir;
   std::map<std::string, std::string> vars{{"HOME", dir.path()},

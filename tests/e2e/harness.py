@@ -136,6 +136,7 @@ class Host:
         if cache:
             self.env["PYRO_CACHE_DIR"] = str(cache)
         self.kept = set()  # ids of workspaces that outlive a test: of module-scoped fixtures
+        self.before = set(self.half_built())
 
     @property
     def cache(self):

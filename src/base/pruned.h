@@ -7,7 +7,7 @@
 
 namespace pyro {
 
-struct PruneReport {
+struct Pruned {
   std::vector<std::string> deleted, kept_in_use;  // paths or keys
   std::uint64_t freed_bytes = 0;
 };
