@@ -3,7 +3,7 @@
 # archives of others are left out, and libpyro.map keeps back the standard library's templates.
 include(CMakePackageConfigHelpers)
 
-add_library(pyro_shared SHARED
+add_library(pyro_shared SHARED ${CMAKE_SOURCE_DIR}/bindings/json_library.cc
   $<TARGET_OBJECTS:pyro_capi> $<TARGET_OBJECTS:pyro_client> $<TARGET_OBJECTS:pyro_base>)
 target_link_libraries(pyro_shared PRIVATE pyro_capi)
 target_include_directories(pyro_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
