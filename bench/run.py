@@ -22,6 +22,8 @@ import mcp_calls
 import net_beside_user
 import net_decide
 import net_names
+import python_exec
+import python_import
 import report
 import seed_folder
 import service_flood
@@ -51,6 +53,8 @@ BENCHMARKS = [
     shell_echo,
     service_flood,
     mcp_calls,
+    python_import,
+    python_exec,
     frame_codec,
     net_decide,
     net_beside_user,

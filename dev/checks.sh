@@ -104,7 +104,7 @@ run_pytest() {
 }
 run_docs() {
   XML_DIR=$RESULTS
-  local -a words=(tests/docs tests/library bench)
+  local -a words=(tests/docs tests/library tests/python bench)
   [[ -z $1 ]] || words+=(-k "$1")
   run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
 }
@@ -206,6 +206,7 @@ e2e_as_user() {
   cp -a tests "$stage/tests"
   cp -a ./*.md docs examples "$stage"  # test_guides.py runs what they show
   [[ ! -d bench ]] || cp -a bench "$stage/bench"
+  cp -a docs examples "$stage/"
   chown -R root:root "$stage"
   chmod -R a+rX,go-w "$stage"
   # A folder for the results only; the rest stays root's.
