@@ -204,9 +204,8 @@ e2e_as_user() {
   mkdir -p "$stage"
   cp -a "$PREFIX" "$stage/prefix"
   cp -a tests "$stage/tests"
-  cp -a ./*.md docs examples "$stage"  # test_guides.py runs what they show
+  cp -a ./*.md docs examples "$stage"  # tests run what they show
   [[ ! -d bench ]] || cp -a bench "$stage/bench"
-  cp -a docs examples "$stage/"
   chown -R root:root "$stage"
   chmod -R a+rX,go-w "$stage"
   # A folder for the results only; the rest stays root's.

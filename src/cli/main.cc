@@ -65,6 +65,7 @@ Command command_for(std::string_view operation) {
       {"workspace.disk.read", disk_read},
       {"workspace.summary", workspace_summary},
       {"workspace.network.show", network_show},
+      {"network_info_vm", network_info},
       {"workspace.network.set", network_set},
       {"workspace.network.events", network_events},
       {"mcp.serve", mcp_serve},

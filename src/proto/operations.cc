@@ -311,6 +311,13 @@ constexpr std::array<Field, 12> kVmFields{{
     {.name = "vcpu_count", .type = kInteger, .doc = "Virtual CPUs"},
     {.name = "vm_id", .doc = "Id of the VM"},
 }};
+constexpr std::array<std::string_view, 2> kNetworkInfoPath{"network", "info"};
+constexpr std::array<std::string_view, 1> kNetworkInfoText{
+    "Prints what the network engine of a running VM says of itself: addresses, the policy that it "
+    "decides by and its hash, flows, bytes, refusals and dropped frames. pyro run names its VM on "
+    "standard error; of a workspace, pyro workspace network show says the same."};
+constexpr std::array<Example, 1> kNetworkInfoExamples{
+    {{"pyro network info vm-k4x2m9tq --json", "Show every field"}}};
 constexpr std::array<Field, 4> kNetworkInfoFields{{
     {.name = "engine", .doc = "What carries guest traffic"},
     kLiveNetworkField,
@@ -468,10 +475,14 @@ constexpr std::array<Operation, 12> kOtherOperations{{
     {.name = "network_info_vm",
      .method = "network_info_vm",
      .tool = "vm_network_info",
+     .cli_path = kNetworkInfoPath,
      .summary = "Show the network of one VM",
+     .description = kNetworkInfoText,
      .positionals = kVmIdOnly,
+     .options = kJsonOnly,
      .result = kNetworkInfoFields,
      .errors = kVmErrors,
+     .examples = kNetworkInfoExamples,
      .effects = kReads},
     {.name = "reap_expired",
      .method = "reap_expired",
@@ -483,7 +494,9 @@ constexpr std::array<Operation, 12> kOtherOperations{{
 }};
 
 constexpr std::array<std::string_view, 1> kEnvPath{"env"};
-constexpr std::array<Group, 1> kEnvGroups{{{kEnvPath, "Manage environments"}}};
+constexpr std::array<std::string_view, 1> kVmNetworkPath{"network"};
+constexpr std::array<Group, 2> kMainGroups{
+    {{kEnvPath, "Manage environments"}, {kVmNetworkPath, "See the network of a VM"}}};
 
 template <class T, std::size_t N, std::size_t M>
 constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::array<T, M>& b) {
@@ -498,9 +511,9 @@ constexpr auto kOperations =
     joined(joined(kMainOperations, kWorkspaceOperations),
            joined(joined(kSessionOperations, kMcpOperations),
                   joined(joined(kPolicyOperations, kSelftestOperations), kOtherOperations)));
-constexpr auto kGroups = joined(
-    joined(kEnvGroups, joined(kWorkspaceGroups, kSessionGroups)),
-    joined(joined(kMcpGroups, kPolicyGroups), joined(kSelftestGroups, kDemoGroups)));
+constexpr auto kGroups =
+    joined(joined(kMainGroups, joined(kWorkspaceGroups, kSessionGroups)),
+           joined(joined(kMcpGroups, kPolicyGroups), joined(kSelftestGroups, kDemoGroups)));
 
 }  // namespace
 
