@@ -72,7 +72,7 @@ class PYRO_API Pyro {
 
  private:
   struct PYRO_LOCAL Impl;
-  explicit Pyro(std::unique_ptr<Impl> impl);
+  PYRO_LOCAL explicit Pyro(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

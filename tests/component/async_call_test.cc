@@ -54,9 +54,11 @@ TEST_F(AsyncCall, ACommandThatIgnoresSigintIsKilled) {
   });
   output.begun.wait();
   call.cancel();
-  EXPECT_FALSE(call.get());
-  Driver driver;
-  EXPECT_TRUE(driver.until([&] { return journal().entries.at(0).ended_at.has_value(); }));
+  const auto result = call.get();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->exit_code, 128 + SIGKILL);
+  EXPECT_EQ(result->signal, SIGKILL);
+  EXPECT_TRUE(journal().entries.at(0).ended_at);
   EXPECT_TRUE(exec(shell("true")));
 }
 
