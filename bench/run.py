@@ -18,6 +18,7 @@ import exec_in_live_guest
 import frame_codec
 import hundred_runs
 import machine
+import mcp_calls
 import net_beside_user
 import net_decide
 import net_names
@@ -51,6 +52,7 @@ BENCHMARKS = [
     workspace_idle,
     shell_echo,
     service_flood,
+    mcp_calls,
     python_import,
     python_exec,
     frame_codec,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/operations_demo.h"
+#include "proto/operations_mcp.h"
 #include "proto/operations_network.h"
 #include "proto/operations_params.h"
 #include "proto/operations_selftest.h"
@@ -268,9 +270,10 @@ constexpr std::array<Field, 10> kDemoFields{{
 }};
 constexpr std::array kDemoOptions{kNetwork, kJson};
 constexpr std::array<std::string_view, 1> kDemoPath{"demo"};
-constexpr std::array<std::string_view, 1> kDemoText{
+constexpr std::array<std::string_view, 2> kDemoText{
     "Creates a VM from debian:12, starts it, runs git --version in it and deletes it: the round "
-    "trip that every command of pyro is made of, one step at a time and with the time of each."};
+    "trip that every command of pyro is made of, one step at a time and with the time of each.",
+    "pyro demo ollama lets a model do it."};
 constexpr std::array<Example, 1> kDemoExamples{{{"pyro demo", "Show the round trip"}}};
 
 // ---- completion
@@ -385,7 +388,7 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .examples = kEnvPruneExamples,
      .effects = kReplaces},
 }};
-constexpr std::array<Operation, 11> kOtherOperations{{
+constexpr std::array<Operation, 12> kOtherOperations{{
     {.name = "doctor",
      .method = "doctor",
      .tool = "vm_doctor",
@@ -405,6 +408,7 @@ constexpr std::array<Operation, 11> kOtherOperations{{
      .result = kDemoFields,
      .errors = kRunErrors,
      .examples = kDemoExamples},
+    kOllama,
     {.name = "completion",
      .cli_path = kCompletionPath,
      .summary = "Print a completion script for bash, zsh or fish",
@@ -492,11 +496,11 @@ constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::arra
 // All of it in the order in which help lists it.
 constexpr auto kOperations =
     joined(joined(kMainOperations, kWorkspaceOperations),
-           joined(kSessionOperations,
+           joined(joined(kSessionOperations, kMcpOperations),
                   joined(joined(kPolicyOperations, kSelftestOperations), kOtherOperations)));
 constexpr auto kGroups = joined(
-    kEnvGroups,
-    joined(kWorkspaceGroups, joined(kSessionGroups, joined(kPolicyGroups, kSelftestGroups))));
+    joined(kEnvGroups, joined(kWorkspaceGroups, kSessionGroups)),
+    joined(joined(kMcpGroups, kPolicyGroups), joined(kSelftestGroups, kDemoGroups)));
 
 }  // namespace
 

@@ -31,11 +31,11 @@ _pyro() {
     fi
     case ${words[i]} in
     --) _pyro_files; return ;;
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *)
       case $path in
-      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace network" | "workspace disk" | "workspace shell" | "workspace service" | "policy" | "smolfile" | "selftest") path=${path:+$path }${words[i]} ;;
+      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace network" | "workspace disk" | "workspace shell" | "workspace service" | "policy" | "smolfile" | "selftest" | "demo") path=${path:+$path }${words[i]} ;;
       *) n=$((n + 1)); first=${first:-${words[i]}} ;;
       esac ;;
     esac
@@ -86,6 +86,8 @@ _pyro() {
   --tail-lines) _pyro_offer ""; return ;;
   --backend) _pyro_offer ""; return ;;
   --probe) _pyro_offer ""; return ;;
+  --base-url) _pyro_offer ""; return ;;
+  --model) _pyro_offer ""; return ;;
   esac
   case $path in
   "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env workspace policy smolfile selftest run doctor demo completion help"; fi ;;
@@ -102,6 +104,7 @@ _pyro() {
   "policy") _pyro_offer "check explain --help" ;;
   "smolfile") _pyro_offer "render --help" ;;
   "selftest") _pyro_offer "escape smoke --help" ;;
+  "demo") _pyro_offer "ollama --network --json --help" ;;
   "run") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network --network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --smolfile --allow-host-compat --boot --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "env list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else _pyro_offer ""; fi ;;
   "env pull") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
@@ -154,7 +157,7 @@ _pyro() {
   "selftest escape") if [[ $cur == -* ]]; then _pyro_offer "--backend --probe --markdown --json --help"; else _pyro_offer ""; fi ;;
   "selftest smoke") if [[ $cur == -* ]]; then _pyro_offer "--backend --json --help"; else _pyro_offer ""; fi ;;
   "doctor") if [[ $cur == -* ]]; then _pyro_offer "--fresh --json --help"; else _pyro_offer ""; fi ;;
-  "demo") if [[ $cur == -* ]]; then _pyro_offer "--network --json --help"; else _pyro_offer ""; fi ;;
+  "demo ollama") if [[ $cur == -* ]]; then _pyro_offer "--base-url --model --verbose --help"; else _pyro_offer ""; fi ;;
   "completion") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "bash zsh fish" ;; esac; fi ;;
   esac
 }

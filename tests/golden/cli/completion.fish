@@ -11,12 +11,12 @@ function __pyro_at
     switch $word
     case --
       return 1
-    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --backend --probe
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --backend --probe --base-url --model
       set value yes
     case '-*'
     case '*'
       switch "$path"
-      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace network' 'workspace disk' 'workspace shell' 'workspace service' 'policy' 'smolfile' 'selftest'
+      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace network' 'workspace disk' 'workspace shell' 'workspace service' 'policy' 'smolfile' 'selftest' 'demo'
         set -a path $word
       case '*'
         set count (math $count + 1)
@@ -98,6 +98,7 @@ complete -c pyro -n "__pyro_at 'policy'" -a explain -d 'Say what a network polic
 complete -c pyro -n "__pyro_at 'smolfile'" -a render -d 'Write a Smolfile of a workspace'
 complete -c pyro -n "__pyro_at 'selftest'" -a escape -d 'Try to get out of the network policy of a sandbox'
 complete -c pyro -n "__pyro_at 'selftest'" -a smoke -d 'Try a published service, and a sandbox without a network'
+complete -c pyro -n "__pyro_at 'demo'" -a ollama -d 'Let a model run a command in a microVM'
 complete -c pyro -n "__pyro_at 'run'" -l vcpu-count -d 'Virtual CPUs of the guest' -x
 complete -c pyro -n "__pyro_at 'run'" -l mem-mib -d 'Memory of the guest in MiB' -x
 complete -c pyro -n "__pyro_at 'run'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
@@ -320,4 +321,7 @@ complete -c pyro -n "__pyro_at 'doctor'" -l fresh -d 'Measure again what is othe
 complete -c pyro -n "__pyro_at 'doctor'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'demo'" -l network -d 'The short form of --network-policy egress'
 complete -c pyro -n "__pyro_at 'demo'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'demo ollama'" -l base-url -d 'Where an OpenAI-compatible API is served' -x
+complete -c pyro -n "__pyro_at 'demo ollama'" -l model -d 'The model to ask; it must be able to use tools' -x
+complete -c pyro -n "__pyro_at 'demo ollama'" -l verbose -s v -d 'Print what the model was told as well'
 complete -c pyro -n "__pyro_at 'completion' 0" -a 'bash zsh fish'

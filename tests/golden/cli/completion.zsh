@@ -14,7 +14,7 @@ _pyro_shells() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -28,7 +28,7 @@ _pyro_services() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -635,6 +635,33 @@ _pyro_selftest() {
     ;;
   esac
 }
+_pyro_demo() {
+  local -a commands
+  commands=('ollama:Let a model run a command in a microVM')
+  if [[ $words[2] == -* ]]; then
+    _arguments -S \
+      '--network[The short form of --network-policy egress]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    return
+  fi
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  ollama)
+    _arguments -S \
+      '--base-url[Where an OpenAI-compatible API is served]:URL: ' \
+      '--model[The model to ask; it must be able to use tools]:NAME: ' \
+      '--verbose[Print what the model was told as well]' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    ;;
+  esac
+}
 _pyro() {
   local -a commands
   commands=('env:Manage environments' 'workspace:Work in microVMs that stay' 'policy:Understand network policies' 'smolfile:Write Smolfiles' 'selftest:Try what pyro promises, on this machine' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
@@ -651,6 +678,7 @@ _pyro() {
   policy) _pyro_policy ;;
   smolfile) _pyro_smolfile ;;
   selftest) _pyro_selftest ;;
+  demo) _pyro_demo ;;
   run)
     _arguments -S \
       '--vcpu-count[Virtual CPUs of the guest]:N: ' \
@@ -675,12 +703,6 @@ _pyro() {
   doctor)
     _arguments -S \
       '--fresh[Measure again what is otherwise remembered until the host reboots]' \
-      '--json[Print one JSON object on standard output instead of text]' \
-      '(-h --help)'{-h,--help}'[Show this help]'
-    ;;
-  demo)
-    _arguments -S \
-      '--network[The short form of --network-policy egress]' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]'
     ;;
