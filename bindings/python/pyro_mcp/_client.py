@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from ._operations import Operations, WorkspaceOperations
-from ._session import Call, Event, Session, Stdin
+from ._session import Call, Event, Session, Stdin, next_of
 from .errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ExecStream(Generic[R]):
     def __next__(self) -> Chunk:
         while self._final is None:
             try:
-                kind, value = self._events.get()
+                kind, value = next_of(self._events)
                 if kind == "stdout" or kind == "stderr":
                     self._call.taken()
                     return Chunk(kind, value)
@@ -191,7 +191,7 @@ class Pyro(Operations):
         try:
             call.begin()
             while True:
-                kind, value = events.get()
+                kind, value = next_of(events)
                 if kind == "result":
                     return value
                 if kind == "error":

@@ -11,6 +11,7 @@ import atexit
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import IO, Any, Literal, Protocol, Union
 
@@ -27,6 +28,17 @@ Stdin = Union[None, bytes, int, IO[Any]]
 _CREDIT = 64
 # A command that was interrupted has so long to end by itself.
 _GRACE_SECONDS = 3.0
+# No wait is longer: a signal that comes just before Python begins to wait is noticed only when the wait is over.
+_WAIT_SECONDS = 0.2
+
+
+def next_of(events: queue.SimpleQueue[Event]) -> Event:
+    """The next event, however long it takes; Ctrl-C comes through."""
+    while True:
+        try:
+            return events.get(timeout=_WAIT_SECONDS)
+        except queue.Empty:
+            continue
 
 
 class Api(Protocol):
@@ -162,18 +174,21 @@ class Call:
         self.interrupt()
 
     def end(self) -> None:
-        """Gives the call up in order and returns when it has ended."""
-        self.abandon()
-        with self._lock:
-            if not self._running and not self._ended.is_set():
-                self._finish(("error", Conflict("the call was given up before it began", "call again")))
+        """Gives the call up in order and returns when it has ended. Ctrl-C on the way is a second press of it."""
         try:
-            if self._ended.wait(_GRACE_SECONDS):
-                return
+            self.abandon()
+            with self._lock:
+                if not self._running and not self._ended.is_set():
+                    self._finish(("error", Conflict("the call was given up before it began", "call again")))
+            until = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < until:
+                if self._ended.wait(_WAIT_SECONDS):
+                    return
         except KeyboardInterrupt:
-            pass  # a second Ctrl-C
-        self.interrupt()
-        self._ended.wait()
+            pass
+        self.abandon()
+        while not self._ended.wait(_WAIT_SECONDS):
+            pass
 
     @property
     def ended(self) -> bool:
