@@ -215,7 +215,7 @@ std::string bash_offers(const std::string& line) {
 
 TEST(Completion, BashOffersWhatFits) {
   EXPECT_EQ(bash_offers("pyro "),
-            "env workspace mcp policy smolfile selftest run doctor demo completion help ");
+            "env network workspace mcp policy smolfile selftest run doctor demo completion help ");
   EXPECT_EQ(bash_offers("pyro d"), "doctor demo ");
   EXPECT_EQ(bash_offers("pyro demo "), "ollama --network --json --help ");
   EXPECT_EQ(bash_offers("pyro demo ollama --m"), "--model ");
