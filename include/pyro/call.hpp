@@ -57,8 +57,9 @@ class [[nodiscard]] Call {
   Call& operator=(Call&&) noexcept = default;  // what was there is cancelled and waited for
   ~Call() = default;                           // cancels and waits
 
-  // Gives the call up in order: a command in the guest gets SIGINT, and is killed kCancelGrace
-  // later. A pull of an environment goes on to its end, and so do calls that ask little of a guest.
+  // Gives the call up in order: a command in the guest gets SIGINT, and kCancelGrace later SIGTERM
+  // and SIGKILL; its result comes all the same. A pull of an environment goes on to its end, and so
+  // do calls that ask little of a guest.
   void cancel() noexcept { state_->thread.interrupt(); }
   void wait() { state_->thread.wait(); }
   // Whether it has ended.
