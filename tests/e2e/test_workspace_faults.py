@@ -71,6 +71,7 @@ def stopped(host, seed):
         workspace.write("after", b"after the snapshot\n")
         workspace.sh("echo said")
         ok(workspace.pyro("stop"))
+        workspace.wait_for_nobody()  # its supervisor would serve a test that wants one with a fault
         yield workspace
 
 
