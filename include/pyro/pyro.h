@@ -99,9 +99,8 @@ PYRO_API void pyro_close(pyro_client* client);
 
 /* Ends the calls that it was given to, from outside, also before they begin. */
 PYRO_API pyro_status pyro_cancel_new(pyro_cancel** cancel, pyro_error** error);
-/* A command in the guest gets SIGINT, and two seconds later SIGTERM and SIGKILL; its result comes all
- * the same. Any other call is given up.
- * A pull of an environment goes on to its end. */
+/* A command in the guest gets SIGINT, and two seconds later SIGTERM and SIGKILL; its result comes
+ * all the same. Any other call is given up. A pull of an environment goes on to its end. */
 PYRO_API void pyro_cancel_now(pyro_cancel* cancel);
 PYRO_API void pyro_cancel_free(pyro_cancel* cancel);
 
