@@ -18,9 +18,12 @@ import exec_in_live_guest
 import frame_codec
 import hundred_runs
 import machine
+import mcp_calls
 import net_beside_user
 import net_decide
 import net_names
+import python_exec
+import python_import
 import report
 import seed_folder
 import service_flood
@@ -49,6 +52,9 @@ BENCHMARKS = [
     workspace_idle,
     shell_echo,
     service_flood,
+    mcp_calls,
+    python_import,
+    python_exec,
     frame_codec,
     net_decide,
     net_beside_user,

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import subprocess
 import tempfile
 
 import program
@@ -30,6 +31,9 @@ class Workspace:
         except ValueError as error:
             raise BenchError(f"{words[0]} --json printed no JSON ({error})") from error
 
+    def id_of(self):
+        return self.json("status", "@")[1]["workspace_id"]
+
     def shell(self, script):
         return self.pyro("exec", "@", "--timeout-seconds", "800", "--", "sh", "-c", script)
 
@@ -39,6 +43,11 @@ class Workspace:
             return done, json.loads(done.out)
         except ValueError as error:
             raise BenchError(f"exec --json printed no JSON ({error})") from error
+
+
+def start(words, env, **more):
+    """A process that is spoken with over its standard input and output."""
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **env}, **more)
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ build_or_record() {
 }
 
 cpp_files() { git ls-files -co --exclude-standard -- '*.h' '*.hpp' '*.c' '*.cc'; }
-shell_files() { git ls-files -co --exclude-standard -- dev .ci tests bench tools | while read -r f; do
+shell_files() { git ls-files -co --exclude-standard -- dev .ci tests bench tools examples | while read -r f; do
   [[ -f $f ]] && head -n 2 "$f" | grep -qE '^#!.*\bbash\b|shellcheck shell=bash|^#!/bin/sh' && printf '%s\n' "$f"
 done || true; }
 check_format() {
@@ -104,9 +104,17 @@ run_pytest() {
 }
 run_docs() {
   XML_DIR=$RESULTS
-  local -a words=(tests/docs tests/library bench)
+  local -a words=(tests/docs tests/library tests/python bench)
   [[ -z $1 ]] || words+=(-k "$1")
   run_pytest docs 300 env "PATH=$PREFIX/bin:$PATH" "PYRO_TEST_PREFIX=$PREFIX" :: "${words[@]}"
+}
+
+# run_mcp EXPR: MCP over both transports, and its conformance suite where npm can fetch it.
+run_mcp() {
+  XML_DIR=$RESULTS
+  local -a words=(tests/mcp)
+  [[ -z $1 ]] || words+=(-k "$1")
+  run_pytest mcp 300 env "PYRO_MCP_FIXTURES=$BUILD/ci/tests/mcp_fixture_server" :: "${words[@]}"
 }
 
 # run_net EXPR: the network engine with this kernel for its guest, as root and as an ordinary user.
@@ -196,6 +204,7 @@ e2e_as_user() {
   mkdir -p "$stage"
   cp -a "$PREFIX" "$stage/prefix"
   cp -a tests "$stage/tests"
+  cp -a ./*.md docs examples "$stage"  # tests run what they show
   [[ ! -d bench ]] || cp -a bench "$stage/bench"
   chown -R root:root "$stage"
   chmod -R a+rX,go-w "$stage"

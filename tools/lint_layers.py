@@ -20,7 +20,7 @@ LAYERS = [
     ["rpc", "net", "vmm", "isolate"],
     ["core", "agent", "net_process", "world"],
     ["supervisor", "client"],
-    ["escape", "api"],
+    ["escape", "api", "chat"],
     ["mcp", "capi"],
     ["mcp_serve"],
     ["cli", "apps"],
@@ -43,9 +43,9 @@ PUBLIC = {
 
 # Third-party headers and the folders that may include them.
 THIRD_PARTY = [
-    (r"boost/asio(/|\.hpp)", {"mcp_serve", "io", "rpc", "net_process", "agent", "supervisor", "client", "vmm", "core", "apps"}),
-    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "net_process", "image", "mcp", "vmm", "client", "supervisor", "api", "mcp_serve", "capi", "cli"}),
-    (r"boost/beast", {"agent", "mcp_serve"}),
+    (r"boost/asio(/|\.hpp)", {"mcp_serve", "chat", "io", "rpc", "net_process", "agent", "supervisor", "client", "vmm", "core", "apps"}),
+    (r"boost/json(/|\.hpp|_fwd)", {"proto", "rpc", "net_process", "image", "mcp", "vmm", "client", "supervisor", "api", "chat", "mcp_serve", "capi", "cli"}),
+    (r"boost/beast", {"agent", "chat", "mcp_serve"}),
     (r"boost/system/", {"io", "rpc", "agent", "supervisor", "client", "vmm", "core", "image", "proto"}),
     (r"sqlite3\.h$", {"store"}),
     (r"openssl/", {"image", "sys"}),

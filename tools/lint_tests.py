@@ -182,7 +182,7 @@ def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     files = [pathlib.Path(name) for name in sys.argv[1:]]
     if not files:
-        for top in ("src", "include", "tests", "bench", "fuzz", "tools", "dev", ".ci"):
+        for top in ("src", "include", "bindings", "examples", "tests", "bench", "fuzz", "tools", "dev", ".ci"):
             found = (p.relative_to(root) for p in sorted((root / top).rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
             files += [p for p in found if is_text(p)]
     problems = []

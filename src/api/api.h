@@ -28,16 +28,16 @@ struct Observer {
   // Output of a command in the guest as it comes; it is in the result all the same. An error ends
   // the call.
   std::function<Result<void>(std::string_view bytes)> on_stdout, on_stderr;
-  // Readable: the call is given up in order, and a command of its in the guest ended: by SIGINT, and
-  // by force two seconds later. Nothing is read from it; it must stay readable. Looked at while
+  // Readable: the call is given up in order, and a command of its in the guest ended: by SIGINT,
+  // and by force two seconds later. Nothing is read from it; it must stay readable. Looked at while
   // something is waited for, but not during a pull, and not by calls that ask a guest for little:
   // those end by themselves.
   int interrupt_fd = -1;
   std::optional<int> stdin_fd;  // for a command; borrowed, read to its end
 };
 
-// Blocking calls, each on a thread of the caller's; any number at once: each talks to the supervisor
-// of its sandbox over a connection of its own, and what they share is constant.
+// Blocking calls, each on a thread of the caller's; any number at once: each talks to the
+// supervisor of its sandbox over a connection of its own, and what they share is constant.
 class Api {
  public:
   virtual ~Api() = default;

@@ -356,9 +356,9 @@ TEST(Api, ServicesGetTheirArguments) {
   EXPECT_EQ(asked.cwd, "app");
   EXPECT_EQ(asked.env, (std::map<std::string, std::string>{{"A", "1"}}));
   EXPECT_EQ(asked.secret_env, (std::map<std::string, std::string>{{"T", "TOKEN"}}));
-  ASSERT_TRUE(asked.readiness);
-  EXPECT_EQ(asked.readiness->type, "http");
-  EXPECT_EQ(asked.readiness->url, "http://127.0.0.1:8080/");
+  const client::ServiceReadiness readiness = asked.readiness.value_or(client::ServiceReadiness());
+  EXPECT_EQ(readiness.type, "http");
+  EXPECT_EQ(readiness.url, "http://127.0.0.1:8080/");
   EXPECT_EQ(asked.ready_timeout_seconds, 5);
   EXPECT_EQ(asked.ready_interval_ms, 500);
   EXPECT_EQ(asked.restart, "always");
@@ -417,6 +417,7 @@ TEST(Api, TheRealOneAnswersSeveralThreadsAtOnce) {
   constexpr int kThreads = 8, kCalls = 50;
   std::vector<int> right(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&api, &right, t] {
       for (int i = 0; i < kCalls; ++i) {

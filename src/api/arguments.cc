@@ -77,6 +77,7 @@ class Checker {
   void unknown(const std::vector<Argument>& known, std::string_view key, const std::string& where,
                bool secret) {
     std::vector<std::string> names;
+    names.reserve(known.size());
     for (const Argument& argument : known) names.emplace_back(argument.name);
     const std::string all = names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
     if (!where.empty()) {

@@ -69,8 +69,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!args.error().message.empty() && args.error().message.size() < (64U << 10));
     return 0;
   }
-  require(pyro::api::testing::SchemaChecker::check(pyro::api::input_schema(*operation), value)
-              .empty());
+  require(
+      pyro::api::testing::SchemaChecker::check(pyro::api::input_schema(*operation), value).empty());
   read_all(*args, pyro::proto::library_arguments(*operation));
   return 0;
 }

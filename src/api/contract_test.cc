@@ -106,12 +106,9 @@ using Words = std::vector<std::string>;
 
 std::string check_command(const Words& words) {
   // Programs of their own with no arguments that other surfaces have.
-  static const Words kElsewhere{"mcp serve", "demo ollama"};
   std::string path;
   for (const std::string& word : words) path += (path.empty() ? "" : " ") + word;
-  const bool known =
-      with_path(path) != nullptr || std::ranges::find(kElsewhere, path) != kElsewhere.end();
-  return known ? "" : "no such command";
+  return with_path(path) != nullptr ? "" : "no such command";
 }
 
 std::string check_of_command(const Words& words, bool option) {

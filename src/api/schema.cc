@@ -114,11 +114,10 @@ json::object argument_schema(const Argument& argument) {
   } else if (!param.default_text.empty() && param.type != ParamType::kFlag) {
     out["default"] = param.default_text;
   }
-  std::string description = description_of(param.help);
-  if (param.type == ParamType::kCommand)
-    description = "Program and arguments, word for word; or one string for /bin/sh -c";
   if (!argument.required && !out.contains("default")) allow_null(out);
-  out["description"] = std::move(description);
+  out["description"] = param.type == ParamType::kCommand
+                           ? "Program and arguments, word for word; or one string for /bin/sh -c"
+                           : description_of(param.help);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "client/services.h"
 #include "client/shells.h"
 

@@ -91,7 +91,7 @@ json::object event_object(const client::SummaryEvent& event) {
 
 }  // namespace
 
-std::optional<int> parse_mode(std::string_view text) {
+std::optional<int> parse_mode(const std::string& text) {
   unsigned mode = 0;
   const char* end = text.data() + text.size();
   const auto read = std::from_chars(text.data(), end, mode, 8);

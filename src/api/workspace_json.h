@@ -5,7 +5,6 @@
 #include <boost/json/object.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "api/json.h"
@@ -38,7 +37,7 @@ boost::json::object to_json(const client::WorkspaceSummary& summary);
 // Permission bits, "0644".
 std::string octal_mode(int mode);
 // The other way round, of 0 to 777; nullopt for anything else.
-std::optional<int> parse_mode(std::string_view text);
+std::optional<int> parse_mode(const std::string& text);
 // "src/x" -> "/workspace/src/x", "." -> "/workspace"; an absolute path stays.
 std::string absolute_path(const std::string& path);
 

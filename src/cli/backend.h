@@ -9,6 +9,7 @@
 
 #include "api/backend.h"
 #include "base/result.h"
+#include "chat/endpoint.h"
 #include "escape/suite.h"
 
 namespace pyro::cli {
@@ -17,6 +18,8 @@ class Backend : public api::Backend {
  public:
   virtual Result<escape::Report> run_escape(const escape::SuiteOptions& options) = 0;
   virtual Result<escape::Report> run_smoke(const escape::SuiteOptions& options) = 0;
+  // Where the model of `demo ollama` answers.
+  virtual std::unique_ptr<chat::Endpoint> open_endpoint(const chat::BaseUrl& url) = 0;
 };
 
 // `open` is called at most once, and only by a command that needs it.

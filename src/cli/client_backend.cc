@@ -17,6 +17,9 @@ class RealBackend final : public api::ClientBackend<Backend> {
   Result<escape::Report> run_smoke(const escape::SuiteOptions& options) override {
     return escape::run_smoke(env_, options);
   }
+  std::unique_ptr<chat::Endpoint> open_endpoint(const chat::BaseUrl& url) override {
+    return chat::http_endpoint(url);
+  }
 
  private:
   sys::Environment env_;

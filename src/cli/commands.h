@@ -15,6 +15,7 @@ Result<int> env_inspect(const Invocation& call, Io& io, Backend& backend);
 Result<int> env_prune(const Invocation& call, Io& io, Backend& backend);
 Result<int> doctor(const Invocation& call, Io& io, Backend& backend);
 Result<int> demo(const Invocation& call, Io& io, Backend& backend);
+Result<int> demo_ollama(const Invocation& call, Io& io, Backend& backend);
 Result<int> run(const Invocation& call, Io& io, Backend& backend);
 
 }  // namespace pyro::cli

@@ -43,11 +43,24 @@ bool directly_in(Path path, Path group) {
   return path.size() == group.size() + 1 && std::ranges::equal(path.first(group.size()), group);
 }
 
+// The command of that path, also when there are others below it; nullptr when there is none.
+const Operation* command_at(Path path) {
+  for (const Operation* op : commands()) {
+    if (std::ranges::equal(op->cli_path, path)) return op;
+  }
+  return nullptr;
+}
+
+bool is_group(Path path) {
+  return std::ranges::any_of(
+      proto::groups(), [&](const proto::Group& g) { return std::ranges::equal(g.path, path); });
+}
+
 // The words after `pyro GROUP...`; the group {} is pyro itself.
 std::vector<Name> names_in(Path group) {
   std::vector<Name> out;
   for (const proto::Group& g : proto::groups()) {
-    if (directly_in(g.path, group))
+    if (directly_in(g.path, group) && command_at(g.path) == nullptr)
       out.emplace_back(std::string(g.path.back()), std::string(g.summary));
   }
   for (const Operation* op : commands()) {
@@ -211,10 +224,12 @@ _pyro() {
   "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer ")" +
                     words(names_in({})) + "\"; fi ;;\n";
   for (const proto::Group& g : proto::groups()) {
-    out += "  \"" + joined(g.path, " ") + "\") _pyro_offer \"" + words(names_in(g.path)) +
-           " --help\" ;;\n";
+    const Operation* itself = command_at(g.path);
+    out += "  \"" + joined(g.path, " ") + "\") _pyro_offer \"" + words(names_in(g.path)) + " " +
+           (itself == nullptr ? "--help" : option_words(*itself)) + "\" ;;\n";
   }
   for (const Operation* op : commands()) {
+    if (is_group(op->cli_path)) continue;
     out += "  \"" + path(*op) + "\") if [[ $cur == -* ]]; then _pyro_offer \"" + option_words(*op) +
            "\"; else " + bash_positionals(*op) + "; fi ;;\n";
   }
@@ -285,11 +300,19 @@ std::string zsh_list(Path group) {
   return out;
 }
 
+// Of a group that is a command as well.
+std::string zsh_own_options(Path group) {
+  const Operation* itself = command_at(group);
+  if (itself == nullptr) return "";
+  return "  if [[ $words[2] == -* ]]; then\n" + zsh_command(*itself) + "    return\n  fi\n";
+}
+
 // The function for pyro itself ({}) or for a group.
 std::string zsh_function(Path group) {
   const std::string name = group.empty() ? "_pyro" : "_pyro_" + joined(group, "_");
-  std::string out = name + "() {\n  local -a commands\n  commands=" + zsh_list(group) +
-                    "\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n"
+  std::string out = name + "() {\n  local -a commands\n  commands=" + zsh_list(group) + "\n" +
+                    zsh_own_options(group) +
+                    "  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n"
                     "  fi\n  local command=$words[2]\n  shift words\n  ((CURRENT--))\n"
                     "  case $command in\n";
   for (const proto::Group& g : proto::groups()) {
@@ -298,7 +321,7 @@ std::string zsh_function(Path group) {
     }
   }
   for (const Operation* op : commands()) {
-    if (directly_in(op->cli_path, group)) {
+    if (directly_in(op->cli_path, group) && !is_group(op->cli_path)) {
       out += "  " + std::string(op->cli_path.back()) + ")\n" + zsh_command(*op) + "    ;;\n";
     }
   }
@@ -418,7 +441,8 @@ std::string fish_command(const Operation& op) {
   const std::string place = "'" + path(op) + "'";
   std::string out;
   for (const Param& p : op.options) {
-    out += fish_when(place) + " -l " + option_name(p.name).substr(2) + " -d " + fish_quote(p.help);
+    out += fish_when(place) + " -l " + option_name(p.name).substr(2) +
+           (p.letter == 0 ? "" : std::string(" -s ") + p.letter) + " -d " + fish_quote(p.help);
     if (p.type == ParamType::kHostPath) {
       out += " -r";
     } else if (p.type != ParamType::kFlag) {

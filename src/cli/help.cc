@@ -110,14 +110,23 @@ std::string group_help(const proto::Group& group) {
          " COMMAND --help\" describes one command.\n";
 }
 
+// A command that others are below of (demo).
+bool is_command(std::span<const std::string_view> path) {
+  return std::ranges::any_of(proto::operations(), [&](const Operation& op) {
+    return !op.cli_path.empty() && std::ranges::equal(op.cli_path, path);
+  });
+}
+
 std::string top_help() {
   std::vector<Row> single;
   for (const Operation& op : proto::operations()) {
-    if (op.cli_path.size() == 1) single.emplace_back(joined(op.cli_path), std::string(op.summary));
+    if (op.cli_path.empty() || !is_command(op.cli_path.first(1))) continue;
+    single.emplace_back(joined(op.cli_path), std::string(op.summary));
   }
   std::string groups;
   for (const proto::Group& group : proto::groups()) {
-    if (group.path.size() == 1) groups += table(group.summary, command_rows(group.path, 0));
+    if (group.path.size() == 1 && !is_command(group.path))
+      groups += table(group.summary, command_rows(group.path, 0));
   }
   return "Usage: pyro COMMAND [OPTIONS]\n\n"
          "Runs commands in microVMs of their own.\n" +

@@ -215,8 +215,10 @@ std::string bash_offers(const std::string& line) {
 
 TEST(Completion, BashOffersWhatFits) {
   EXPECT_EQ(bash_offers("pyro "),
-            "env workspace policy smolfile selftest run doctor demo completion help ");
+            "env network workspace mcp policy smolfile selftest run doctor demo completion help ");
   EXPECT_EQ(bash_offers("pyro d"), "doctor demo ");
+  EXPECT_EQ(bash_offers("pyro demo "), "ollama --network --json --help ");
+  EXPECT_EQ(bash_offers("pyro demo ollama --m"), "--model ");
   EXPECT_EQ(bash_offers("pyro env "), "list pull inspect prune --help ");
   EXPECT_EQ(bash_offers("pyro env pull "), "debian:12 debian:12-base ");
   EXPECT_EQ(bash_offers("pyro env pull debian:"), "12 12-base ");  // bash splits at ':'

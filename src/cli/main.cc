@@ -8,6 +8,7 @@
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/json.h"
+#include "cli/mcp_commands.h"
 #include "cli/parse.h"
 #include "cli/policy_commands.h"
 #include "cli/render.h"
@@ -35,6 +36,7 @@ Command command_for(std::string_view operation) {
       {"env.prune", env_prune},
       {"doctor", doctor},
       {"demo", demo},
+      {"demo.ollama", demo_ollama},
       {"selftest.escape", selftest_escape},
       {"selftest.smoke", selftest_smoke},
       {"run", run},
@@ -63,8 +65,11 @@ Command command_for(std::string_view operation) {
       {"workspace.disk.read", disk_read},
       {"workspace.summary", workspace_summary},
       {"workspace.network.show", network_show},
+      {"network_info_vm", network_info},
       {"workspace.network.set", network_set},
       {"workspace.network.events", network_events},
+      {"mcp.serve", mcp_serve},
+      {"mcp.install", mcp_install},
       {"policy.check", policy_check},
       {"policy.explain", policy_explain},
       {"smolfile.render", smolfile_render},

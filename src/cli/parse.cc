@@ -39,6 +39,11 @@ std::vector<std::string> commands_below(const std::vector<std::string>& prefix) 
   return names;
 }
 
+bool names_below(const std::vector<std::string>& prefix, const std::string& word) {
+  const std::vector<std::string> names = commands_below(prefix);
+  return std::ranges::find(names, word) != names.end();
+}
+
 const Operation* operation_at(const std::vector<std::string>& path) {
   for (const Operation& op : proto::operations()) {
     if (!op.cli_path.empty() && std::ranges::equal(op.cli_path, path)) return &op;
@@ -72,7 +77,8 @@ class Parser {
     std::vector<std::string> path;
     for (;; ++at_) {
       const Operation* op = operation_at(path);
-      if (op != nullptr) return command(*op);
+      const bool below = at_ < words_.size() && names_below(path, words_[at_]);
+      if (op != nullptr && !below) return command(*op);
       if (at_ == words_.size()) return missing_command(path);
       const std::string& word = words_[at_];
       if (word == "--help" || word == "-h") return help_of(path);
@@ -278,7 +284,7 @@ class Parser {
     std::vector<std::string> names{"--help"};
     for (const Param& p : operation_->options) {
       names.push_back(option_name(p.name));
-      if (names.back() == name) param = &p;
+      if (names.back() == name || (p.letter != 0 && name == std::string{'-', p.letter})) param = &p;
     }
     if (param == nullptr) {
       const std::string near = did_you_mean(name, names);
@@ -459,7 +465,8 @@ std::string option_name(std::string_view param) {
 }
 
 std::string option_synopsis(const Param& param) {
-  return option_name(param.name) +
+  const std::string letter = param.letter == 0 ? "" : std::string{'-', param.letter, ',', ' '};
+  return letter + option_name(param.name) +
          (param.value_name.empty() ? "" : " " + std::string(param.value_name));
 }
 

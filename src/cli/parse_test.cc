@@ -91,7 +91,7 @@ TEST(Parse, RefusalsMatchTheirGolden) {
       {"completion"},
       {"completion", "fsh"},
       {"completion", "powershell"},
-      {"demo", "ollama"},
+      {"demo", "olama"},
       {"run"},
       {"run", "debian:12"},
       {"run", "debian:12", "--"},
@@ -119,6 +119,51 @@ TEST(Parse, RefusalsMatchTheirGolden) {
     all += "\n" + call.out.text + call.err.text + "= " + std::to_string(code) + "\n\n";
   }
   expect_golden("refusals.txt", all);
+}
+
+// The words of the call of pyro in a line of shell: of a pipe or a substitution that part, without
+// redirections. Enough for the examples, which quote with '...' alone.
+Words words_of(std::string_view line) {
+  Words words;
+  std::string word;
+  bool quoted = false, any = false;
+  const auto end_word = [&] {
+    if (any) words.push_back(word);
+    word.clear();
+    any = false;
+  };
+  line.remove_prefix(std::min(line.find("pyro "), line.size()));
+  for (const char c : line) {
+    if (c == '\'') {
+      quoted = !quoted;
+      any = true;
+    } else if (!quoted && std::string_view("<>|)").contains(c)) {
+      any = any && word != "2";  // of "2>"
+      break;
+    } else if (!quoted && c == ' ') {
+      end_word();
+    } else {
+      word += c;
+      any = true;
+    }
+  }
+  end_word();
+  if (!words.empty()) words.erase(words.begin());
+  return words;
+}
+
+// They stand in help, in the man page and in docs/reference/cli.md.
+TEST(Parse, EveryExampleOfTheTableIsACallOfItsCommand) {
+  for (const proto::Operation& op : proto::operations()) {
+    for (const proto::Example& example : op.examples) {
+      const Words words = words_of(example.command);
+      const auto call = parse(words);
+      ASSERT_TRUE(call) << example.command << ": " << call.error().error.message;
+      EXPECT_EQ(call->operation, &op) << example.command;
+    }
+  }
+  EXPECT_EQ(words_of("tar c . | pyro run x -- sh -c 'a | b' > out"),
+            (Words{"run", "x", "--", "sh", "-c", "a | b"}));
 }
 
 TEST(Parse, ASeparatorElsewhereEndsOptions) {

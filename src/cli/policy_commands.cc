@@ -120,6 +120,21 @@ Result<int> network_show(const Invocation& call, Io& io, Backend& backend) {
   return print_network(call, io, network);
 }
 
+Result<int> network_info(const Invocation& call, Io& io, Backend& backend) {
+  PYRO_TRY(const client::NetworkInfo info, backend.network_info_vm(call.text("vm_id")));
+  if (call.flag("json")) {
+    PYRO_CHECK(io.out.write(pretty(to_json(info))));
+    return kExitOk;
+  }
+  PYRO_CHECK(
+      io.out.write(line("VM ID", info.vm_id) +
+                   (info.network_enabled ? render_network(info.network.policy) +
+                                               line("Network hash", info.network.policy.hash) +
+                                               render_live(info.network)
+                                         : line("Network device", "none"))));
+  return kExitOk;
+}
+
 Result<int> network_events(const Invocation& call, Io& io, Backend& backend) {
   if (call.flag("all") && call.flag("tail"))
     return refuse(call, "--all and --tail cannot both be given");

@@ -18,6 +18,7 @@ std::string refusal_line(const client::RefusedEndpoint& refused);
 void show_warnings(Io& io, const std::vector<std::string>& warnings);
 
 Result<int> network_show(const Invocation& call, Io& io, Backend& backend);
+Result<int> network_info(const Invocation& call, Io& io, Backend& backend);
 Result<int> network_events(const Invocation& call, Io& io, Backend& backend);
 Result<int> network_set(const Invocation& call, Io& io, Backend& backend);
 Result<int> policy_check(const Invocation& call, Io& io, Backend& backend);

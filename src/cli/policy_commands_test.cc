@@ -49,7 +49,9 @@ TEST(Policy, OutputMatchesItsGolden) {
             "tcp://[2606:4700::1111]:443"},
            {"workspace", "network", "show", "fix"},
            {"workspace", "network", "show", "fix", "--json"},
-           {"workspace", "network", "set", "fix", "--net-allow", "a.b:1"}}) {
+           {"workspace", "network", "set", "fix", "--net-allow", "a.b:1"},
+           {"network", "info", "vm-1"},
+           {"network", "info", "vm-1", "--json"}}) {
     Call call;
     call.backend.kept.info = FakeWorkspaces::full();
     all += call.transcript(words);

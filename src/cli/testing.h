@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/testing.h"
+#include "chat/endpoint.h"
 #include "cli/main.h"
 
 namespace pyro::cli::testing {
@@ -17,6 +18,23 @@ namespace pyro::cli::testing {
 using api::testing::FakeServices;
 using api::testing::FakeShells;
 using api::testing::FakeWorkspaces;
+
+// A model that gives its answers in turn, the last one again and again; "" is nobody there.
+class ScriptedEndpoint final : public chat::Endpoint {
+ public:
+  ScriptedEndpoint(const std::vector<std::string>& answers, std::vector<std::string>& requests)
+      : answers_(answers), requests_(requests) {}
+  Result<chat::Reply> post(std::string_view, const std::string& body) override {
+    requests_.push_back(body);
+    const std::string& answer = answers_.at(std::min(requests_.size(), answers_.size()) - 1);
+    if (answer.empty()) return fail(Errc::kUnavailable, "no model answers");
+    return chat::Reply{.status = 200, .body = answer};
+  }
+
+ private:
+  const std::vector<std::string>& answers_;
+  std::vector<std::string>& requests_;
+};
 
 class FakeBackend final : public api::testing::FakeBackend<Backend> {
  public:
@@ -30,7 +48,14 @@ class FakeBackend final : public api::testing::FakeBackend<Backend> {
                                      .control = "192.168.77.10 80"}},
                        .duration_ms = 1500};
   escape::SuiteOptions suite;  // what was asked for
+  std::vector<std::string> model_answers{""};
+  std::string model_url;
+  std::vector<std::string> model_requests;
 
+  std::unique_ptr<chat::Endpoint> open_endpoint(const chat::BaseUrl& url) override {
+    model_url = url.text();
+    return std::make_unique<ScriptedEndpoint>(model_answers, model_requests);
+  }
   Result<escape::Report> run_escape(const escape::SuiteOptions& options) override {
     PYRO_CHECK(enter("run_escape"));
     suite = options;

@@ -1,6 +1,7 @@
 #include "image/sha256.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <unistd.h>
 
 #include <array>
@@ -63,6 +64,17 @@ Result<std::string> sha256_hex(std::string_view bytes) {
   Sha256 hash;
   PYRO_CHECK(hash.update(bytes));
   return hash.finish();
+}
+
+Result<std::string> hmac_sha256_hex(std::string_view key, std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  const std::vector<unsigned char> message(bytes.begin(), bytes.end());
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), message.data(), message.size(),
+           digest.data(), &size) == nullptr) {
+    return fail(Errc::kInternal, "HMAC failed in libcrypto");
+  }
+  return hex(std::string(digest.begin(), digest.begin() + size));
 }
 
 }  // namespace pyro::image

@@ -33,5 +33,7 @@ struct FileDigest {
 // Reads from the descriptor's start to its end without moving its offset.
 Result<FileDigest> hash_file(int fd);
 Result<std::string> sha256_hex(std::string_view bytes);
+// HMAC-SHA-256 (RFC 2104), lower-case hexadecimal.
+Result<std::string> hmac_sha256_hex(std::string_view key, std::string_view bytes);
 
 }  // namespace pyro::image

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "proto/operations_demo.h"
+#include "proto/operations_mcp.h"
 #include "proto/operations_network.h"
 #include "proto/operations_params.h"
 #include "proto/operations_selftest.h"
@@ -268,9 +270,10 @@ constexpr std::array<Field, 10> kDemoFields{{
 }};
 constexpr std::array kDemoOptions{kNetwork, kJson};
 constexpr std::array<std::string_view, 1> kDemoPath{"demo"};
-constexpr std::array<std::string_view, 1> kDemoText{
+constexpr std::array<std::string_view, 2> kDemoText{
     "Creates a VM from debian:12, starts it, runs git --version in it and deletes it: the round "
-    "trip that every command of pyro is made of, one step at a time and with the time of each."};
+    "trip that every command of pyro is made of, one step at a time and with the time of each.",
+    "pyro demo ollama lets a model do it."};
 constexpr std::array<Example, 1> kDemoExamples{{{"pyro demo", "Show the round trip"}}};
 
 // ---- completion
@@ -308,6 +311,13 @@ constexpr std::array<Field, 12> kVmFields{{
     {.name = "vcpu_count", .type = kInteger, .doc = "Virtual CPUs"},
     {.name = "vm_id", .doc = "Id of the VM"},
 }};
+constexpr std::array<std::string_view, 2> kNetworkInfoPath{"network", "info"};
+constexpr std::array<std::string_view, 1> kNetworkInfoText{
+    "Prints what the network engine of a running VM says of itself: addresses, the policy that it "
+    "decides by and its hash, flows, bytes, refusals and dropped frames. pyro run names its VM on "
+    "standard error; of a workspace, pyro workspace network show says the same."};
+constexpr std::array<Example, 1> kNetworkInfoExamples{
+    {{"pyro network info vm-k4x2m9tq --json", "Show every field"}}};
 constexpr std::array<Field, 4> kNetworkInfoFields{{
     {.name = "engine", .doc = "What carries guest traffic"},
     kLiveNetworkField,
@@ -385,7 +395,7 @@ constexpr std::array<Operation, 5> kMainOperations{{
      .examples = kEnvPruneExamples,
      .effects = kReplaces},
 }};
-constexpr std::array<Operation, 11> kOtherOperations{{
+constexpr std::array<Operation, 12> kOtherOperations{{
     {.name = "doctor",
      .method = "doctor",
      .tool = "vm_doctor",
@@ -405,6 +415,7 @@ constexpr std::array<Operation, 11> kOtherOperations{{
      .result = kDemoFields,
      .errors = kRunErrors,
      .examples = kDemoExamples},
+    kOllama,
     {.name = "completion",
      .cli_path = kCompletionPath,
      .summary = "Print a completion script for bash, zsh or fish",
@@ -464,10 +475,14 @@ constexpr std::array<Operation, 11> kOtherOperations{{
     {.name = "network_info_vm",
      .method = "network_info_vm",
      .tool = "vm_network_info",
+     .cli_path = kNetworkInfoPath,
      .summary = "Show the network of one VM",
+     .description = kNetworkInfoText,
      .positionals = kVmIdOnly,
+     .options = kJsonOnly,
      .result = kNetworkInfoFields,
      .errors = kVmErrors,
+     .examples = kNetworkInfoExamples,
      .effects = kReads},
     {.name = "reap_expired",
      .method = "reap_expired",
@@ -479,7 +494,9 @@ constexpr std::array<Operation, 11> kOtherOperations{{
 }};
 
 constexpr std::array<std::string_view, 1> kEnvPath{"env"};
-constexpr std::array<Group, 1> kEnvGroups{{{kEnvPath, "Manage environments"}}};
+constexpr std::array<std::string_view, 1> kVmNetworkPath{"network"};
+constexpr std::array<Group, 2> kMainGroups{
+    {{kEnvPath, "Manage environments"}, {kVmNetworkPath, "See the network of a VM"}}};
 
 template <class T, std::size_t N, std::size_t M>
 constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::array<T, M>& b) {
@@ -492,11 +509,11 @@ constexpr std::array<T, N + M> joined(const std::array<T, N>& a, const std::arra
 // All of it in the order in which help lists it.
 constexpr auto kOperations =
     joined(joined(kMainOperations, kWorkspaceOperations),
-           joined(kSessionOperations,
+           joined(joined(kSessionOperations, kMcpOperations),
                   joined(joined(kPolicyOperations, kSelftestOperations), kOtherOperations)));
-constexpr auto kGroups = joined(
-    kEnvGroups,
-    joined(kWorkspaceGroups, joined(kSessionGroups, joined(kPolicyGroups, kSelftestGroups))));
+constexpr auto kGroups =
+    joined(joined(kMainGroups, joined(kWorkspaceGroups, kSessionGroups)),
+           joined(joined(kMcpGroups, kPolicyGroups), joined(kSelftestGroups, kDemoGroups)));
 
 }  // namespace
 

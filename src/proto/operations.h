@@ -52,6 +52,7 @@ struct Param {
   bool one_in_library = false;  // repeatable and optional on the command line; a library needs one
   bool content = false;         // kString: what a file holds or a terminal gets, so any characters
   std::string_view library_name;  // what a library calls it, when that is not `name`
+  char letter = 0;                // kFlag: on the command line -v as well; 0: none
   std::span<const Param> fields;  // kObject, kObjectList
 };
 
@@ -111,13 +112,13 @@ struct Operation {
   std::span<const Errc> errors;
   std::span<const Example> examples;
   ExitCodes exit_codes = ExitCodes::kPyro;
-  std::span<const Param>
-      library_options{};                    // what a library is told beside or instead of the above
-  std::span<const Field> library_result{};  // where `result` is empty
-  Effects effects{};
+  std::span<const Param> library_options;  // what a library is told beside or instead of the above
+  std::span<const Field> library_result;   // where `result` is empty
+  Effects effects;
 };
 
-// A place of the command line that only holds other commands.
+// A place of the command line that holds other commands. It may be a command itself (demo), which
+// then takes no positionals.
 struct Group {
   std::span<const std::string_view> path;  // {"workspace", "sync"}
   std::string_view summary;

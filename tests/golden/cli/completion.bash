@@ -31,11 +31,11 @@ _pyro() {
     fi
     case ${words[i]} in
     --) _pyro_files; return ;;
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *)
       case $path in
-      "" | "env" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace network" | "workspace disk" | "workspace shell" | "workspace service" | "policy" | "smolfile" | "selftest") path=${path:+$path }${words[i]} ;;
+      "" | "env" | "network" | "workspace" | "workspace sync" | "workspace snapshot" | "workspace file" | "workspace patch" | "workspace network" | "workspace disk" | "workspace shell" | "workspace service" | "mcp" | "policy" | "smolfile" | "selftest" | "demo") path=${path:+$path }${words[i]} ;;
       *) n=$((n + 1)); first=${first:-${words[i]}} ;;
       esac ;;
     esac
@@ -84,12 +84,20 @@ _pyro() {
   --restart) _pyro_offer "no on-failure always"; return ;;
   --publish) _pyro_offer ""; return ;;
   --tail-lines) _pyro_offer ""; return ;;
+  --profile) _pyro_offer "vm-run workspace-core workspace-full"; return ;;
+  --http) _pyro_offer ""; return ;;
+  --token-file) _pyro_files; return ;;
+  --project-path) _pyro_files; return ;;
+  --config) _pyro_files; return ;;
   --backend) _pyro_offer ""; return ;;
   --probe) _pyro_offer ""; return ;;
+  --base-url) _pyro_offer ""; return ;;
+  --model) _pyro_offer ""; return ;;
   esac
   case $path in
-  "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env workspace policy smolfile selftest run doctor demo completion help"; fi ;;
+  "") if [[ $cur == -* ]]; then _pyro_offer "--help --version"; else _pyro_offer "env network workspace mcp policy smolfile selftest run doctor demo completion help"; fi ;;
   "env") _pyro_offer "list pull inspect prune --help" ;;
+  "network") _pyro_offer "info --help" ;;
   "workspace") _pyro_offer "sync snapshot file patch network disk shell service create list status update delete stop start logs exec export diff reset summary --help" ;;
   "workspace sync") _pyro_offer "push --help" ;;
   "workspace snapshot") _pyro_offer "create list delete --help" ;;
@@ -99,9 +107,11 @@ _pyro() {
   "workspace disk") _pyro_offer "export list read --help" ;;
   "workspace shell") _pyro_offer "open read write signal resize list close attach --help" ;;
   "workspace service") _pyro_offer "start list status logs stop restart --help" ;;
+  "mcp") _pyro_offer "serve install --help" ;;
   "policy") _pyro_offer "check explain --help" ;;
   "smolfile") _pyro_offer "render --help" ;;
   "selftest") _pyro_offer "escape smoke --help" ;;
+  "demo") _pyro_offer "ollama --network --json --help" ;;
   "run") if [[ $cur == -* ]]; then _pyro_offer "--vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network --network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --smolfile --allow-host-compat --boot --json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
   "env list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else _pyro_offer ""; fi ;;
   "env pull") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --environments 2>/dev/null)" ;; esac; fi ;;
@@ -148,14 +158,17 @@ _pyro() {
   "workspace service logs") if [[ $cur == -* ]]; then _pyro_offer "--tail-lines --all --follow --timestamps --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace service stop") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace service restart") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
+  "mcp serve") if [[ $cur == -* ]]; then _pyro_offer "--profile --http --token-file --allow-remote --project-path --help"; else _pyro_offer ""; fi ;;
+  "mcp install") if [[ $cur == -* ]]; then _pyro_offer "--profile --project-path --name --config --dry-run --print --help"; else case $n in 0) _pyro_offer "claude-code codex opencode vscode cursor" ;; esac; fi ;;
   "policy check") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_files ;; esac; fi ;;
   "policy explain") if [[ $cur == -* ]]; then _pyro_offer "--network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --json --help"; else case $n in *) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "smolfile render") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "selftest escape") if [[ $cur == -* ]]; then _pyro_offer "--backend --probe --markdown --json --help"; else _pyro_offer ""; fi ;;
   "selftest smoke") if [[ $cur == -* ]]; then _pyro_offer "--backend --json --help"; else _pyro_offer ""; fi ;;
   "doctor") if [[ $cur == -* ]]; then _pyro_offer "--fresh --json --help"; else _pyro_offer ""; fi ;;
-  "demo") if [[ $cur == -* ]]; then _pyro_offer "--network --json --help"; else _pyro_offer ""; fi ;;
+  "demo ollama") if [[ $cur == -* ]]; then _pyro_offer "--base-url --model --verbose --help"; else _pyro_offer ""; fi ;;
   "completion") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "bash zsh fish" ;; esac; fi ;;
+  "network info") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "" ;; esac; fi ;;
   esac
 }
 complete -F _pyro pyro

@@ -11,12 +11,12 @@ function __pyro_at
     switch $word
     case --
       return 1
-    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --backend --probe
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --profile --http --token-file --project-path --config --backend --probe --base-url --model
       set value yes
     case '-*'
     case '*'
       switch "$path"
-      case '' 'env' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace network' 'workspace disk' 'workspace shell' 'workspace service' 'policy' 'smolfile' 'selftest'
+      case '' 'env' 'network' 'workspace' 'workspace sync' 'workspace snapshot' 'workspace file' 'workspace patch' 'workspace network' 'workspace disk' 'workspace shell' 'workspace service' 'mcp' 'policy' 'smolfile' 'selftest' 'demo'
         set -a path $word
       case '*'
         set count (math $count + 1)
@@ -29,7 +29,9 @@ function __pyro_at
 end
 complete -c pyro -f
 complete -c pyro -n "__pyro_at ''" -a env -d 'Manage environments'
+complete -c pyro -n "__pyro_at ''" -a network -d 'See the network of a VM'
 complete -c pyro -n "__pyro_at ''" -a workspace -d 'Work in microVMs that stay'
+complete -c pyro -n "__pyro_at ''" -a mcp -d 'Give models the tools of pyro'
 complete -c pyro -n "__pyro_at ''" -a policy -d 'Understand network policies'
 complete -c pyro -n "__pyro_at ''" -a smolfile -d 'Write Smolfiles'
 complete -c pyro -n "__pyro_at ''" -a selftest -d 'Try what pyro promises, on this machine'
@@ -44,6 +46,7 @@ complete -c pyro -n "__pyro_at 'env'" -a list -d 'List the environments of the c
 complete -c pyro -n "__pyro_at 'env'" -a pull -d 'Install or repair an environment'
 complete -c pyro -n "__pyro_at 'env'" -a inspect -d 'Show and check one environment'
 complete -c pyro -n "__pyro_at 'env'" -a prune -d 'Remove environments and templates that are not needed'
+complete -c pyro -n "__pyro_at 'network'" -a info -d 'Show the network of one VM'
 complete -c pyro -n "__pyro_at 'workspace'" -a sync -d 'Copy into a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a snapshot -d 'Keep states of a workspace'
 complete -c pyro -n "__pyro_at 'workspace'" -a file -d 'Work with files of a workspace'
@@ -93,11 +96,14 @@ complete -c pyro -n "__pyro_at 'workspace service'" -a status -d 'Show one servi
 complete -c pyro -n "__pyro_at 'workspace service'" -a logs -d 'Show what a service printed'
 complete -c pyro -n "__pyro_at 'workspace service'" -a stop -d 'End a service'
 complete -c pyro -n "__pyro_at 'workspace service'" -a restart -d 'End a service and start it again'
+complete -c pyro -n "__pyro_at 'mcp'" -a serve -d 'Serve the tools of pyro to a client of MCP'
+complete -c pyro -n "__pyro_at 'mcp'" -a install -d 'Add pyro to the configuration of a client of MCP'
 complete -c pyro -n "__pyro_at 'policy'" -a check -d 'Check a network policy file'
 complete -c pyro -n "__pyro_at 'policy'" -a explain -d 'Say what a network policy allows, and by which rule'
 complete -c pyro -n "__pyro_at 'smolfile'" -a render -d 'Write a Smolfile of a workspace'
 complete -c pyro -n "__pyro_at 'selftest'" -a escape -d 'Try to get out of the network policy of a sandbox'
 complete -c pyro -n "__pyro_at 'selftest'" -a smoke -d 'Try a published service, and a sandbox without a network'
+complete -c pyro -n "__pyro_at 'demo'" -a ollama -d 'Let a model run a command in a microVM'
 complete -c pyro -n "__pyro_at 'run'" -l vcpu-count -d 'Virtual CPUs of the guest' -x
 complete -c pyro -n "__pyro_at 'run'" -l mem-mib -d 'Memory of the guest in MiB' -x
 complete -c pyro -n "__pyro_at 'run'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
@@ -299,6 +305,18 @@ complete -c pyro -n "__pyro_at 'workspace service restart'" -l timeout-seconds -
 complete -c pyro -n "__pyro_at 'workspace service restart'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace service restart' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace service restart' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'mcp serve'" -l profile -d 'How many of the tools a model is shown' -x -a 'vm-run workspace-core workspace-full'
+complete -c pyro -n "__pyro_at 'mcp serve'" -l http -d 'Serve over HTTP there, for example 127.0.0.1:8931; port 0 is any' -x
+complete -c pyro -n "__pyro_at 'mcp serve'" -l token-file -d 'File with the token of --http, which only its owner may read' -r -F
+complete -c pyro -n "__pyro_at 'mcp serve'" -l allow-remote -d 'Serve on an address that other machines may reach'
+complete -c pyro -n "__pyro_at 'mcp serve'" -l project-path -d 'Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks' -r -F
+complete -c pyro -n "__pyro_at 'mcp install'" -l profile -d 'How many of the tools a model is shown' -x -a 'vm-run workspace-core workspace-full'
+complete -c pyro -n "__pyro_at 'mcp install'" -l project-path -d 'Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks' -r -F
+complete -c pyro -n "__pyro_at 'mcp install'" -l name -d 'Name of the entry; letters, digits, - and _' -x
+complete -c pyro -n "__pyro_at 'mcp install'" -l config -d 'The client\'s configuration file, where it is not the usual one' -r -F
+complete -c pyro -n "__pyro_at 'mcp install'" -l dry-run -d 'Say what would be written, and write nothing'
+complete -c pyro -n "__pyro_at 'mcp install'" -l print -d 'Print the entry alone'
+complete -c pyro -n "__pyro_at 'mcp install' 0" -a 'claude-code codex opencode vscode cursor'
 complete -c pyro -n "__pyro_at 'policy check'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'policy check' 0" -F
 complete -c pyro -n "__pyro_at 'policy explain'" -l network-policy -d 'Network of the guest; a rule makes it egress' -x -a 'off egress egress+published-ports'
@@ -320,4 +338,8 @@ complete -c pyro -n "__pyro_at 'doctor'" -l fresh -d 'Measure again what is othe
 complete -c pyro -n "__pyro_at 'doctor'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'demo'" -l network -d 'The short form of --network-policy egress'
 complete -c pyro -n "__pyro_at 'demo'" -l json -d 'Print one JSON object on standard output instead of text'
+complete -c pyro -n "__pyro_at 'demo ollama'" -l base-url -d 'Where an OpenAI-compatible API is served' -x
+complete -c pyro -n "__pyro_at 'demo ollama'" -l model -d 'The model to ask; it must be able to use tools' -x
+complete -c pyro -n "__pyro_at 'demo ollama'" -l verbose -s v -d 'Print what the model was told as well'
 complete -c pyro -n "__pyro_at 'completion' 0" -a 'bash zsh fish'
+complete -c pyro -n "__pyro_at 'network info'" -l json -d 'Print one JSON object on standard output instead of text'

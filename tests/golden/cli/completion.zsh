@@ -14,7 +14,7 @@ _pyro_shells() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -28,7 +28,7 @@ _pyro_services() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --backend | --probe) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -76,6 +76,25 @@ _pyro_env() {
     _arguments -S \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]'
+    ;;
+  esac
+}
+_pyro_network() {
+  local -a commands
+  commands=('info:Show the network of one VM')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  info)
+    _arguments -S \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:VM_ID: '
     ;;
   esac
 }
@@ -559,6 +578,39 @@ _pyro_workspace_service() {
     ;;
   esac
 }
+_pyro_mcp() {
+  local -a commands
+  commands=('serve:Serve the tools of pyro to a client of MCP' 'install:Add pyro to the configuration of a client of MCP')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  serve)
+    _arguments -S \
+      '--profile[How many of the tools a model is shown]:PROFILE:(vm-run workspace-core workspace-full)' \
+      '--http[Serve over HTTP there, for example 127.0.0.1\:8931; port 0 is any]:ADDRESS:PORT: ' \
+      '--token-file[File with the token of --http, which only its owner may read]:FILE:_files' \
+      '--allow-remote[Serve on an address that other machines may reach]' \
+      '--project-path[Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks]:DIR:_files' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    ;;
+  install)
+    _arguments -S \
+      '--profile[How many of the tools a model is shown]:PROFILE:(vm-run workspace-core workspace-full)' \
+      '--project-path[Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks]:DIR:_files' \
+      '--name[Name of the entry; letters, digits, - and _]:NAME: ' \
+      '--config[The client'\''s configuration file, where it is not the usual one]:FILE:_files' \
+      '--dry-run[Say what would be written, and write nothing]' \
+      '--print[Print the entry alone]' \
+      '(-h --help)'{-h,--help}'[Show this help]' \
+      '1:CLIENT:(claude-code codex opencode vscode cursor)'
+    ;;
+  esac
+}
 _pyro_policy() {
   local -a commands
   commands=('check:Check a network policy file' 'explain:Say what a network policy allows, and by which rule')
@@ -635,9 +687,36 @@ _pyro_selftest() {
     ;;
   esac
 }
+_pyro_demo() {
+  local -a commands
+  commands=('ollama:Let a model run a command in a microVM')
+  if [[ $words[2] == -* ]]; then
+    _arguments -S \
+      '--network[The short form of --network-policy egress]' \
+      '--json[Print one JSON object on standard output instead of text]' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    return
+  fi
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+  ollama)
+    _arguments -S \
+      '--base-url[Where an OpenAI-compatible API is served]:URL: ' \
+      '--model[The model to ask; it must be able to use tools]:NAME: ' \
+      '--verbose[Print what the model was told as well]' \
+      '(-h --help)'{-h,--help}'[Show this help]'
+    ;;
+  esac
+}
 _pyro() {
   local -a commands
-  commands=('env:Manage environments' 'workspace:Work in microVMs that stay' 'policy:Understand network policies' 'smolfile:Write Smolfiles' 'selftest:Try what pyro promises, on this machine' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
+  commands=('env:Manage environments' 'network:See the network of a VM' 'workspace:Work in microVMs that stay' 'mcp:Give models the tools of pyro' 'policy:Understand network policies' 'smolfile:Write Smolfiles' 'selftest:Try what pyro promises, on this machine' 'run:Run one command in a fresh microVM' 'doctor:Check whether a guest can run on this host' 'demo:Show create, start, exec and delete step by step' 'completion:Print a completion script for bash, zsh or fish' 'help:Show help')
   if ((CURRENT == 2)); then
     _describe command commands
     return
@@ -647,10 +726,13 @@ _pyro() {
   ((CURRENT--))
   case $command in
   env) _pyro_env ;;
+  network) _pyro_network ;;
   workspace) _pyro_workspace ;;
+  mcp) _pyro_mcp ;;
   policy) _pyro_policy ;;
   smolfile) _pyro_smolfile ;;
   selftest) _pyro_selftest ;;
+  demo) _pyro_demo ;;
   run)
     _arguments -S \
       '--vcpu-count[Virtual CPUs of the guest]:N: ' \
@@ -675,12 +757,6 @@ _pyro() {
   doctor)
     _arguments -S \
       '--fresh[Measure again what is otherwise remembered until the host reboots]' \
-      '--json[Print one JSON object on standard output instead of text]' \
-      '(-h --help)'{-h,--help}'[Show this help]'
-    ;;
-  demo)
-    _arguments -S \
-      '--network[The short form of --network-policy egress]' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]'
     ;;

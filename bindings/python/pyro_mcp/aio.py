@@ -1,0 +1,193 @@
+"""The same for asyncio: AsyncPyro has the methods of Pyro as coroutines.
+
+Cancelling the task gives the call up in order: the command in the guest is interrupted, and the cancellation goes on
+when it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ._async_operations import AsyncOperations, AsyncWorkspaceOperations
+from ._client import Chunk, Listener, Progress
+from ._session import Call, Event, Session, Stdin
+from .errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from . import types
+
+R = TypeVar("R")
+
+
+def _prepare(
+    session: Session, operation: str, arguments: dict[str, Any], stdin: Stdin, output: bool
+) -> tuple[Call, asyncio.Queue[Event]]:
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[Event] = asyncio.Queue()
+
+    def post(event: Event) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, event)
+
+    return session.call(operation, arguments, post, output=output, stdin=stdin), events
+
+
+async def _end(call: Call) -> None:
+    call.abandon()
+    if not call.ended:
+        # A second cancellation goes on at once; the end of the call is waited for all the same.
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, call.end))
+
+
+class AsyncExecStream(Generic[R]):
+    """A command under way: an asynchronous iterator of chunks, and then `await stream.result()`."""
+
+    def __init__(self, session: Session, listener: Listener, operation: str, arguments: dict[str, Any], stdin: Stdin) -> None:
+        self._listener = listener
+        self._final: Event | None = None
+        self._call, self._events = _prepare(session, operation, arguments, stdin, True)
+        try:
+            self._call.begin()
+        except BaseException:
+            self._call.end()
+            raise
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        while self._final is None:
+            try:
+                kind, value = await self._events.get()
+                if kind == "stdout" or kind == "stderr":
+                    self._call.taken()
+                    return Chunk(kind, value)
+                if kind in ("result", "error"):
+                    self._final = (kind, value)
+                else:
+                    self._listener.hear(kind, value)
+            except BaseException:
+                await self.close()
+                raise
+        if self._final[0] == "error":
+            raise self._final[1]
+        raise StopAsyncIteration
+
+    async def result(self) -> R:
+        """What the call returned; what comes until then is passed over."""
+        async for _ in self:
+            pass
+        assert self._final is not None
+        value: R = self._final[1]
+        return value
+
+    def interrupt(self) -> None:
+        """Ctrl-C to the command; a second one ends it. What it still writes, and its result, come as before."""
+        self._call.interrupt()
+
+    async def close(self) -> None:
+        """Interrupts the command, unless it has ended, and waits for its end."""
+        if self._final is None:
+            self._final = ("error", Conflict("this stream is closed", "start the command again"))
+            await _end(self._call)
+
+    async def __aenter__(self) -> AsyncExecStream[R]:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_final", True) is None and hasattr(self, "_call"):
+            self._call.abandon()
+
+
+class AsyncWorkspace(AsyncWorkspaceOperations):
+    """A workspace of one `async with` block: created when it begins, deleted when it ends."""
+
+    def __init__(self, pyro: AsyncPyro, arguments: dict[str, Any]) -> None:
+        self._pyro = pyro
+        self._arguments = arguments
+        self._info: types.WorkspaceInfo | None = None
+
+    @property
+    def info(self) -> types.WorkspaceInfo:
+        """What create_workspace() returned."""
+        if self._info is None:
+            raise Conflict("this workspace is not created", "use it as the context of an `async with` block")
+        return self._info
+
+    @property
+    def id(self) -> str:
+        return self.info["workspace_id"]
+
+    async def _call(self, operation: str, arguments: dict[str, Any], stdin: Stdin = None) -> Any:
+        return await self._pyro._call(operation, arguments, stdin)
+
+    def _stream(self, operation: str, arguments: dict[str, Any], stdin: Stdin = None) -> AsyncExecStream[Any]:
+        return self._pyro._stream(operation, arguments, stdin)
+
+    async def __aenter__(self) -> AsyncWorkspace:
+        self._info = await self._pyro._call("workspace.create", self._arguments, undo=self._delete)
+        return self
+
+    async def _delete(self, info: types.WorkspaceInfo) -> None:
+        try:
+            await self._pyro.delete_workspace(info["workspace_id"])
+        except NotFound:
+            pass  # the block has deleted it
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._delete(self.info)
+
+
+class AsyncPyro(AsyncOperations):
+    """Pyro for asyncio. `on_progress` and `on_warning` are called on the event loop."""
+
+    def __init__(
+        self, *, on_progress: Callable[[Progress], None] | None = None, on_warning: Callable[[str], None] | None = None
+    ) -> None:
+        self._session = Session("AsyncPyro")
+        self._listener = Listener(on_progress, on_warning)
+
+    async def _call(
+        self,
+        operation: str,
+        arguments: dict[str, Any],
+        stdin: Stdin = None,
+        undo: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
+    ) -> Any:
+        """`undo`: of a call that had returned when it was given up."""
+        call, events = _prepare(self._session, operation, arguments, stdin, False)
+        try:
+            call.begin()
+            while True:
+                kind, value = await events.get()
+                if kind == "result":
+                    return value
+                if kind == "error":
+                    raise value
+                self._listener.hear(kind, value)
+        except BaseException:
+            await _end(call)
+            if undo and call.final and call.final[0] == "result":
+                await undo(call.final[1])
+            raise
+
+    def _stream(self, operation: str, arguments: dict[str, Any], stdin: Stdin = None) -> AsyncExecStream[Any]:
+        return AsyncExecStream(self._session, self._listener, operation, arguments, stdin)
+
+    def _workspace(self, arguments: dict[str, Any]) -> AsyncWorkspace:
+        return AsyncWorkspace(self, arguments)
+
+    async def close(self) -> None:
+        """Takes no new calls; those under way in other tasks go on to their end."""
+        self._session.close()
+
+    async def __aenter__(self) -> AsyncPyro:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()

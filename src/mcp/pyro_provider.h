@@ -1,0 +1,67 @@
+// pyro's operations as tools, and what is kept of workspaces as resources.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/api.h"
+#include "mcp/provider.h"
+
+namespace pyro::mcp {
+
+// How much of pyro a model is shown: with many tools it chooses worse.
+enum class Profile : std::uint8_t { kVmRun, kWorkspaceCore, kWorkspaceFull };
+inline constexpr std::array<std::string_view, 3> kProfileNames{"vm-run", "workspace-core",
+                                                               "workspace-full"};
+std::optional<Profile> profile_from(std::string_view name);
+
+// Of one text in a result; what is over it is cut and said to be. A whole result over
+// kMostResult is refused with advice.
+inline constexpr std::size_t kMostText = std::size_t{1} << 20;
+inline constexpr std::size_t kMostResult = std::size_t{8} << 20;
+
+struct PyroOptions {
+  Profile profile = Profile::kWorkspaceFull;
+  // What workspace_create takes when it is given no seed_path.
+  std::optional<std::string> seed_path;
+  bool git_tracked = false;  // of that
+};
+
+class PyroProvider final : public Provider {
+ public:
+  PyroProvider(api::Api& api, PyroOptions options);  // `api` is borrowed
+  [[nodiscard]] const ServerInfo& info() const override { return info_; }
+  [[nodiscard]] Features features() const override;
+  std::string tools() override { return tools_text_; }
+  std::string resource_templates() override;
+  Outcome call_tool(const std::string& name, const json::object& arguments, Call& call) override;
+  Outcome list_resources(Call& call) override;
+  Outcome read_resource(const std::string& uri, Call& call) override;
+  Outcome complete(const json::object& params, Call& call) override;
+
+  // In the order in which tools/list has them.
+  [[nodiscard]] const std::vector<const proto::Operation*>& operations() const {
+    return operations_;
+  }
+
+ private:
+  [[nodiscard]] bool offers(std::string_view tool) const;
+  [[nodiscard]] std::string next_step(const proto::Operation& operation, const Error& error) const;
+  Result<json::object> ask(const proto::Operation& operation, const json::object& arguments,
+                           Call& call);
+
+  api::Api& api_;
+  PyroOptions options_;
+  ServerInfo info_;
+  std::vector<const proto::Operation*> operations_;
+  std::string tools_text_;
+};
+
+// Cuts the texts that are too long, so that `object` still has the fields it is to have.
+void cut_long_texts(json::object& object, std::size_t most);
+
+}  // namespace pyro::mcp

@@ -1,0 +1,146 @@
+#include "mcp_serve/conversation.h"
+
+#include <exception>
+
+namespace pyro::mcp_serve {
+
+class Conversation::RunningCall final : public mcp::Call {
+ public:
+  RunningCall(Conversation& owner, mcp::Job& job, int interrupt_fd)
+      : owner_(owner), job_(job), interrupt_fd_(interrupt_fd) {}
+  [[nodiscard]] const mcp::Asked& asked() const override { return job_.asked; }
+  void progress(double value, std::optional<double> total, std::string_view text) override {
+    const std::scoped_lock lock(owner_.mutex_);
+    if (auto out = owner_.session_.progress(job_, value, total, text)) {
+      owner_.sink_(*std::move(out));
+    }
+  }
+  void log(mcp::LogLevel level, const mcp::json::value& data) override {
+    const std::scoped_lock lock(owner_.mutex_);
+    if (auto out = owner_.session_.log(job_, level, data)) owner_.sink_(*std::move(out));
+  }
+  [[nodiscard]] int interrupt_fd() const override { return interrupt_fd_; }
+
+ private:
+  Conversation& owner_;
+  mcp::Job& job_;
+  int interrupt_fd_;
+};
+
+Conversation::Conversation(Parts parts, mcp::Session::Eras eras, Sink sink, Throttle throttle)
+    : parts_(parts),
+      sink_(std::move(sink)),
+      throttle_(std::move(throttle)),
+      session_(parts.provider, parts.seal, eras) {}
+
+Conversation::~Conversation() = default;
+
+void Conversation::receive(mcp::Message message) {
+  const std::scoped_lock lock(mutex_);
+  apply(session_.receive(std::move(message)));
+}
+
+void Conversation::changed(const mcp::Change& change) {
+  const std::scoped_lock lock(mutex_);
+  apply(session_.changed(change));
+}
+
+void Conversation::close() {
+  const std::scoped_lock lock(mutex_);
+  apply(session_.close());
+}
+
+void Conversation::abandon() {
+  const std::scoped_lock lock(mutex_);
+  apply(session_.abandon());
+}
+
+void Conversation::wait() {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, [this] { return running_.empty(); });
+}
+
+bool Conversation::idle() const {
+  const std::scoped_lock lock(mutex_);
+  return running_.empty() && session_.idle();
+}
+
+bool Conversation::initialized() const {
+  const std::scoped_lock lock(mutex_);
+  return session_.initialized();
+}
+
+std::string Conversation::version() const {
+  const std::scoped_lock lock(mutex_);
+  return session_.version();
+}
+
+bool Conversation::is_wanted(const mcp::Job& job) const {
+  const std::scoped_lock lock(mutex_);
+  return mcp::Session::is_wanted(job);
+}
+
+void Conversation::apply(mcp::Step step) {
+  for (mcp::Outgoing& out : step.send) sink_(std::move(out));
+  for (const JobPtr& job : step.start) start(job);
+  for (const JobPtr& job : step.stop) {
+    if (const auto found = running_.find(job); found != running_.end()) found->second->raise();
+  }
+}
+
+void Conversation::start(const JobPtr& job) {
+  Result<Wake> wake = Wake::make();
+  bool started = false;
+  if (wake) {
+    auto interrupt = std::make_shared<Wake>(*std::move(wake));
+    running_[job] = interrupt;
+    started = parts_.workers.post(
+        [self = shared_from_this(), job, interrupt] { self->run(job, interrupt); });
+    if (!started) running_.erase(job);
+  }
+  if (started) return;
+  apply(session_.ended(job, mcp::RpcError{mcp::kBusy,
+                                          "the host has no descriptor or thread for this call: try "
+                                          "again when others have ended",
+                                          {}}));
+}
+
+void Conversation::run(const JobPtr& job, const std::shared_ptr<Wake>& interrupt) {
+  if (throttle_) throttle_();
+  mcp::Outcome outcome = mcp::RpcError{mcp::kInternalError, "the call was given up", {}};
+  // What was to be stopped in order is begun all the same: short calls are still answered, and long
+  // ones see that they are to end.
+  if (is_wanted(*job)) {
+    try {
+      RunningCall call(*this, *job, interrupt->fd());
+      outcome = mcp::run(parts_.provider, *job, call);
+    } catch (const std::exception& bug) {
+      outcome = mcp::RpcError{mcp::kInternalError,
+                              "internal error: " + std::string(bug.what()) + "; please report it",
+                              {}};
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  running_.erase(job);
+  apply(session_.ended(job, std::move(outcome)));
+  ended_.notify_all();
+}
+
+void Hub::add(const std::shared_ptr<Conversation>& conversation) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(list_, [](const auto& weak) { return weak.expired(); });
+  list_.push_back(conversation);
+}
+
+void Hub::changed(const mcp::Change& change) {
+  std::vector<std::shared_ptr<Conversation>> alive;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& weak : list_) {
+      if (auto one = weak.lock()) alive.push_back(std::move(one));
+    }
+  }
+  for (const auto& one : alive) one->changed(change);
+}
+
+}  // namespace pyro::mcp_serve

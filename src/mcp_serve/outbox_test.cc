@@ -1,0 +1,72 @@
+#include "mcp_serve/outbox.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "sys/fd.h"
+
+namespace pyro::mcp_serve {
+namespace {
+
+struct Boxed {
+  sys::Pipe pipe = *sys::make_pipe();
+  Wake gone = *Wake::make();
+  std::unique_ptr<Outbox> box = *Outbox::make(pipe.write.get(), gone);
+
+  std::string read_to_end() {
+    pipe.write = sys::UniqueFd();
+    std::string out;
+    std::array<char, 65536> buffer{};
+    for (;;) {
+      const auto got = ::read(pipe.read.get(), buffer.data(), buffer.size());
+      if (got <= 0) return out;
+      out.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+  }
+};
+
+TEST(Outbox, WritesLinesInOrder) {
+  Boxed boxed;
+  boxed.box->push("one", false);
+  boxed.box->push("two", true);
+  boxed.box->finish(std::chrono::seconds(10));
+  EXPECT_EQ(boxed.read_to_end(), "one\ntwo\n");
+  EXPECT_FALSE(boxed.box->problem());
+}
+
+TEST(Outbox, AClientThatNeverReadsCostsNoMoreThanItsBound) {
+  Boxed boxed;
+  const std::string megabyte(std::size_t{1} << 20, 'x');
+  // Notices are left out long before.
+  for (int i = 0; i < 1000; ++i) boxed.box->push(megabyte, true);
+  EXPECT_FALSE(boxed.box->problem());
+  int pushed = 0;
+  while (!boxed.gone.raised() && pushed < 1000) {
+    boxed.box->push(megabyte, false);
+    ++pushed;
+  }
+  EXPECT_LE(pushed, 66);
+  ASSERT_TRUE(boxed.box->problem());
+  EXPECT_TRUE(boxed.box->problem()->message.contains("does not read"));
+  boxed.box->wait_for_room();  // returns: nothing will be written any more
+  boxed.box->finish(std::chrono::seconds(10));
+}
+
+TEST(Outbox, AClientThatHasGoneIsNoticed) {
+  ::signal(SIGPIPE, SIG_IGN);
+  Boxed boxed;
+  boxed.pipe.read = sys::UniqueFd();
+  boxed.box->push("anything", false);
+  pollfd wanted{.fd = boxed.gone.fd(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&wanted, 1, 10'000), 1);
+  ASSERT_TRUE(boxed.box->problem());
+  EXPECT_EQ(boxed.box->problem()->os_errno, EPIPE);
+}
+
+}  // namespace
+}  // namespace pyro::mcp_serve

@@ -1,0 +1,66 @@
+"""The package as it is installed in PYRO_TEST_PREFIX, with a library of the test's own below it."""
+
+import os
+import pathlib
+import select
+import signal
+import sys
+import threading
+
+import pytest
+
+PREFIX = pathlib.Path(os.environ.get("PYRO_TEST_PREFIX", "/usr/local"))
+PACKAGES = PREFIX / "lib" / "python3" / "dist-packages"
+sys.path.insert(0, str(PACKAGES))
+# Background jobs of shell scripts start with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class FakeApi:
+    """Answers operations by functions of the test: `on["exec_vm"] = lambda call: {...}`."""
+
+    class Call:
+        def __init__(self, arguments, deliver, output, interrupt_fd, stdin_fd):
+            self.arguments, self.deliver, self.output = arguments, deliver, output
+            self.interrupt_fd, self.stdin_fd = interrupt_fd, stdin_fd
+            self.thread = threading.current_thread()
+
+        def wait_for_interrupt(self):
+            """One press of Ctrl-C."""
+            ready, _, _ = select.select([self.interrupt_fd], [], [], 60)
+            assert ready, "nobody interrupted the call"
+            return os.read(self.interrupt_fd, 1)
+
+    def __init__(self):
+        self.on = {}
+        self.calls = []  # (operation, arguments)
+
+    def call(self, operation, arguments, deliver, output, interrupt_fd, stdin_fd):
+        self.calls.append((operation, arguments))
+        return self.on[operation](self.Call(arguments, deliver, output, interrupt_fd, stdin_fd))
+
+
+@pytest.fixture
+def api(monkeypatch):
+    from pyro_mcp import _session
+
+    fake = FakeApi()
+    monkeypatch.setattr(_session, "open_api", lambda: fake)
+    yield fake
+    assert not _session._live, "a call is still under way"
+
+
+@pytest.fixture
+def own_folders(monkeypatch, tmp_path):
+    """The real library, with records and sockets of the test's own. It starts no guest."""
+    for name in ("PYRO_HOME", "PYRO_RUNTIME_DIR", "PYRO_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    return tmp_path
+
+
+def wait_until(condition):
+    for _ in range(3000):
+        if condition():
+            return
+        select.select([], [], [], 0.02)
+    raise AssertionError("the expected state did not come")
