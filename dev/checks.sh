@@ -35,7 +35,7 @@ build_or_record() {
   fi
 }
 
-cpp_files() { git ls-files -co --exclude-standard -- '*.h' '*.hpp' '*.cc'; }
+cpp_files() { git ls-files -co --exclude-standard -- '*.h' '*.hpp' '*.c' '*.cc'; }
 shell_files() { git ls-files -co --exclude-standard -- dev .ci tests bench tools examples | while read -r f; do
   [[ -f $f ]] && head -n 2 "$f" | grep -qE '^#!.*\bbash\b|shellcheck shell=bash|^#!/bin/sh' && printf '%s\n' "$f"
 done || true; }
