@@ -33,8 +33,10 @@ def folder(host, tmp_path):
             host.pyro("workspace", "delete", workspace["workspace_id"])
 
 
-def settings(host):
+def settings(host, home):
     env = dict(host.env)
+    env.setdefault("XDG_CACHE_HOME", str(host.cache.parent))
+    env["HOME"] = str(home)  # what a page configures there is its own
     env["PATH"] = f"{harness.PREFIX / 'bin'}:{env.get('PATH', '/usr/bin:/bin')}"
     env["LC_ALL"] = "C.UTF-8"
     return env
@@ -43,7 +45,7 @@ def settings(host):
 def run(host, folder, *words):
     """A command as a reader would run it, but that both streams are one."""
     return subprocess.run(
-        words, cwd=folder, env=settings(host), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        words, cwd=folder, env=settings(host, folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", timeout=PATIENCE, check=False,
     )
 
