@@ -6,6 +6,7 @@ folder of its own, with the installed pyro in PATH: what one makes, the next one
 
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 
@@ -21,6 +22,22 @@ GUIDES = [page for page in pages.PAGES if any(pages.for_guest(block) for block i
 EXAMPLES = sorted((ROOT / "examples" / "shell").glob("*"))
 # How long one command of a page may take: the first of its kind may have to boot a template.
 PATIENCE = 120
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone():
+    """Pages name ports of the host, and dev/test runs as root and as an ordinary user side by side: one waits for the other."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as lock:
+
+        def taken():
+            try:
+                lock.bind("\0pyro-test-guides")
+            except OSError:
+                return False
+            return True
+
+        harness.wait_until(taken, bound=300, what="the end of the other half's guides")
+        yield
 
 
 @pytest.fixture

@@ -136,11 +136,11 @@ def test_a_port_below_1024(space):
 
 @pytest.mark.parametrize("ports, words", [
     (["8080", "8080"], "the guest port 8080 is published twice"),
-    (["18080:8080", "18080:8081"], "the host port 18080 is taken twice"),
+    (["18090:8080", "18090:8081"], "the host port 18090 is taken twice"),
 ])
 def test_ports_that_are_given_twice(space, ports, words):
     assert words in refused_start(space, "twice", *(f"--publish={port}" for port in ports))
-    assert refuses(18080)
+    assert refuses(18090)
 
 
 def test_egress_alone_publishes_nothing(host):
