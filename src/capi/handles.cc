@@ -148,12 +148,13 @@ pyro_status pyro_result_count(const pyro_result* result, const char* pointer, si
 const char* pyro_result_text(const pyro_result* result, const char* pointer, size_t* length) {
   const char* text = nullptr;
   size_t size = 0;
-  static_cast<void>(with_field(result, pointer, &text, [&](const boost::json::value& field) {
-    if (!field.is_string()) return false;
-    text = field.get_string().c_str();
-    size = field.get_string().size();
-    return true;
-  }));
+  static_cast<void>(with_field(result, pointer, static_cast<const void*>(&text),
+                               [&](const boost::json::value& field) {
+                                 if (!field.is_string()) return false;
+                                 text = field.get_string().c_str();
+                                 size = field.get_string().size();
+                                 return true;
+                               }));
   if (length != nullptr) *length = size;
   return text;
 }

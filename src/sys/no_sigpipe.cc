@@ -21,8 +21,7 @@ bool is_pending() noexcept {
 
 }  // namespace
 
-NoSigpipe::NoSigpipe() noexcept {
-  pending_before_ = is_pending();
+NoSigpipe::NoSigpipe() noexcept : pending_before_(is_pending()) {
   const sigset_t pipe = only_sigpipe();
   ::pthread_sigmask(SIG_BLOCK, &pipe, &before_);
 }
