@@ -89,8 +89,6 @@ std::unique_ptr<Api> over(std::shared_ptr<Backend> backend) {
 
 Result<std::unique_ptr<Api>> open(const sys::Environment& env) {
   PYRO_TRY(client::Pyro pyro, client::Pyro::open(env));
-  // Made by the first use of it, which no two threads may make at once.
-  static_cast<void>(pyro.workspaces());
   return over(std::make_shared<ClientBackend<Backend>>(std::move(pyro)));
 }
 
