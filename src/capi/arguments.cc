@@ -67,9 +67,9 @@ Arguments& Arguments::pairs(std::string_view name, const char* const* values, bo
   return *this;
 }
 
-Arguments& Arguments::map(std::string_view name, const char* const* values) {
+Arguments& Arguments::map(std::string_view name, const char* const* values, bool value_optional) {
   json::object map;
-  pairs(name, values, /*value_optional=*/false, [&](std::string_view key, std::string_view value) {
+  pairs(name, values, value_optional, [&](std::string_view key, std::string_view value) {
     if (!map.emplace(key, value).second) wrong(std::string(name) + " has a name twice");
   });
   if (!map.empty()) object_[name] = std::move(map);
@@ -77,13 +77,7 @@ Arguments& Arguments::map(std::string_view name, const char* const* values) {
 }
 
 Arguments& Arguments::secret_env(const char* const* values) {
-  json::object map;
-  pairs("secret_env", values, /*value_optional=*/true,
-        [&](std::string_view key, std::string_view value) {
-          if (!map.emplace(key, value).second) wrong("secret_env has a name twice");
-        });
-  if (!map.empty()) object_["secret_env"] = std::move(map);
-  return *this;
+  return map("secret_env", values, /*value_optional=*/true);
 }
 
 Arguments& Arguments::secrets(const char* const* values, const char* const* files) {

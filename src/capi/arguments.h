@@ -19,8 +19,8 @@ class Arguments {
   Arguments& flag(std::string_view name, int value);
   Arguments& boolean(std::string_view name, bool value);  // never left out
   // Lists that end with NULL.
-  Arguments& map(std::string_view name, const char* const* values);  // of NAME=VALUE
-  // The same, where NAME alone stands for NAME=NAME.
+  // Of NAME=VALUE; where the value is optional, NAME alone stands for NAME=NAME.
+  Arguments& map(std::string_view name, const char* const* values, bool value_optional = false);
   Arguments& secret_env(const char* const* values);
   Arguments& secrets(const char* const* values, const char* const* files);
   // At most one of them is not NULL.
