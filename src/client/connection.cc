@@ -95,28 +95,24 @@ struct ExecCall {
 };
 
 // Ctrl-C: first the command gets SIGINT, as it would in a terminal; then it is ended. With a
-// `grace` one interrupt does both.
+// `grace` one interrupt does both, and `fd`, which may be somebody else's too, is not read.
 asio::awaitable<void> forward_interrupts(int fd, std::chrono::milliseconds grace,
                                          rpc::Session* session, StreamPtr stream,
                                          const ExecCall* call) {
-  for (int presses = 0;; ++presses) {
-    if (presses > 0 && grace.count() > 0) {
-      const auto slept = co_await io::sleep_for(grace);
-      if (slept) stream->cancel();
-      co_return;
-    }
-    const auto readable = co_await io::wait_readable(fd);
-    if (!readable) co_return;
-    char byte = 0;
-    if (grace.count() == 0 && ::read(fd, &byte, 1) <= 0) co_return;
-    if (presses > 0) {
-      stream->cancel();
-      co_return;
-    }
-    auto [method, params] = call->interrupt();
-    const auto sent = co_await session->call(method, std::move(params), std::chrono::seconds(10));
-    if (!sent) stream->cancel();
+  const bool once = grace.count() > 0;
+  char byte = 0;
+  const auto asked = co_await io::wait_readable(fd);
+  if (!asked || (!once && ::read(fd, &byte, 1) <= 0)) co_return;
+  auto [method, params] = call->interrupt();
+  const auto sent = co_await session->call(method, std::move(params), std::chrono::seconds(10));
+  if (!sent) stream->cancel();
+  if (once) {
+    const auto slept = co_await io::sleep_for(grace);
+    if (slept) stream->cancel();
+    co_return;
   }
+  const auto again = co_await io::wait_readable(fd);
+  if (again && ::read(fd, &byte, 1) > 0) stream->cancel();
 }
 
 Result<void> deliver(const rpc::Data& data, const RunObserver& observer) {
