@@ -130,8 +130,9 @@ def test_types_and_follows_the_size(terminal):
     terminal.wait(r"\n30 100\n(.|\n)*six-times-seven-is-42")
     terminal.resize(90, 25)
     terminal.type("stty size")
-    terminal.wait(r"\n25 90\n")
-    # Reaches the guest, and not pyro. What is typed before the prompt is back is lost, as it is on every terminal.
+    # With the prompt: what is typed before it is back is lost, as it is on every terminal.
+    terminal.wait(r"\n25 90\nroot@attach:/workspace#\s*$")
+    # Reaches the guest, and not pyro.
     terminal.keys("C-c")
     terminal.wait(r"\^C\nroot@attach:/workspace#\s*$")
     # The program itself says that it runs: a key that comes while bash starts it may end bash instead.
