@@ -195,7 +195,7 @@ asio::awaitable<void> Guest::end() {
 }
 
 Result<vmm::FreshBoot> make_fresh_boot(const image::InstalledEnvironment& environment,
-                                       const BootConfig& config) {
+                                       const BootConfig& config, vmm::Accelerator accelerator) {
   vmm::FreshBoot boot;
   PYRO_TRY(boot.kernel, sys::open_file(environment.kernel, O_RDONLY));
   // Two archives behind each other are one initramfs to the kernel, so the agent of this build goes
@@ -210,7 +210,7 @@ Result<vmm::FreshBoot> make_fresh_boot(const image::InstalledEnvironment& enviro
   boot.initramfs = sys::UniqueFd(fd);
   PYRO_CHECK(sys::write_all(fd, modules));
   PYRO_CHECK(sys::write_all(fd, archive.finish()));
-  boot.command_line = vmm::kernel_command_line(config.tsc_khz);
+  boot.command_line = vmm::kernel_command_line(accelerator, config.tsc_khz);
   return boot;
 }
 

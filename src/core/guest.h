@@ -81,6 +81,6 @@ class Guest {
 // A command line for the kernel and the initramfs (the environment's modules and the agent), ready
 // to be booted.
 Result<vmm::FreshBoot> make_fresh_boot(const image::InstalledEnvironment& environment,
-                                       const BootConfig& config);
+                                       const BootConfig& config, vmm::Accelerator accelerator);
 
 }  // namespace pyro::core

@@ -61,7 +61,7 @@ io::Task<std::unique_ptr<vmm::Vm>> Sandbox::launch(const image::InstalledEnviron
   if (spec_.cold) {
     PYRO_CO_TRY(spec.memory, anonymous_memory(spec_.shape.mem_mib));
     spec.memory_mode = vmm::LaunchSpec::Memory::kShared;
-    PYRO_CO_TRY(spec.start, make_fresh_boot(environment, spec_.boot));
+    PYRO_CO_TRY(spec.start, make_fresh_boot(environment, spec_.boot, spec_.shape.accelerator));
   } else {
     TemplateRequest request{.environment = environment,
                             .shape = spec_.shape,

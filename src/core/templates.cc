@@ -124,7 +124,7 @@ Result<std::string> Templates::key_of(const TemplateRequest& r) const {
   for (const auto& command : r.environment.entry.warm_up) text += shell_join(command) + "\n";
   if (r.shape.disks == vmm::Disks::kWorkspace)
     text += fmt::format("scratch={}\n", Disks::kScratchRecipe);
-  text += vmm_.machine_id(r.shape, vmm::kernel_command_line(r.boot.tsc_khz));
+  text += vmm_.machine_id(r.shape, vmm::kernel_command_line(r.shape.accelerator, r.boot.tsc_khz));
   PYRO_TRY(const std::string hash, image::sha256_hex(text));
   return hash.substr(0, kKeyLength);
 }
@@ -195,7 +195,8 @@ io::Task<void> Templates::fill(const std::string& folder, const std::string& key
   PYRO_CO_TRY(sys::UniqueFd memory, sys::open_file(folder + "/memory", create, 0400));
   const off_t bytes = static_cast<off_t>(request.shape.mem_mib) << 20;
   PYRO_CO_CHECK(sys::retrying("ftruncate", [&] { return ::ftruncate(memory.get(), bytes); }));
-  PYRO_CO_TRY(vmm::FreshBoot boot, make_fresh_boot(request.environment, request.boot));
+  PYRO_CO_TRY(vmm::FreshBoot boot,
+              make_fresh_boot(request.environment, request.boot, request.shape.accelerator));
   PYRO_CO_TRY(boot.state_out, sys::open_file(folder + "/state", create, 0400));
   PYRO_CO_TRY(sys::UniqueFd root, sys::open_file(request.environment.rootfs, O_RDONLY));
   vmm::LaunchSpec spec{.shape = request.shape,

@@ -53,6 +53,6 @@ inline constexpr const char* kWorkBaseNode = "work-base";
 
 // The kernel's command line. `tsc_khz` spares the guest a calibration that hangs about one boot in
 // four under TCG on a busy host; 0 leaves it out.
-std::string kernel_command_line(long tsc_khz);
+std::string kernel_command_line(Accelerator accelerator, long tsc_khz);
 
 }  // namespace pyro::vmm

@@ -37,10 +37,11 @@ class QemuArgv : public ::testing::TestWithParam<Accelerator> {};
 TEST_P(QemuArgv, OfTemplateAndCloneAreTheGoldenOnes) {
   const std::string accel = accelerator_name(GetParam());
   const Shape shape{.accelerator = GetParam(), .mem_mib = 1024, .vcpus = 2};
-  const auto fresh = one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
-                                             .shape = shape,
-                                             .memory_mode = LaunchSpec::Memory::kShared,
-                                             .command_line = kernel_command_line(2'900'000)}));
+  const auto fresh =
+      one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
+                              .shape = shape,
+                              .memory_mode = LaunchSpec::Memory::kShared,
+                              .command_line = kernel_command_line(GetParam(), 2'900'000)}));
   const auto clone = one_per_line(
       qemu_argv({.program = "/usr/bin/qemu-system-x86_64", .shape = shape, .restore = true}));
   EXPECT_EQ(fresh, golden(accel + "-template.txt", fresh));
@@ -51,10 +52,11 @@ TEST_P(QemuArgv, OfAWorkspacesTemplateAndCloneAreTheGoldenOnes) {
   const std::string accel = accelerator_name(GetParam());
   const Shape shape{
       .accelerator = GetParam(), .mem_mib = 1024, .vcpus = 2, .disks = Disks::kWorkspace};
-  const auto fresh = one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
-                                             .shape = shape,
-                                             .memory_mode = LaunchSpec::Memory::kShared,
-                                             .command_line = kernel_command_line(2'900'000)}));
+  const auto fresh =
+      one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
+                              .shape = shape,
+                              .memory_mode = LaunchSpec::Memory::kShared,
+                              .command_line = kernel_command_line(GetParam(), 2'900'000)}));
   const auto clone = one_per_line(qemu_argv({.program = "/usr/bin/qemu-system-x86_64",
                                              .shape = shape,
                                              .restore = true,
@@ -95,8 +97,16 @@ TEST(QemuArgv, HasNoNetworkDeviceWithoutALinkAndNoHostPath) {
 }
 
 TEST(KernelCommandLine, GivesTheTscRateOnlyWhenKnown) {
-  EXPECT_NE(kernel_command_line(2'900'000).find("tsc_early_khz=2900000"), std::string::npos);
-  EXPECT_EQ(kernel_command_line(0).find("tsc_early_khz"), std::string::npos);
+  for (const Accelerator a : {Accelerator::kTcg, Accelerator::kKvm}) {
+    EXPECT_NE(kernel_command_line(a, 2'900'000).find("tsc_early_khz=2900000"), std::string::npos);
+    EXPECT_EQ(kernel_command_line(a, 0).find("tsc_early_khz"), std::string::npos);
+  }
+}
+
+TEST(KernelCommandLine, KeepsTheKernelsHardeningOnARealProcessor) {
+  EXPECT_NE(kernel_command_line(Accelerator::kTcg, 0).find("mitigations=off"), std::string::npos);
+  EXPECT_EQ(kernel_command_line(Accelerator::kKvm, 0).find("mitigations"), std::string::npos);
+  EXPECT_EQ(kernel_command_line(Accelerator::kKvm, 0).find("init_on_alloc"), std::string::npos);
 }
 
 TEST(QemuVersion, ParsesWhatDistributionsPrint) {
