@@ -11,7 +11,7 @@ std::string kernel_command_line(Accelerator accelerator, long tsc_khz) {
   std::string line = "console=ttyS0 panic=-1 reboot=t quiet tsc=reliable";
   // What keeps a real processor from guessing has no meaning where instructions are emulated, and
   // each indirect call of the kernel pays for it; to clear what is allocated is several times as
-  // dear as on a real one. Seen: a download is a quarter faster without.
+  // dear as on a real one. Seen: a download is a sixth faster without.
   if (accelerator == Accelerator::kTcg) line += " mitigations=off init_on_alloc=0";
   if (tsc_khz > 0) line += fmt::format(" tsc_early_khz={}", tsc_khz);
   return line;
