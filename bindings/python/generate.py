@@ -30,8 +30,8 @@ NAMES = {
     "read_workspace_file": "FileReadResult",
     "show_workspace_network": "WorkspaceNetwork",
 }
-# Their default means something else than saying it: with rules, a policy that is not given is egress, and "off" an error.
-NOT_SAID = {"network_policy"}
+# Their default means something else than saying it: the name in _defaults.py of one that is told from a caller's.
+NOT_SAID = {("network_policy", '"off"'): "OFF"}
 WIDTH = 116
 
 
@@ -125,6 +125,7 @@ class Method:
             default = None
             if name not in schema.get("required", []):
                 default = literal(one["default"]) if "default" in one else "None"
+                default = NOT_SAID.get((name, default), default)
             self.arguments.append((name, kind, default, one["description"], argument["positional"]))
         result = operation["output_schema"]
         self.result = types.object(result, NAMES.get(self.name, camel(self.name) + "Result"))
@@ -195,8 +196,8 @@ def value_of(argument, bound):
     name, _, default, _, _ = argument
     if bound and name == "workspace_id":
         return "self.id"
-    if name in NOT_SAID and default is not None:
-        return f"None if {name} == {default} else {name}"
+    if default in NOT_SAID.values():
+        return f"None if {name} is {default} else {name}"
     return name
 
 
@@ -264,6 +265,7 @@ def operations_module(doc, methods, *, asynchronous):
     abstract = [w for w in ("Mapping", "Sequence") if any(f"{w}[" in b for b in body)]
     return (
         f'"""{doc}"""\n{HEAD}\nfrom __future__ import annotations\n\nfrom typing import TYPE_CHECKING\n\n'
+        f"from ._defaults import {', '.join(NOT_SAID.values())}\n\n"
         "if TYPE_CHECKING:\n"
         f"    from collections.abc import {', '.join(abstract)}\n    from os import PathLike\n"
         f"    from typing import {', '.join([*uses, 'Union'])}\n\n    from . import types\n"

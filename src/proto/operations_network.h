@@ -28,6 +28,12 @@ inline constexpr Param kNetworkPolicy{.name = "network_policy",
                                       .default_text = "off",
                                       .help = "Network of the guest; a rule makes it egress",
                                       .choices = kNetworkPolicies};
+// Where it has no default: "off" must be said, and not saying it is no policy.
+inline constexpr Param kNetworkPolicySaid{.name = kNetworkPolicy.name,
+                                          .type = kNetworkPolicy.type,
+                                          .value_name = kNetworkPolicy.value_name,
+                                          .help = kNetworkPolicy.help,
+                                          .choices = kNetworkPolicies};
 inline constexpr Param kNetAllow{.name = "net_allow",
                                  .value_name = "RULE",
                                  .help = "Allow these endpoints and no others, as HOST:PORTS",
@@ -146,8 +152,8 @@ inline constexpr std::array kPolicyExplainLibraryOptions{
           .type = ParamType::kWorkspace,
           .value_name = "WORKSPACE",
           .help = "The workspace whose policy it is, unless the other arguments say the policy"}};
-inline constexpr std::array kPolicyExplainOptions{kNetworkPolicy, kNetAllow,   kNetDeny, kAllowUdp,
-                                                  kAllowIcmp,     kPolicyFile, kJson};
+inline constexpr std::array kPolicyExplainOptions{
+    kNetworkPolicySaid, kNetAllow, kNetDeny, kAllowUdp, kAllowIcmp, kPolicyFile, kJson};
 inline constexpr std::array<Field, 7> kExplanationFields{{
     {.name = "allow", .type = FieldType::kBoolean, .doc = "Whether it is allowed"},
     {.name = "assumed_public",

@@ -249,6 +249,9 @@ TEST(Operations, TheStableInterfaceOfWorkspacesIsThere) {
   EXPECT_EQ(find_param(create, "vcpu_count")->default_text, "1");
   EXPECT_EQ(find_param(create, "mem_mib")->default_text, "1024");
   EXPECT_EQ(find_param(create, "network_policy")->default_text, "off");
+  // There "off" is a change, and a policy to ask about; not saying it is neither.
+  for (const char* name : {"workspace.network.set", "policy.explain"})
+    EXPECT_EQ(find_param(*find_operation(name), "network_policy")->default_text, "") << name;
   EXPECT_EQ(find_param(create, "ttl_seconds")->default_text, "");
   EXPECT_TRUE(find_param(create, "secret")->secret);
   EXPECT_EQ(find_param(*find_operation("workspace.reset"), "snapshot")->default_text, "baseline");

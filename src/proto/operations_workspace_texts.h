@@ -506,8 +506,8 @@ inline constexpr std::array<std::string_view, 2> kNetworkSetText{
 inline constexpr std::array<Example, 2> kNetworkSetExamples{
     {{"pyro workspace network set fix --net-allow github.com:443", "This, and nothing else"},
      {"pyro workspace network set fix --network-policy off", "No network after the next start"}}};
-inline constexpr std::array kNetworkSetOptions{kNetworkPolicy, kNetAllow,   kNetDeny, kAllowUdp,
-                                               kAllowIcmp,     kPolicyFile, kJson};
+inline constexpr std::array kNetworkSetOptions{kNetworkPolicySaid, kNetAllow,   kNetDeny, kAllowUdp,
+                                               kAllowIcmp,         kPolicyFile, kJson};
 
 // ---- workspace network events
 

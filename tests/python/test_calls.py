@@ -1,12 +1,13 @@
 """Calls of Pyro: arguments, results, errors, Ctrl-C, threads and forks."""
 
+import asyncio
 import os
 import signal
 import threading
 
 import pytest
 from conftest import wait_until
-from pyro_mcp import Progress, Pyro, PyroError, _session, errors
+from pyro_mcp import AsyncPyro, Progress, Pyro, PyroError, _session, errors
 
 
 def test_what_is_not_given_is_left_out(api):
@@ -26,6 +27,24 @@ def test_rules_alone_make_a_policy(api):
         pyro.create_workspace("debian:12", network_policy="egress")
     assert "network_policy" not in api.calls[0][1], "off with rules would be refused"
     assert api.calls[1][1]["network_policy"] == "egress"
+
+
+def test_a_policy_off_that_is_said_is_passed_on(api):
+    for name in ("run", "create_vm", "workspace.create", "workspace.delete", "workspace.network.set", "policy.explain"):
+        api.on[name] = lambda call: {"workspace_id": "w"}
+    said = {"network_policy": "off", "net_deny": ["example.com:443"]}
+    with Pyro() as pyro:
+        pyro.run_in_vm("debian:12", command="true", **said)
+        assert pyro.stream_run_in_vm("debian:12", command="true", **said).result
+        pyro.create_vm("debian:12", **said)
+        pyro.create_workspace("debian:12", **said)
+        with pyro.workspace("debian:12", **said) as workspace:
+            workspace.set_network(network_policy="off")
+        pyro.set_workspace_network("w", network_policy="".join(("o", "ff")))
+        pyro.explain_policy(network_policy="off", endpoints=["tcp://example.com:443"])
+    asyncio.run(AsyncPyro().run_in_vm("debian:12", command="true", **said))
+    calls = [arguments for name, arguments in api.calls if name != "workspace.delete"]
+    assert [arguments.get("network_policy") for arguments in calls] == ["off"] * 9
 
 
 @pytest.mark.parametrize(

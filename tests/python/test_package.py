@@ -245,6 +245,21 @@ def test_what_is_wrong_with_arguments_is_told(own_folders):
         pyro.run_in_vm("debian:12", command="true", mem_mb=1)
 
 
+def test_a_policy_off_that_is_said_is_the_policy(own_folders):
+    pyro = Pyro()
+    with pytest.raises(errors.Invalid, match="off"):
+        pyro.run_in_vm("debian:12", command="true", network_policy="off", net_deny=["example.com:443"])
+    with pytest.raises(errors.Invalid, match="off"):
+        pyro.create_workspace("debian:12", network_policy="off", net_deny=["example.com:443"])
+    with pytest.raises(errors.NotFound, match="nobody"):
+        pyro.set_workspace_network("nobody", network_policy="off")
+    with pytest.raises(errors.Invalid, match="nothing to change"):
+        pyro.set_workspace_network("nobody")
+    assert pyro.explain_policy(network_policy="off", endpoints=["tcp://example.com:443"])["allow"] is False
+    with pytest.raises(errors.Invalid, match="a policy is needed"):
+        pyro.explain_policy(endpoints=["tcp://example.com:443"])
+
+
 def test_mappings_sequences_and_paths_of_other_kinds_will_do(own_folders):
     pyro = Pyro()
     with pytest.raises(errors.NotFound):

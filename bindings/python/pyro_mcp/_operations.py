@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._defaults import OFF
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
@@ -39,7 +41,7 @@ class Operations:
         timeout_seconds: int = 30,
         ttl_seconds: int = 600,
         network: bool = False,
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] = OFF,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -80,7 +82,7 @@ class Operations:
                 "timeout_seconds": timeout_seconds,
                 "ttl_seconds": ttl_seconds,
                 "network": network,
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": None if network_policy is OFF else network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
@@ -103,7 +105,7 @@ class Operations:
         timeout_seconds: int = 30,
         ttl_seconds: int = 600,
         network: bool = False,
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] = OFF,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -124,7 +126,7 @@ class Operations:
                 "timeout_seconds": timeout_seconds,
                 "ttl_seconds": ttl_seconds,
                 "network": network,
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": None if network_policy is OFF else network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
@@ -203,7 +205,7 @@ class Operations:
         mem_mib: int = 1024,
         ttl_seconds: int | None = None,
         ttl_action: Literal["stop", "delete"] = "stop",
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] = OFF,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -248,7 +250,7 @@ class Operations:
                 "mem_mib": mem_mib,
                 "ttl_seconds": ttl_seconds,
                 "ttl_action": ttl_action,
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": None if network_policy is OFF else network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
@@ -273,7 +275,7 @@ class Operations:
         mem_mib: int = 1024,
         ttl_seconds: int | None = None,
         ttl_action: Literal["stop", "delete"] = "stop",
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] = OFF,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -295,7 +297,7 @@ class Operations:
                 "mem_mib": mem_mib,
                 "ttl_seconds": ttl_seconds,
                 "ttl_action": ttl_action,
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": None if network_policy is OFF else network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
@@ -780,7 +782,7 @@ class Operations:
         self,
         workspace_id: str,
         *,
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] | None = None,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -803,7 +805,7 @@ class Operations:
             "workspace.network.set",
             {
                 "workspace_id": workspace_id,
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
@@ -1300,7 +1302,7 @@ class Operations:
         self,
         *,
         endpoints: Sequence[str],
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] | None = None,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -1324,7 +1326,7 @@ class Operations:
         result: types.ExplainPolicyResult = self._call(
             "policy.explain",
             {
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
@@ -1377,7 +1379,7 @@ class Operations:
         mem_mib: int = 1024,
         ttl_seconds: int = 600,
         network: bool = False,
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] = OFF,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -1412,7 +1414,7 @@ class Operations:
                 "mem_mib": mem_mib,
                 "ttl_seconds": ttl_seconds,
                 "network": network,
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": None if network_policy is OFF else network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
@@ -1901,7 +1903,7 @@ class WorkspaceOperations:
     def set_network(
         self,
         *,
-        network_policy: Literal["off", "egress", "egress+published-ports"] = "off",
+        network_policy: Literal["off", "egress", "egress+published-ports"] | None = None,
         net_allow: Sequence[str] | None = None,
         net_deny: Sequence[str] | None = None,
         allow_udp: bool = False,
@@ -1913,7 +1915,7 @@ class WorkspaceOperations:
             "workspace.network.set",
             {
                 "workspace_id": self.id,
-                "network_policy": None if network_policy == "off" else network_policy,
+                "network_policy": network_policy,
                 "net_allow": net_allow,
                 "net_deny": net_deny,
                 "allow_udp": allow_udp,
