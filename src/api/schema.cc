@@ -48,7 +48,10 @@ json::object string_schema(const Param& param, bool may_be_empty) {
 }
 
 json::object map_schema(const Param& param) {
-  json::object map{{"type", "object"}, {"additionalProperties", {{"type", "string"}}}};
+  json::object value{{"type", "string"}};
+  // A value that may be left out is the name then, and so a name when it is not.
+  if (param.identifier && param.value_optional) value["pattern"] = kIdentifier;
+  json::object map{{"type", "object"}, {"additionalProperties", std::move(value)}};
   if (param.identifier) map["propertyNames"] = {{"pattern", kIdentifier}};
   if (!param.value_optional) return map;
   json::object names{{"type", "array"}, {"items", {{"type", "string"}, {"pattern", kIdentifier}}}};

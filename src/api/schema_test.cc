@@ -94,6 +94,9 @@ TEST(Schema, SaysRangesChoicesAndWhatMayBeNull) {
   EXPECT_EQ(check("secret_env", R"(["TOKEN"])"), "");
   EXPECT_EQ(check("secret_env", R"({"TOKEN":"T"})"), "");
   EXPECT_EQ(check("secret_env", R"({"1":"T"})"), "$: anyOf");
+  EXPECT_EQ(check("secret_env", R"({"TOKEN":"1"})"), "$: anyOf");
+  EXPECT_EQ(check("secret_env", R"({"TOKEN":""})"), "$: anyOf");
+  EXPECT_EQ(check("env", R"({"TOKEN":"1"})"), "");
   EXPECT_EQ(check("command", "[]"), "$: anyOf");
   EXPECT_EQ(check("command", "\"make\""), "");
 }
