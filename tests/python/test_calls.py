@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 
 import pytest
 from conftest import wait_until
@@ -96,7 +97,8 @@ def test_an_error_of_a_callback_gives_the_call_up(api):
 
     def run(call):
         call.deliver("warning", "mind this")
-        pressed.append(call.wait_for_interrupt())
+        call.wait_for_interrupt()
+        pressed.append(True)
         return {}
 
     api.on["run"] = run
@@ -106,7 +108,7 @@ def test_an_error_of_a_callback_gives_the_call_up(api):
 
     with pytest.raises(ValueError, match="mind this"):
         Pyro(on_warning=refuse).run_in_vm("debian:12", command="true")
-    assert pressed == [b"\3"]
+    assert pressed == [True]
 
 
 def test_ctrl_c_ends_the_command_in_order(api):
@@ -125,38 +127,21 @@ def test_ctrl_c_ends_the_command_in_order(api):
         assert ended == ["in order"]
 
 
-def test_a_second_ctrl_c_ends_the_command_at_once(api, monkeypatch):
-    monkeypatch.setattr(_session, "_GRACE_SECONDS", 600)
+def test_a_second_ctrl_c_waits_for_the_end_as_well(api):
     ended = []
 
     def run(call):
         os.kill(os.getpid(), signal.SIGINT)
         call.wait_for_interrupt()
         os.kill(os.getpid(), signal.SIGINT)
-        call.wait_for_interrupt()
-        ended.append("at once")
+        time.sleep(0.5)  # what the library gives a command that does not heed the first
+        ended.append("in order")
         return {}
 
     api.on["workspace.exec"] = run
     with Pyro() as pyro, pytest.raises(KeyboardInterrupt):
         pyro.exec_workspace("w", command="trap '' INT; sleep 100")
-    assert ended == ["at once"]
-
-
-def test_a_command_that_does_not_heed_an_interrupt_is_ended_after_a_while(api, monkeypatch):
-    monkeypatch.setattr(_session, "_GRACE_SECONDS", 0.01)
-    presses = []
-
-    def run(call):
-        os.kill(os.getpid(), signal.SIGINT)
-        presses.append(call.wait_for_interrupt())
-        presses.append(call.wait_for_interrupt())
-        return {}
-
-    api.on["exec_vm"] = run
-    with Pyro() as pyro, pytest.raises(KeyboardInterrupt):
-        pyro.exec_vm("v", command="true")
-    assert len(presses) == 2
+    assert ended == ["in order"]
 
 
 def test_after_close_every_call_is_refused(api):
@@ -223,11 +208,7 @@ def test_a_fork_leaves_the_calls_of_its_parent_alone(api):
     def run(call):
         started.set()
         go_on.wait(60)
-        os.set_blocking(call.interrupt_fd, False)
-        try:
-            return {"pressed": os.read(call.interrupt_fd, 1)}
-        except BlockingIOError:
-            return {"pressed": b""}
+        return {"interrupted": call.interrupted()}
 
     api.on["exec_vm"] = run
     pyro = Pyro()
@@ -242,7 +223,7 @@ def test_a_fork_leaves_the_calls_of_its_parent_alone(api):
 
     assert in_fork(work)
     go_on.set()
-    assert stream.result == {"pressed": b""}
+    assert stream.result == {"interrupted": False}
 
 
 def test_the_end_of_the_interpreter_ends_calls_in_order(api):

@@ -15,7 +15,7 @@ import types
 import pyro_mcp
 import pytest
 from conftest import PACKAGES, PREFIX
-from pyro_mcp import AsyncPyro, Pyro, _paths, _server, create_server, errors, executable
+from pyro_mcp import AsyncExecStream, AsyncPyro, ExecStream, Pyro, _paths, _server, create_server, errors, executable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -92,6 +92,14 @@ def test_both_clients_have_the_same_methods():
 def python(script, **kwargs):
     env = {**os.environ, "PYTHONPATH": str(PACKAGES)}
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, env=env, check=False, **kwargs)
+
+
+def test_the_texts_say_how_long_an_interrupted_command_has():
+    grace = re.search(r"kInterruptGrace\{(\d+)\}", (ROOT / "src" / "api" / "calls.h").read_text())
+    assert grace and grace[1] == "2000"
+    guide = (ROOT / "docs" / "guides" / "embedding-python.md").read_text()
+    for text in (guide, Pyro.__doc__, ExecStream.interrupt.__doc__, AsyncExecStream.interrupt.__doc__):
+        assert "two seconds" in text and "three seconds" not in text and "ends the command at once" not in text
 
 
 def test_importing_it_loads_neither_asyncio_nor_subprocess():

@@ -106,7 +106,10 @@ class ExecStream(Generic[R]):
         return value
 
     def interrupt(self) -> None:
-        """Ctrl-C to the command; a second one ends it. What it still writes, and its result, come as before."""
+        """Ctrl-C to the command: it gets SIGINT, and is killed when it has not ended two seconds later.
+
+        What it still writes, and the end of the call, come as before. A second time has no effect.
+        """
         self._call.interrupt()
 
     def close(self) -> None:
@@ -172,8 +175,8 @@ class Pyro(Operations):
     """Runs commands in microVMs of their own. For any number of threads; not across a fork.
 
     `on_progress` and `on_warning` are told what there is to know of a call, by the thread that waits for it. Ctrl-C
-    gives a call up in order: the command in the guest is interrupted, and KeyboardInterrupt is raised when it has
-    ended; a second Ctrl-C ends the command at once.
+    gives a call up in order: the command in the guest gets SIGINT, is killed when it has not ended two seconds later,
+    and KeyboardInterrupt is raised at its end.
     """
 
     def __init__(

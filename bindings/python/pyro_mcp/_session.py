@@ -11,7 +11,6 @@ import atexit
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import IO, Any, Literal, Protocol, Union
 
@@ -26,8 +25,6 @@ Stdin = Union[None, bytes, int, IO[Any]]
 
 # Pieces of output on their way.
 _CREDIT = 64
-# A command that was interrupted has so long to end by itself.
-_GRACE_SECONDS = 3.0
 # No wait is longer: a signal that comes just before Python begins to wait is noticed only when the wait is over.
 _WAIT_SECONDS = 0.2
 
@@ -157,7 +154,7 @@ class Call:
         self._credit.put(None)
 
     def interrupt(self) -> None:
-        """Ctrl-C to the command: the first asks it to end, the second ends it. Without effect after the end."""
+        """Ctrl-C to the command, once: the library kills it when it has not ended two seconds later."""
         if os.getpid() != self._pid:
             return
         with self._lock:
@@ -174,19 +171,17 @@ class Call:
         self.interrupt()
 
     def end(self) -> None:
-        """Gives the call up in order and returns when it has ended. Ctrl-C on the way is a second press of it."""
+        """Gives the call up in order and returns when it has ended, also when Ctrl-C is pressed on the way."""
         try:
             self.abandon()
             with self._lock:
                 if not self._running and not self._ended.is_set():
                     self._finish(("error", Conflict("the call was given up before it began", "call again")))
-            until = time.monotonic() + _GRACE_SECONDS
-            while time.monotonic() < until:
-                if self._ended.wait(_WAIT_SECONDS):
-                    return
+            self._wait()
         except KeyboardInterrupt:
-            pass
-        self.abandon()
+            self._wait()
+
+    def _wait(self) -> None:
         while not self._ended.wait(_WAIT_SECONDS):
             pass
 

@@ -84,7 +84,10 @@ class AsyncExecStream(Generic[R]):
         return value
 
     def interrupt(self) -> None:
-        """Ctrl-C to the command; a second one ends it. What it still writes, and its result, come as before."""
+        """Ctrl-C to the command: it gets SIGINT, and is killed when it has not ended two seconds later.
+
+        What it still writes, and the end of the call, come as before. A second time has no effect.
+        """
         self._call.interrupt()
 
     async def close(self) -> None:
