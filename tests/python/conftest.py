@@ -65,3 +65,34 @@ def wait_until(condition):
             return
         select.select([], [], [], 0.02)
     raise AssertionError("the expected state did not come")
+
+
+def waits_for_the_end_of_a_call():
+    """Whether the main thread does, in Call.end()."""
+    from pyro_mcp import _session
+
+    frame = sys._current_frames()[threading.main_thread().ident]
+    waits = frame.f_code is threading.Condition.wait.__code__
+    while frame and frame.f_code is not _session.Call.end.__code__:
+        frame = frame.f_back
+    return waits and frame is not None
+
+
+@pytest.fixture
+def press_again():
+    """Ctrl-C while a call is ended; returns when it is raised there."""
+    presses = []
+
+    def note(number, frame):
+        presses.append(number)
+        raise KeyboardInterrupt
+
+    def press():
+        wait_until(waits_for_the_end_of_a_call)
+        before = len(presses)
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: len(presses) > before)
+
+    handler = signal.signal(signal.SIGINT, note)
+    yield press
+    signal.signal(signal.SIGINT, handler)

@@ -4,10 +4,9 @@ import asyncio
 import os
 import signal
 import threading
-import time
 
 import pytest
-from conftest import wait_until
+from conftest import wait_until, waits_for_the_end_of_a_call
 from pyro_mcp import AsyncPyro, Progress, Pyro, PyroError, _session, errors
 
 
@@ -127,14 +126,14 @@ def test_ctrl_c_ends_the_command_in_order(api):
         assert ended == ["in order"]
 
 
-def test_a_second_ctrl_c_waits_for_the_end_as_well(api):
+def test_a_second_ctrl_c_waits_for_the_end_as_well(api, press_again):
     ended = []
 
     def run(call):
         os.kill(os.getpid(), signal.SIGINT)
         call.wait_for_interrupt()
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.5)  # what the library gives a command that does not heed the first
+        press_again()
+        wait_until(waits_for_the_end_of_a_call)
         ended.append("in order")
         return {}
 
@@ -142,6 +141,26 @@ def test_a_second_ctrl_c_waits_for_the_end_as_well(api):
     with Pyro() as pyro, pytest.raises(KeyboardInterrupt):
         pyro.exec_workspace("w", command="trap '' INT; sleep 100")
     assert ended == ["in order"]
+
+
+def test_a_third_ctrl_c_leaves_a_call_that_does_not_end(api, press_again):
+    go_on = threading.Event()
+
+    def run(call):
+        os.kill(os.getpid(), signal.SIGINT)
+        call.wait_for_interrupt()
+        press_again()
+        press_again()
+        go_on.wait(60)
+        return {}
+
+    api.on["workspace.exec"] = run
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Pyro().exec_workspace("w", command="true")
+    finally:
+        go_on.set()
+    wait_until(lambda: not _session._live)
 
 
 def test_after_close_every_call_is_refused(api):
@@ -243,6 +262,30 @@ def test_the_end_of_the_interpreter_ends_calls_in_order(api):
     assert stream.result == {}
 
 
+def test_ctrl_c_at_the_end_of_the_interpreter_leaves_no_call_behind(api, press_again):
+    started, pressed, ended = threading.Barrier(3, timeout=60), threading.Event(), []
+
+    def run(call):
+        started.wait()
+        call.wait_for_interrupt()
+        if call.arguments["vm_id"] == "presses":
+            press_again()
+            pressed.set()
+        pressed.wait(60)
+        wait_until(waits_for_the_end_of_a_call)
+        ended.append(True)
+        return {}
+
+    api.on["exec_vm"] = run
+    pyro = Pyro()
+    streams = [pyro.stream_exec_vm(name, command="true") for name in ("presses", "waits")]
+    started.wait()
+    with pytest.raises(KeyboardInterrupt):
+        _session._end_all()
+    assert ended == [True, True]
+    assert [stream.result for stream in streams] == [{}, {}]
+
+
 def test_ctrl_c_before_the_call_began_leaves_nothing(api, monkeypatch):
     started = []
 
@@ -299,6 +342,24 @@ def test_a_workspace_that_was_created_when_ctrl_c_came_is_deleted(api):
     api.on["workspace.create"] = create
     api.on["workspace.delete"] = lambda call: {}
     with Pyro() as pyro, pytest.raises(KeyboardInterrupt), pyro.workspace("debian:12"):
+        pytest.fail("the block must not begin")
+    assert api.calls[1] == ("workspace.delete", {"workspace_id": "w-1"})
+
+
+def test_ctrl_c_while_a_failed_create_is_ended_deletes_the_workspace(api, press_again):
+    def create(call):
+        call.deliver("warning", "mind this")
+        call.wait_for_interrupt()
+        press_again()
+        return {"workspace_id": "w-1"}
+
+    api.on["workspace.create"] = create
+    api.on["workspace.delete"] = lambda call: {}
+
+    def refuse(warning):
+        raise ValueError(warning)
+
+    with pytest.raises(KeyboardInterrupt), Pyro(on_warning=refuse).workspace("debian:12"):
         pytest.fail("the block must not begin")
     assert api.calls[1] == ("workspace.delete", {"workspace_id": "w-1"})
 

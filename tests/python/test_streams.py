@@ -5,7 +5,7 @@ import os
 import threading
 
 import pytest
-from conftest import wait_until
+from conftest import wait_until, waits_for_the_end_of_a_call
 from pyro_mcp import AsyncPyro, Chunk, Pyro, _session, errors
 
 
@@ -79,6 +79,28 @@ def test_leaving_early_interrupts_the_command_and_waits(api):
     assert log == ["interrupted"]
     with pytest.raises(errors.Conflict, match="closed"):
         next(stream)
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError, KeyboardInterrupt])
+def test_ctrl_c_while_a_stream_is_left_is_raised_at_its_end(api, press_again, error):
+    log = []
+
+    def run(call):
+        call.deliver("stdout", b"ready\n")
+        call.wait_for_interrupt()
+        press_again()
+        wait_until(waits_for_the_end_of_a_call)
+        log.append("ended")
+        return {}
+
+    api.on["workspace.exec"] = run
+    raised = KeyboardInterrupt("the first") if error is KeyboardInterrupt else error
+    with pytest.raises(KeyboardInterrupt) as caught, Pyro().stream_exec_workspace("w", command="x") as stream:
+        next(stream)
+        if raised:
+            raise raised
+    assert log == ["ended"]
+    assert (caught.value is raised) == (error is KeyboardInterrupt)
 
 
 def test_a_dropped_stream_interrupts_its_command(api):

@@ -201,9 +201,11 @@ class Pyro(Operations):
                     raise value
                 self._listener.hear(kind, value)
         except BaseException:
-            call.end()
-            if undo and call.final and call.final[0] == "result":
-                undo(call.final[1])
+            try:
+                call.end()
+            finally:
+                if undo and call.final and call.final[0] == "result":
+                    undo(call.final[1])
             raise
 
     def _stream(self, operation: str, arguments: dict[str, Any], stdin: Stdin = None) -> ExecStream[Any]:

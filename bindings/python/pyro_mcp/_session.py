@@ -10,6 +10,7 @@ import _thread
 import atexit
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import IO, Any, Literal, Protocol, Union
@@ -171,19 +172,31 @@ class Call:
         self.interrupt()
 
     def end(self) -> None:
-        """Gives the call up in order and returns when it has ended, also when Ctrl-C is pressed on the way."""
-        try:
-            self.abandon()
-            with self._lock:
-                if not self._running and not self._ended.is_set():
-                    self._finish(("error", Conflict("the call was given up before it began", "call again")))
-            self._wait()
-        except KeyboardInterrupt:
-            self._wait()
+        """Gives the call up in order and returns when it has ended.
 
-    def _wait(self) -> None:
-        while not self._ended.wait(_WAIT_SECONDS):
-            pass
+        Ctrl-C on the way is raised then, unless one is being handled already. One more no longer waits for the end.
+        """
+        first = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+        pressed: KeyboardInterrupt | None = None
+        while True:
+            try:
+                self.give_up()
+                while not self._ended.wait(_WAIT_SECONDS):
+                    pass
+                break
+            except KeyboardInterrupt as press:
+                if pressed:
+                    raise
+                pressed = press
+        if pressed and not first:
+            raise pressed
+
+    def give_up(self) -> None:
+        """abandon(), and the end of a call that has not begun."""
+        self.abandon()
+        with self._lock:
+            if not self._running and not self._ended.is_set():
+                self._finish(("error", Conflict("the call was given up before it began", "call again")))
 
     @property
     def ended(self) -> bool:
@@ -196,10 +209,14 @@ _live: set[Call] = set()
 
 def _end_all() -> None:
     calls = [call for call in list(_live) if call._pid == os.getpid()]
-    for call in calls:
-        call.abandon()
-    for call in calls:
-        call.end()
+    pressed: KeyboardInterrupt | None = None
+    for step in [call.abandon for call in calls] + [call.end for call in calls]:
+        try:
+            step()
+        except KeyboardInterrupt as press:
+            pressed = press  # the others are waited for all the same
+    if pressed:
+        raise pressed
 
 
 atexit.register(_end_all)
