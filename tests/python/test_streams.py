@@ -1,6 +1,7 @@
 """Streams of output, standard input, and the same for asyncio."""
 
 import asyncio
+import concurrent.futures
 import os
 import threading
 
@@ -213,6 +214,44 @@ def test_cancelling_the_task_interrupts_the_call_and_waits(api):
 
     asyncio.run(main())
     assert log == ["ended"]
+
+
+def test_cancelled_calls_take_no_worker_of_the_executor(api):
+    go_on = threading.Event()
+
+    async def main():
+        running = asyncio.Semaphore(0)
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(2))
+
+        def run(call):
+            if call.output:
+                call.deliver("stdout", b"ready\n")
+            loop.call_soon_threadsafe(running.release)
+            call.wait_for_interrupt()
+            go_on.wait(60)
+            return {}
+
+        api.on["workspace.exec"] = run
+        pyro = AsyncPyro()
+        stream = pyro.stream_exec_workspace("w", command="x")
+        await stream.__anext__()
+        tasks = [asyncio.create_task(pyro.exec_workspace("w", command="sleep 100")) for _ in range(2)]
+        for _ in range(3):
+            await running.acquire()
+        tasks.append(asyncio.create_task(stream.close()))
+        tasks[0].cancel()
+        tasks[1].cancel()
+        await asyncio.sleep(0.1)
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 10) == "free"
+            assert not any(task.done() for task in tasks)
+        finally:
+            go_on.set()
+        await asyncio.wait(tasks)
+        assert [task.cancelled() for task in tasks] == [True, True, False]
+
+    asyncio.run(main())
 
 
 def test_an_async_stream(api):

@@ -198,10 +198,6 @@ class Call:
             if not self._running and not self._ended.is_set():
                 self._finish(("error", Conflict("the call was given up before it began", "call again")))
 
-    @property
-    def ended(self) -> bool:
-        return self._ended.is_set()
-
 
 # Calls under way. A thread that came back from a call after the interpreter's end would take the process down.
 _live: set[Call] = set()

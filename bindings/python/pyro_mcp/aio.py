@@ -22,23 +22,28 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-def _prepare(
-    session: Session, operation: str, arguments: dict[str, Any], stdin: Stdin, output: bool
-) -> tuple[Call, asyncio.Queue[Event]]:
-    loop = asyncio.get_running_loop()
-    events: asyncio.Queue[Event] = asyncio.Queue()
+class _Pending:
+    """A call, as its event loop sees it."""
 
-    def post(event: Event) -> None:
-        loop.call_soon_threadsafe(events.put_nowait, event)
+    def __init__(self, session: Session, operation: str, arguments: dict[str, Any], stdin: Stdin, output: bool) -> None:
+        loop = asyncio.get_running_loop()
+        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self._ended = asyncio.Event()
 
-    return session.call(operation, arguments, post, output=output, stdin=stdin), events
+        def post(event: Event) -> None:
+            loop.call_soon_threadsafe(self._take, event)
 
+        self.call: Call = session.call(operation, arguments, post, output=output, stdin=stdin)
 
-async def _end(call: Call) -> None:
-    call.abandon()
-    if not call.ended:
-        # A second cancellation goes on at once; the end of the call is waited for all the same.
-        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, call.end))
+    def _take(self, event: Event) -> None:
+        self.events.put_nowait(event)
+        if event[0] in ("result", "error"):
+            self._ended.set()
+
+    async def end(self) -> None:
+        """Gives the call up in order and waits for its end, on no thread: those of the loop's executor are few."""
+        self.call.give_up()
+        await self._ended.wait()
 
 
 class AsyncExecStream(Generic[R]):
@@ -47,7 +52,8 @@ class AsyncExecStream(Generic[R]):
     def __init__(self, session: Session, listener: Listener, operation: str, arguments: dict[str, Any], stdin: Stdin) -> None:
         self._listener = listener
         self._final: Event | None = None
-        self._call, self._events = _prepare(session, operation, arguments, stdin, True)
+        self._pending = _Pending(session, operation, arguments, stdin, True)
+        self._call = self._pending.call
         try:
             self._call.begin()
         except BaseException:
@@ -60,7 +66,7 @@ class AsyncExecStream(Generic[R]):
     async def __anext__(self) -> Chunk:
         while self._final is None:
             try:
-                kind, value = await self._events.get()
+                kind, value = await self._pending.events.get()
                 if kind == "stdout" or kind == "stderr":
                     self._call.taken()
                     return Chunk(kind, value)
@@ -94,7 +100,7 @@ class AsyncExecStream(Generic[R]):
         """Interrupts the command, unless it has ended, and waits for its end."""
         if self._final is None:
             self._final = ("error", Conflict("this stream is closed", "start the command again"))
-            await _end(self._call)
+            await self._pending.end()
 
     async def __aenter__(self) -> AsyncExecStream[R]:
         return self
@@ -163,18 +169,19 @@ class AsyncPyro(AsyncOperations):
         undo: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
     ) -> Any:
         """`undo`: of a call that had returned when it was given up."""
-        call, events = _prepare(self._session, operation, arguments, stdin, False)
+        pending = _Pending(self._session, operation, arguments, stdin, False)
+        call = pending.call
         try:
             call.begin()
             while True:
-                kind, value = await events.get()
+                kind, value = await pending.events.get()
                 if kind == "result":
                     return value
                 if kind == "error":
                     raise value
                 self._listener.hear(kind, value)
         except BaseException:
-            await _end(call)
+            await pending.end()
             if undo and call.final and call.final[0] == "result":
                 await undo(call.final[1])
             raise
