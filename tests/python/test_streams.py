@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import os
 import threading
 
@@ -294,6 +295,42 @@ def test_an_async_workspace_is_deleted_at_the_end_of_its_block(api):
 
     assert asyncio.run(main()) == [b"a"]
     assert [name for name, _ in api.calls] == ["workspace.create", "workspace.exec", "workspace.exec", "workspace.delete"]
+
+
+@pytest.mark.parametrize("loop_goes_on", [True, False])
+def test_a_second_cancellation_leaves_no_workspace(api, loop_goes_on):
+    go_on, deleted = threading.Event(), threading.Event()
+
+    async def main():
+        running = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def create(call):
+            loop.call_soon_threadsafe(running.set)
+            call.wait_for_interrupt()
+            go_on.wait(60)
+            return {"workspace_id": "w-1"}  # it was too late for that
+
+        api.on["workspace.create"] = create
+        api.on["workspace.delete"] = lambda call: deleted.set() or {}
+        task = asyncio.create_task(AsyncPyro().workspace("debian:12").__aenter__())
+        await running.wait()
+        task.cancel()
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not go_on.is_set(), "the second cancellation goes on at once"
+        gc.collect()
+        if loop_goes_on:
+            go_on.set()
+            assert await asyncio.to_thread(deleted.wait, 60)
+        else:
+            threading.Timer(0.3, go_on.set).start()
+
+    asyncio.run(main())
+    assert api.calls[1:] == [("workspace.delete", {"workspace_id": "w-1"})]
 
 
 def test_async_after_close_is_refused(api):

@@ -1,7 +1,7 @@
 """The same for asyncio: AsyncPyro has the methods of Pyro as coroutines.
 
 Cancelling the task gives the call up in order: the command in the guest is interrupted, and the cancellation goes on
-when it has ended.
+when it has ended. A second cancellation goes on at once, and what the first began goes on by itself.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from . import types
 
 R = TypeVar("R")
+# What takes back what a call did, of its result.
+Undo = Callable[[Any], Coroutine[Any, Any, None]]
 
 
 class _Pending:
@@ -44,6 +46,20 @@ class _Pending:
         """Gives the call up in order and waits for its end, on no thread: those of the loop's executor are few."""
         self.call.give_up()
         await self._ended.wait()
+
+    async def end_and_undo(self, undo: Undo) -> None:
+        """For a task of its own, which nobody cancels but asyncio.run() at its end: that waits for it all the same."""
+        while not self._ended.is_set():
+            try:
+                await self.end()
+            except asyncio.CancelledError:
+                continue
+        if self.call.final and self.call.final[0] == "result":
+            await undo(self.call.final[1])
+
+
+# Those that are under way: the loop alone does not keep a task.
+_undoing: set[asyncio.Task[None]] = set()
 
 
 class AsyncExecStream(Generic[R]):
@@ -166,7 +182,7 @@ class AsyncPyro(AsyncOperations):
         operation: str,
         arguments: dict[str, Any],
         stdin: Stdin = None,
-        undo: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
+        undo: Undo | None = None,
     ) -> Any:
         """`undo`: of a call that had returned when it was given up."""
         pending = _Pending(self._session, operation, arguments, stdin, False)
@@ -181,9 +197,14 @@ class AsyncPyro(AsyncOperations):
                     raise value
                 self._listener.hear(kind, value)
         except BaseException:
-            await pending.end()
-            if undo and call.final and call.final[0] == "result":
-                await undo(call.final[1])
+            call.give_up()
+            if undo:
+                task = asyncio.create_task(pending.end_and_undo(undo))
+                _undoing.add(task)
+                task.add_done_callback(_undoing.discard)
+                await asyncio.shield(task)
+            else:
+                await pending.end()
             raise
 
     def _stream(self, operation: str, arguments: dict[str, Any], stdin: Stdin = None) -> AsyncExecStream[Any]:
