@@ -195,11 +195,13 @@ pyro_status pyro_file_read(pyro_client* client, const char* workspace, const cha
     PYRO_TRY(const std::string file, required(path, "path"));
     const std::size_t most = max_bytes != 0 ? max_bytes : std::size_t{64} << 20;
     std::string read;
-    PYRO_CHECK(object->workspaces->read_file(name, file, static_cast<std::int64_t>(most),
-                                             [&](std::string_view part) -> Result<void> {
-                                               read += part;
-                                               return {};
-                                             }));
+    PYRO_CHECK(object->workspaces->read_file(
+        name, file, static_cast<std::int64_t>(most),
+        [&](std::string_view part) -> Result<void> {
+          read += part;
+          return {};
+        },
+        /*interrupt_fd=*/-1));
     // Given to a C program, which frees it.
     auto* copy = static_cast<char*>(std::malloc(read.size() + 1));  // NOLINT(*-no-malloc)
     if (copy == nullptr) return pyro::fail(Errc::kLimit, "there is no memory left");
