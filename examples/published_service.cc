@@ -56,7 +56,7 @@ pyro::Result<void> serve(pyro::Workspaces& workspaces, const std::string& id) {
   const std::string answer = get(port);
   std::printf("the service is %s, and answers: %s", service->state.c_str(),
               answer.substr(answer.find("\r\n\r\n") + 4).c_str());
-  auto stopped = workspaces.services().stop(id, "web", 10);
+  auto stopped = workspaces.services().stop(id, "web", 10, -1);
   if (!stopped) return std::unexpected(stopped.error());
   return {};
 }

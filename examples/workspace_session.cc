@@ -27,7 +27,7 @@ pyro::Result<void> session(pyro::Workspaces& workspaces, const std::string& id) 
   if (!ran) return std::unexpected(ran.error());
   std::printf("exit code %d: %s", ran->exit_code, output.c_str());
 
-  auto diff = workspaces.diff(id);
+  auto diff = workspaces.diff(id, -1);
   if (!diff) return std::unexpected(diff.error());
   for (const pyro::DiffEntry& entry : diff->entries)
     std::printf("%s %s\n", entry.status.c_str(), entry.path.c_str());

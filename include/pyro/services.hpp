@@ -99,7 +99,7 @@ class PYRO_API Services {
                                      const std::function<Result<void>(const LogEntry&)>& on_entry,
                                      int interrupt_fd) = 0;
   virtual Result<ServiceInfo> stop(const std::string& workspace, const std::string& name,
-                                   int timeout_seconds) = 0;
+                                   int timeout_seconds, int interrupt_fd) = 0;
   virtual Result<ServiceInfo> restart(const std::string& workspace, const std::string& name,
                                       int timeout_seconds, int interrupt_fd) = 0;
 };

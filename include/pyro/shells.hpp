@@ -43,6 +43,7 @@ struct ShellReadOptions {
   bool plain = false;              // as a terminal would show it, without its control sequences
   int wait_for_idle_ms = 0;        // first wait until nothing was printed for so long
   int wait_timeout_ms = 30'000;    // but not longer
+  int interrupt_fd = -1;           // readable: given up (kUnavailable)
 };
 struct ShellReadResult {
   ShellInfo shell;

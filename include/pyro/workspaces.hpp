@@ -204,6 +204,7 @@ struct FileList {
 struct FileListOptions {
   std::string path = "/workspace";
   bool recursive = false;
+  int interrupt_fd = -1;
 };
 struct FileReadResult {
   std::string workspace_id, path;
@@ -213,6 +214,7 @@ struct FileWriteOptions {
   std::string path;         // parents are made
   std::string content;      // at most 64 MiB
   std::optional<int> mode;  // permission bits; none: 0644
+  int interrupt_fd = -1;
 };
 struct FileWriteResult {
   std::string workspace_id, path;
@@ -264,6 +266,8 @@ struct NetworkEventOptions {
   int interrupt_fd = -1;
 };
 
+// `interrupt_fd`, of a call or its options: when it is readable the call is given up
+// (kUnavailable); -1: none.
 class PYRO_API Workspaces {
  public:
   using OnData = std::function<Result<void>(std::string_view bytes)>;
@@ -300,7 +304,7 @@ class PYRO_API Workspaces {
   virtual Result<ExportResult> export_path(const std::string& workspace, const std::string& path,
                                            const std::string& output_path,
                                            const WorkspaceObserver& observer) = 0;
-  virtual Result<DiffResult> diff(const std::string& workspace) = 0;
+  virtual Result<DiffResult> diff(const std::string& workspace, int interrupt_fd) = 0;
   virtual Result<SnapshotInfo> create_snapshot(const std::string& workspace,
                                                const std::string& name) = 0;
   virtual Result<SnapshotList> list_snapshots(const std::string& workspace) = 0;
@@ -312,12 +316,13 @@ class PYRO_API Workspaces {
                                       const FileListOptions& options) = 0;
   // kLimit, before anything was given, when the file has more than max_bytes (0: no limit).
   virtual Result<FileReadResult> read_file(const std::string& workspace, const std::string& path,
-                                           std::int64_t max_bytes, const OnData& on_data) = 0;
+                                           std::int64_t max_bytes, const OnData& on_data,
+                                           int interrupt_fd) = 0;
   virtual Result<FileWriteResult> write_file(const std::string& workspace,
                                              const FileWriteOptions& options) = 0;
   // All of the patch or nothing.
-  virtual Result<PatchResult> apply_patch(const std::string& workspace,
-                                          const std::string& patch) = 0;
+  virtual Result<PatchResult> apply_patch(const std::string& workspace, const std::string& patch,
+                                          int interrupt_fd) = 0;
   // Of a stopped workspace, read by a machine of its own that writes nothing.
   virtual Result<ExportResult> disk_export(const std::string& workspace, const std::string& path,
                                            const std::string& output_path,
@@ -327,7 +332,7 @@ class PYRO_API Workspaces {
   virtual Result<FileReadResult> disk_read(const std::string& workspace, const std::string& path,
                                            std::int64_t max_bytes, const OnData& on_data,
                                            const WorkspaceObserver& observer) = 0;
-  virtual Result<WorkspaceSummary> summary(const std::string& workspace) = 0;
+  virtual Result<WorkspaceSummary> summary(const std::string& workspace, int interrupt_fd) = 0;
 
   // Of these workspaces; they live as long as this object.
   virtual Shells& shells() = 0;

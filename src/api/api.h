@@ -30,8 +30,7 @@ struct Observer {
   std::function<Result<void>(std::string_view bytes)> on_stdout, on_stderr;
   // Readable: the call is given up in order, and a command of its in the guest ended: by SIGINT,
   // and by force two seconds later. Nothing is read from it; it must stay readable. Looked at while
-  // something is waited for, but not during a pull, and not by calls that ask a guest for little:
-  // those end by themselves.
+  // a guest is waited for, but not during a pull.
   int interrupt_fd = -1;
   std::optional<int> stdin_fd;  // for a command; borrowed, read to its end
 };

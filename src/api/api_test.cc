@@ -372,6 +372,27 @@ TEST(Api, ServicesGetTheirArguments) {
   EXPECT_TRUE(services.logs_asked.all);
 }
 
+TEST(Api, WhatAGuestCanHoldUpHasTheInterrupt) {
+  Surface surface;
+  surface.observer.interrupt_fd = 9;
+  testing::FakeWorkspaces& kept = surface.kept();
+  for (const auto& [operation, arguments] : std::vector<std::pair<const char*, const char*>>{
+           {"workspace.diff", R"({"workspace_id":"w"})"},
+           {"workspace.summary", R"({"workspace_id":"w"})"},
+           {"workspace.file.list", R"({"workspace_id":"w"})"},
+           {"workspace.file.read", R"({"workspace_id":"w","path":"a"})"},
+           {"workspace.file.write", R"({"workspace_id":"w","path":"a","text":"b"})"},
+           {"workspace.patch.apply", R"({"workspace_id":"w","patch":"p"})"}}) {
+    kept.interrupt_fd = -1;
+    surface.result(operation, arguments);
+    EXPECT_EQ(kept.interrupt_fd, 9) << operation;
+  }
+  surface.result("workspace.shell.read", R"({"workspace_id":"w","shell_id":"s"})");
+  EXPECT_EQ(kept.kept_shells.interrupt_fd, 9);
+  surface.result("workspace.service.stop", R"({"workspace_id":"w","service_name":"web"})");
+  EXPECT_EQ(kept.kept_services.interrupt_fd, 9);
+}
+
 TEST(Api, FilesAreReadAndWritten) {
   Surface surface;
   surface.result("workspace.file.read", R"({"workspace_id":"w","path":"a"})");

@@ -22,8 +22,10 @@ Result<json::object> push(Context& context) {
       context.workspaces().push_sync(workspace(context), options, context.workspace_observer()));
 }
 
-client::FileListOptions list_options(const Arguments& args) {
-  return {.path = args.text("path"), .recursive = args.flag("recursive")};
+client::FileListOptions list_options(const Context& context) {
+  return {.path = context.args.text("path"),
+          .recursive = context.args.flag("recursive"),
+          .interrupt_fd = context.observer.interrupt_fd};
 }
 
 // Reads a file into a result, which holds no more than what is kept of a stream.
@@ -44,6 +46,7 @@ Result<json::object> write(Context& context) {
   const Arguments& args = context.args;
   client::FileWriteOptions options;
   options.path = args.text("path");
+  options.interrupt_fd = context.observer.interrupt_fd;
   if (args.given("text") == args.given("content_base64"))
     return refuse("either text or content_base64 must be given");
   options.content = args.text("text");
@@ -67,19 +70,19 @@ constexpr std::array<CallRow, 9> kCalls{{
                                                c.args.text("output_path"), c.workspace_observer()));
      }},
     {"workspace.file.list",
-     [](Context& c) {
-       return shown(c.workspaces().list_files(workspace(c), list_options(c.args)));
-     }},
+     [](Context& c) { return shown(c.workspaces().list_files(workspace(c), list_options(c))); }},
     {"workspace.file.read",
      [](Context& c) {
        return read_file(c, [&c](std::int64_t most, const client::Workspaces::OnData& on_data) {
-         return c.workspaces().read_file(workspace(c), c.args.text("path"), most, on_data);
+         return c.workspaces().read_file(workspace(c), c.args.text("path"), most, on_data,
+                                         c.observer.interrupt_fd);
        });
      }},
     {"workspace.file.write", write},
     {"workspace.patch.apply",
      [](Context& c) {
-       return shown(c.workspaces().apply_patch(workspace(c), c.args.text("patch")));
+       return shown(
+           c.workspaces().apply_patch(workspace(c), c.args.text("patch"), c.observer.interrupt_fd));
      }},
     {"workspace.disk.export",
      [](Context& c) {
@@ -89,7 +92,7 @@ constexpr std::array<CallRow, 9> kCalls{{
     {"workspace.disk.list",
      [](Context& c) {
        return shown(
-           c.workspaces().disk_list(workspace(c), list_options(c.args), c.workspace_observer()));
+           c.workspaces().disk_list(workspace(c), list_options(c), c.workspace_observer()));
      }},
     {"workspace.disk.read",
      [](Context& c) {

@@ -39,7 +39,8 @@ Result<json::object> read_shell(Context& context) {
                                      .max_chars = args.integer64("max_chars"),
                                      .plain = args.flag("plain"),
                                      .wait_for_idle_ms = args.integer("wait_for_idle_ms"),
-                                     .wait_timeout_ms = args.integer("wait_timeout_ms")}));
+                                     .wait_timeout_ms = args.integer("wait_timeout_ms"),
+                                     .interrupt_fd = context.observer.interrupt_fd}));
 }
 
 Result<json::object> write_shell(Context& context) {
@@ -134,7 +135,8 @@ constexpr std::array<CallRow, 13> kCalls{{
      }},
     {"workspace.service.stop",
      [](Context& c) {
-       return shown(services(c).stop(workspace(c), service(c), c.args.integer("timeout_seconds")));
+       return shown(services(c).stop(workspace(c), service(c), c.args.integer("timeout_seconds"),
+                                     c.observer.interrupt_fd));
      }},
     {"workspace.service.restart",
      [](Context& c) {

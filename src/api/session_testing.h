@@ -65,6 +65,7 @@ class FakeShells final : public client::Shells {
   Result<client::ShellReadResult> read(const std::string& workspace, const std::string& shell_id,
                                        const client::ShellReadOptions& options) override {
     read_asked = options;
+    interrupt_fd = options.interrupt_fd;
     PYRO_CHECK(enter("read " + workspace + " " + shell_id));
     return client::ShellReadResult{
         .shell = info,
@@ -233,7 +234,8 @@ class FakeServices final : public client::Services {
     return out;
   }
   Result<client::ServiceInfo> stop(const std::string& workspace, const std::string& name,
-                                   int timeout_seconds) override {
+                                   int timeout_seconds, int interrupt) override {
+    interrupt_fd = interrupt;
     timeout_asked = timeout_seconds;
     PYRO_CHECK(enter("stop " + workspace + " " + name));
     client::ServiceInfo out = info;

@@ -132,8 +132,12 @@ constexpr std::array<CallRow, 16> kCalls{{
      [](Context& c) { return shown(c.workspaces().start(workspace(c), c.workspace_observer())); }},
     {"workspace.logs", [](Context& c) { return shown(c.workspaces().logs(workspace(c))); }},
     {"workspace.exec", exec},
-    {"workspace.summary", [](Context& c) { return shown(c.workspaces().summary(workspace(c))); }},
-    {"workspace.diff", [](Context& c) { return shown(c.workspaces().diff(workspace(c))); }},
+    {"workspace.summary",
+     [](Context& c) {
+       return shown(c.workspaces().summary(workspace(c), c.observer.interrupt_fd));
+     }},
+    {"workspace.diff",
+     [](Context& c) { return shown(c.workspaces().diff(workspace(c), c.observer.interrupt_fd)); }},
     {"workspace.snapshot.create",
      [](Context& c) {
        return shown(c.workspaces().create_snapshot(workspace(c), c.args.text("snapshot_name")));

@@ -264,7 +264,8 @@ class FakeWorkspaces final : public client::Workspaces {
     PYRO_CHECK(enter("export " + workspace + " " + path, &observer));
     return exported;
   }
-  Result<client::DiffResult> diff(const std::string& workspace) override {
+  Result<client::DiffResult> diff(const std::string& workspace, int interrupt) override {
+    interrupt_fd = interrupt;
     PYRO_CHECK(enter("diff " + workspace));
     return difference;
   }
@@ -296,26 +297,31 @@ class FakeWorkspaces final : public client::Workspaces {
   Result<client::FileList> list_files(const std::string& workspace,
                                       const client::FileListOptions& options) override {
     list_asked = options;
+    interrupt_fd = options.interrupt_fd;
     PYRO_CHECK(enter("files " + workspace));
     return files;
   }
   Result<client::FileReadResult> read_file(const std::string& workspace, const std::string& path,
-                                           std::int64_t max_bytes, const OnData& on_data) override {
+                                           std::int64_t max_bytes, const OnData& on_data,
+                                           int interrupt) override {
     max_bytes_asked = max_bytes;
+    interrupt_fd = interrupt;
     PYRO_CHECK(enter("read " + workspace + " " + path));
     return give_file(path, on_data);
   }
   Result<client::FileWriteResult> write_file(const std::string& workspace,
                                              const client::FileWriteOptions& options) override {
     write_asked = options;
+    interrupt_fd = options.interrupt_fd;
     PYRO_CHECK(enter("write " + workspace));
     return client::FileWriteResult{
         .workspace_id = "ws-1",
         .path = options.path,
         .bytes_written = static_cast<std::int64_t>(options.content.size())};
   }
-  Result<client::PatchResult> apply_patch(const std::string& workspace,
-                                          const std::string& patch) override {
+  Result<client::PatchResult> apply_patch(const std::string& workspace, const std::string& patch,
+                                          int interrupt) override {
+    interrupt_fd = interrupt;
     patch_asked = patch;
     PYRO_CHECK(enter("patch " + workspace));
     return patched;
@@ -341,7 +347,8 @@ class FakeWorkspaces final : public client::Workspaces {
     PYRO_CHECK(enter("disk read " + workspace + " " + path, &observer));
     return give_file(path, on_data);
   }
-  Result<client::WorkspaceSummary> summary(const std::string& workspace) override {
+  Result<client::WorkspaceSummary> summary(const std::string& workspace, int interrupt) override {
+    interrupt_fd = interrupt;
     PYRO_CHECK(enter("summary " + workspace));
     return client::WorkspaceSummary{.workspace = info,
                                     .since = kDay,

@@ -1,6 +1,5 @@
 #include "capi/calls.h"
 
-#include <algorithm>
 #include <map>
 
 #include "api/backend.h"
@@ -63,6 +62,8 @@ Result<const proto::Operation*> operation_of(std::string_view name) {
                    "docs/reference/cli.md lists them");
 }
 
+}  // namespace
+
 Result<void> call_operation(pyro_client* handle, std::string_view name,
                             const json::object& arguments, const pyro_callbacks* callbacks,
                             pyro_result** result) {
@@ -73,18 +74,6 @@ Result<void> call_operation(pyro_client* handle, std::string_view name,
   PYRO_TRY(json::object answer, client->api->call(*operation, arguments, observer));
   give(std::move(answer), result);
   return {};
-}
-
-}  // namespace
-
-pyro_status call(pyro_client* client, std::string_view operation, Arguments&& arguments,
-                 const pyro_callbacks* callbacks, pyro_result** result,
-                 pyro_error** error) noexcept {
-  if (result != nullptr) *result = nullptr;
-  return guarded(error, [&]() -> Result<void> {
-    PYRO_TRY(const json::object object, std::move(arguments).take());
-    return call_operation(client, operation, object, callbacks, result);
-  });
 }
 
 pyro_client* make_client(std::unique_ptr<api::Api> api,

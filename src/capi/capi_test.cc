@@ -1,5 +1,6 @@
 // pyro.h over the layer of operations with a backend without a guest.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -445,6 +446,26 @@ TEST_F(C, AHandleThatWasFreedIsRefused) {
   result_ = nullptr;
 }
 
+TEST_F(C, AHandleIsNeverGivenAgain) {
+  ASSERT_EQ(pyro_policy_builder_new(&policy_, &error_), PYRO_OK);
+  pyro_policy_builder* const freed = policy_;
+  pyro_policy_builder_free(freed);
+  ASSERT_EQ(pyro_policy_builder_new(&policy_, &error_), PYRO_OK);
+  EXPECT_NE(policy_, freed);
+  EXPECT_EQ(pyro_policy_builder_net_allow(freed, "example.com:443", nullptr), PYRO_INVALID);
+  pyro_policy_builder_free(freed);
+  EXPECT_EQ(pyro_policy_builder_net_allow(policy_, "example.com:443", &error_), PYRO_OK);
+  // Nor is one of another type.
+  EXPECT_EQ(pyro_workspace_list(reinterpret_cast<pyro_client*>(policy_), nullptr, nullptr),
+            PYRO_INVALID);
+}
+
+TEST_F(C, NothingThrowsWhereArgumentsArePutTogether) {
+  const auto out_of_memory = [](Arguments&) { throw std::bad_alloc(); };
+  EXPECT_EQ(call(client_, "run", out_of_memory, nullptr, &result_, &error_), PYRO_LIMIT);
+  EXPECT_EQ(result_, nullptr);
+}
+
 TEST_F(C, FieldsAreOfTheirTypes) {
   ASSERT_EQ(pyro_workspace_list(client_, &result_, &error_), PYRO_OK);
   size_t count = 0;
@@ -490,6 +511,25 @@ TEST_F(C, AChildOfForkHasToOpenItsOwn) {
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST_F(C, AChildOfForkCannotEndACallOfItsParent) {
+  pyro_cancel* cancel = nullptr;
+  ASSERT_EQ(pyro_cancel_new(&cancel, &error_), PYRO_OK);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    pyro_cancel_now(cancel);
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const auto object = object_of(cancel, "cancel");
+  ASSERT_TRUE(object);
+  pollfd pressed{.fd = (*object)->pipe.read.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&pressed, 1, 0), 0);
+  pyro_cancel_now(cancel);
+  EXPECT_EQ(::poll(&pressed, 1, 0), 1);
+  pyro_cancel_free(cancel);
 }
 
 TEST(COpen, VariablesComeBeforeThoseOfTheProcess) {

@@ -169,8 +169,7 @@ pyro_status pyro_cancel_new(pyro_cancel** cancel, pyro_error** error) {
     *cancel = nullptr;
     PYRO_TRY(auto pipe, pyro::sys::make_pipe());
     // Whoever presses a thousand times does not wait.
-    PYRO_CHECK(pyro::sys::retrying("fcntl",
-                                   [&] { return ::fcntl(pipe.write.get(), F_SETFL, O_NONBLOCK); }));
+    PYRO_CHECK(pyro::sys::set_nonblocking(pipe.write.get(), true));
     *cancel = Registry<pyro_cancel>::get().add(
         std::make_shared<pyro_cancel>(pyro_cancel{std::move(pipe)}));
     return {};
@@ -179,7 +178,9 @@ pyro_status pyro_cancel_new(pyro_cancel** cancel, pyro_error** error) {
 
 void pyro_cancel_now(pyro_cancel* cancel) {
   const auto object = Registry<pyro_cancel>::get().find(cancel);
-  if (object) static_cast<void>(!::write(object->pipe.write.get(), "!", 1));
+  // The pipe is shared with a process that forked this one, whose call is not ours to end.
+  if (object && object->process == ::getpid())
+    static_cast<void>(!::write(object->pipe.write.get(), "!", 1));
 }
 
 void pyro_cancel_free(pyro_cancel* cancel) {

@@ -27,6 +27,7 @@ struct pyro_result {
 };
 struct pyro_cancel {
   pyro::sys::Pipe pipe;
+  pid_t process = ::getpid();  // that may use it
 };
 struct pyro_policy_builder {
   pyro::client::NetworkOptions options;

@@ -16,35 +16,31 @@ const Options& given(const Options* options) {
   return options != nullptr ? *options : none;
 }
 
-Arguments of(const char* workspace) {
-  Arguments arguments;
-  arguments.required("workspace_id", workspace);
-  return arguments;
+// What an operation is about: the first of its arguments.
+Arguments& of(Arguments& arguments, const char* workspace) {
+  return arguments.required("workspace_id", workspace);
+}
+Arguments& of_service(Arguments& arguments, const char* workspace, const char* name) {
+  return of(arguments, workspace).required("service_name", name);
+}
+Arguments& of_shell(Arguments& arguments, const char* workspace, const char* shell) {
+  return of(arguments, workspace).required("shell_id", shell);
 }
 
 pyro_status of_workspace(pyro_client* client, const char* operation, const char* workspace,
                          const pyro_callbacks* callbacks, pyro_result** result,
                          pyro_error** error) {
-  return call(client, operation, of(workspace), callbacks, result, error);
+  return call(
+      client, operation, [&](Arguments& arguments) { of(arguments, workspace); }, callbacks, result,
+      error);
 }
 
 pyro_status of_snapshot(pyro_client* client, const char* operation, const char* workspace,
                         const char* name, pyro_result** result, pyro_error** error) {
-  Arguments arguments = of(workspace);
-  arguments.required("snapshot_name", name);
-  return call(client, operation, std::move(arguments), nullptr, result, error);
-}
-
-Arguments of_service(const char* workspace, const char* name) {
-  Arguments arguments = of(workspace);
-  arguments.required("service_name", name);
-  return arguments;
-}
-
-Arguments of_shell(const char* workspace, const char* shell) {
-  Arguments arguments = of(workspace);
-  arguments.required("shell_id", shell);
-  return arguments;
+  return call(
+      client, operation,
+      [&](Arguments& arguments) { of(arguments, workspace).required("snapshot_name", name); },
+      nullptr, result, error);
 }
 
 }  // namespace
@@ -54,52 +50,62 @@ Arguments of_shell(const char* workspace, const char* shell) {
 pyro_status pyro_run(pyro_client* client, const pyro_run_options* options,
                      const pyro_callbacks* callbacks, pyro_result** result, pyro_error** error) {
   const pyro_run_options& o = given(options);
-  Arguments arguments;
-  arguments.required("environment", o.environment)
-      .command(o.argv, o.command)
-      .number("vcpu_count", o.vcpu_count)
-      .number("mem_mib", o.mem_mib)
-      .number("timeout_seconds", o.timeout_seconds)
-      .number("ttl_seconds", o.ttl_seconds)
-      .policy(o.policy);
-  return call(client, "run", std::move(arguments), callbacks, result, error);
+  return call(
+      client, "run",
+      [&](Arguments& arguments) {
+        arguments.required("environment", o.environment)
+            .command(o.argv, o.command)
+            .number("vcpu_count", o.vcpu_count)
+            .number("mem_mib", o.mem_mib)
+            .number("timeout_seconds", o.timeout_seconds)
+            .number("ttl_seconds", o.ttl_seconds)
+            .policy(o.policy);
+      },
+      callbacks, result, error);
 }
 
 pyro_status pyro_workspace_create(pyro_client* client, const pyro_workspace_options* options,
                                   const pyro_callbacks* callbacks, pyro_result** result,
                                   pyro_error** error) {
   const pyro_workspace_options& o = given(options);
-  Arguments arguments;
-  arguments.required("environment", o.environment)
-      .number("vcpu_count", o.vcpu_count)
-      .number("mem_mib", o.mem_mib)
-      .number("ttl_seconds", o.ttl_seconds)
-      .text("ttl_action", o.ttl_action)
-      .policy(o.policy)
-      .text("seed_path", o.seed_path)
-      .flag("git_tracked", o.git_tracked)
-      .text("name", o.name)
-      .map("env", o.env)
-      .map("labels", o.labels)
-      .secrets(o.secrets, o.secret_files);
-  return call(client, "workspace.create", std::move(arguments), callbacks, result, error);
+  return call(
+      client, "workspace.create",
+      [&](Arguments& arguments) {
+        arguments.required("environment", o.environment)
+            .number("vcpu_count", o.vcpu_count)
+            .number("mem_mib", o.mem_mib)
+            .number("ttl_seconds", o.ttl_seconds)
+            .text("ttl_action", o.ttl_action)
+            .policy(o.policy)
+            .text("seed_path", o.seed_path)
+            .flag("git_tracked", o.git_tracked)
+            .text("name", o.name)
+            .map("env", o.env)
+            .map("labels", o.labels)
+            .secrets(o.secrets, o.secret_files);
+      },
+      callbacks, result, error);
 }
 
 pyro_status pyro_workspace_exec(pyro_client* client, const char* workspace,
                                 const pyro_exec_options* options, const pyro_callbacks* callbacks,
                                 pyro_result** result, pyro_error** error) {
   const pyro_exec_options& o = given(options);
-  Arguments arguments = of(workspace);
-  arguments.command(o.argv, o.command)
-      .number("timeout_seconds", o.timeout_seconds)
-      .text("cwd", o.cwd)
-      .map("env", o.env)
-      .secret_env(o.secret_env);
-  return call(client, "workspace.exec", std::move(arguments), callbacks, result, error);
+  return call(
+      client, "workspace.exec",
+      [&](Arguments& arguments) {
+        of(arguments, workspace)
+            .command(o.argv, o.command)
+            .number("timeout_seconds", o.timeout_seconds)
+            .text("cwd", o.cwd)
+            .map("env", o.env)
+            .secret_env(o.secret_env);
+      },
+      callbacks, result, error);
 }
 
 pyro_status pyro_workspace_list(pyro_client* client, pyro_result** result, pyro_error** error) {
-  return call(client, "workspace.list", {}, nullptr, result, error);
+  return call(client, "workspace.list", [](Arguments&) {}, nullptr, result, error);
 }
 
 pyro_status pyro_workspace_status(pyro_client* client, const char* workspace, pyro_result** result,
@@ -131,26 +137,33 @@ pyro_status pyro_workspace_diff(pyro_client* client, const char* workspace, pyro
 pyro_status pyro_workspace_reset(pyro_client* client, const char* workspace, const char* snapshot,
                                  const pyro_callbacks* callbacks, pyro_result** result,
                                  pyro_error** error) {
-  Arguments arguments = of(workspace);
-  arguments.text("snapshot", snapshot);
-  return call(client, "workspace.reset", std::move(arguments), callbacks, result, error);
+  return call(
+      client, "workspace.reset",
+      [&](Arguments& arguments) { of(arguments, workspace).text("snapshot", snapshot); }, callbacks,
+      result, error);
 }
 
 pyro_status pyro_workspace_sync_push(pyro_client* client, const char* workspace,
                                      const char* source_path, const char* dest,
                                      const pyro_callbacks* callbacks, pyro_result** result,
                                      pyro_error** error) {
-  Arguments arguments = of(workspace);
-  arguments.required("source_path", source_path).text("dest", dest);
-  return call(client, "workspace.sync.push", std::move(arguments), callbacks, result, error);
+  return call(
+      client, "workspace.sync.push",
+      [&](Arguments& arguments) {
+        of(arguments, workspace).required("source_path", source_path).text("dest", dest);
+      },
+      callbacks, result, error);
 }
 
 pyro_status pyro_workspace_export(pyro_client* client, const char* workspace, const char* path,
                                   const char* output_path, const pyro_callbacks* callbacks,
                                   pyro_result** result, pyro_error** error) {
-  Arguments arguments = of(workspace);
-  arguments.required("path", path).required("output_path", output_path);
-  return call(client, "workspace.export", std::move(arguments), callbacks, result, error);
+  return call(
+      client, "workspace.export",
+      [&](Arguments& arguments) {
+        of(arguments, workspace).required("path", path).required("output_path", output_path);
+      },
+      callbacks, result, error);
 }
 
 pyro_status pyro_snapshot_create(pyro_client* client, const char* workspace, const char* name,
@@ -182,11 +195,13 @@ pyro_status pyro_file_read(pyro_client* client, const char* workspace, const cha
     PYRO_TRY(const std::string file, required(path, "path"));
     const std::size_t most = max_bytes != 0 ? max_bytes : std::size_t{64} << 20;
     std::string read;
-    PYRO_CHECK(object->workspaces->read_file(name, file, static_cast<std::int64_t>(most),
-                                             [&](std::string_view part) -> Result<void> {
-                                               read += part;
-                                               return {};
-                                             }));
+    PYRO_CHECK(object->workspaces->read_file(
+        name, file, static_cast<std::int64_t>(most),
+        [&](std::string_view part) -> Result<void> {
+          read += part;
+          return {};
+        },
+        /*interrupt_fd=*/-1));
     // Given to a C program, which frees it.
     auto* copy = static_cast<char*>(std::malloc(read.size() + 1));  // NOLINT(*-no-malloc)
     if (copy == nullptr) return pyro::fail(Errc::kLimit, "there is no memory left");
@@ -218,20 +233,24 @@ pyro_status pyro_service_start(pyro_client* client, const char* workspace, const
                                const pyro_service_options* options, const pyro_callbacks* callbacks,
                                pyro_result** result, pyro_error** error) {
   const pyro_service_options& o = given(options);
-  Arguments arguments = of_service(workspace, name);
-  arguments.command(o.argv, o.command)
-      .text("cwd", o.cwd)
-      .readiness("file", "path", o.ready_file)
-      .readiness("tcp", "address", o.ready_tcp)
-      .readiness("http", "url", o.ready_http)
-      .readiness("command", "command", o.ready_command)
-      .number("ready_timeout_seconds", o.ready_timeout_seconds)
-      .number("ready_interval_ms", o.ready_interval_ms)
-      .map("env", o.env)
-      .secret_env(o.secret_env)
-      .published_ports(o.publish)
-      .text("restart", o.restart);
-  return call(client, "workspace.service.start", std::move(arguments), callbacks, result, error);
+  return call(
+      client, "workspace.service.start",
+      [&](Arguments& arguments) {
+        of_service(arguments, workspace, name)
+            .command(o.argv, o.command)
+            .text("cwd", o.cwd)
+            .readiness("file", "path", o.ready_file)
+            .readiness("tcp", "address", o.ready_tcp)
+            .readiness("http", "url", o.ready_http)
+            .readiness("command", "command", o.ready_command)
+            .number("ready_timeout_seconds", o.ready_timeout_seconds)
+            .number("ready_interval_ms", o.ready_interval_ms)
+            .map("env", o.env)
+            .secret_env(o.secret_env)
+            .published_ports(o.publish)
+            .text("restart", o.restart);
+      },
+      callbacks, result, error);
 }
 
 pyro_status pyro_service_list(pyro_client* client, const char* workspace, pyro_result** result,
@@ -241,22 +260,30 @@ pyro_status pyro_service_list(pyro_client* client, const char* workspace, pyro_r
 
 pyro_status pyro_service_status(pyro_client* client, const char* workspace, const char* name,
                                 pyro_result** result, pyro_error** error) {
-  return call(client, "workspace.service.status", of_service(workspace, name), nullptr, result,
-              error);
+  return call(
+      client, "workspace.service.status",
+      [&](Arguments& arguments) { of_service(arguments, workspace, name); }, nullptr, result,
+      error);
 }
 
 pyro_status pyro_service_logs(pyro_client* client, const char* workspace, const char* name,
                               int tail_lines, pyro_result** result, pyro_error** error) {
-  Arguments arguments = of_service(workspace, name);
-  arguments.flag("all", tail_lines < 0 ? 1 : 0)
-      .number("tail_lines", tail_lines < 0 ? 0 : tail_lines);
-  return call(client, "workspace.service.logs", std::move(arguments), nullptr, result, error);
+  return call(
+      client, "workspace.service.logs",
+      [&](Arguments& arguments) {
+        of_service(arguments, workspace, name)
+            .flag("all", tail_lines < 0 ? 1 : 0)
+            .number("tail_lines", tail_lines < 0 ? 0 : tail_lines);
+      },
+      nullptr, result, error);
 }
 
 pyro_status pyro_service_stop(pyro_client* client, const char* workspace, const char* name,
                               pyro_result** result, pyro_error** error) {
-  return call(client, "workspace.service.stop", of_service(workspace, name), nullptr, result,
-              error);
+  return call(
+      client, "workspace.service.stop",
+      [&](Arguments& arguments) { of_service(arguments, workspace, name); }, nullptr, result,
+      error);
 }
 
 // ---- shells
@@ -265,43 +292,61 @@ pyro_status pyro_shell_open(pyro_client* client, const char* workspace,
                             const pyro_shell_options* options, pyro_result** result,
                             pyro_error** error) {
   const pyro_shell_options& o = given(options);
-  Arguments arguments = of(workspace);
-  arguments.text("cwd", o.cwd)
-      .number("cols", o.cols)
-      .number("rows", o.rows)
-      .secret_env(o.secret_env);
-  return call(client, "workspace.shell.open", std::move(arguments), nullptr, result, error);
+  return call(
+      client, "workspace.shell.open",
+      [&](Arguments& arguments) {
+        of(arguments, workspace)
+            .text("cwd", o.cwd)
+            .number("cols", o.cols)
+            .number("rows", o.rows)
+            .secret_env(o.secret_env);
+      },
+      nullptr, result, error);
 }
 
 pyro_status pyro_shell_read(pyro_client* client, const char* workspace, const char* shell,
                             const pyro_shell_read_options* options, pyro_result** result,
                             pyro_error** error) {
   const pyro_shell_read_options& o = given(options);
-  Arguments arguments = of_shell(workspace, shell);
-  arguments.number("cursor", o.cursor)
-      .number("max_chars", o.max_chars)
-      .flag("plain", o.plain)
-      .number("wait_for_idle_ms", o.wait_for_idle_ms)
-      .number("wait_timeout_ms", o.wait_timeout_ms);
-  return call(client, "workspace.shell.read", std::move(arguments), nullptr, result, error);
+  return call(
+      client, "workspace.shell.read",
+      [&](Arguments& arguments) {
+        of_shell(arguments, workspace, shell)
+            .number("cursor", o.cursor)
+            .number("max_chars", o.max_chars)
+            .flag("plain", o.plain)
+            .number("wait_for_idle_ms", o.wait_for_idle_ms)
+            .number("wait_timeout_ms", o.wait_timeout_ms);
+      },
+      nullptr, result, error);
 }
 
 pyro_status pyro_shell_write(pyro_client* client, const char* workspace, const char* shell,
                              const char* input, int newline, pyro_result** result,
                              pyro_error** error) {
-  Arguments arguments = of_shell(workspace, shell);
-  arguments.required("input", input).boolean("append_newline", newline != 0);
-  return call(client, "workspace.shell.write", std::move(arguments), nullptr, result, error);
+  return call(
+      client, "workspace.shell.write",
+      [&](Arguments& arguments) {
+        of_shell(arguments, workspace, shell)
+            .required("input", input)
+            .boolean("append_newline", newline != 0);
+      },
+      nullptr, result, error);
 }
 
 pyro_status pyro_shell_signal(pyro_client* client, const char* workspace, const char* shell,
                               const char* signal_name, pyro_result** result, pyro_error** error) {
-  Arguments arguments = of_shell(workspace, shell);
-  arguments.required("signal_name", signal_name);
-  return call(client, "workspace.shell.signal", std::move(arguments), nullptr, result, error);
+  return call(
+      client, "workspace.shell.signal",
+      [&](Arguments& arguments) {
+        of_shell(arguments, workspace, shell).required("signal_name", signal_name);
+      },
+      nullptr, result, error);
 }
 
 pyro_status pyro_shell_close(pyro_client* client, const char* workspace, const char* shell,
                              pyro_result** result, pyro_error** error) {
-  return call(client, "workspace.shell.close", of_shell(workspace, shell), nullptr, result, error);
+  return call(
+      client, "workspace.shell.close",
+      [&](Arguments& arguments) { of_shell(arguments, workspace, shell); }, nullptr, result, error);
 }

@@ -204,9 +204,9 @@ Result<int> service_logs(const Invocation& call, Io& io, Backend& backend) {
 }
 
 Result<int> service_stop(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const ServiceInfo info,
-           backend.workspaces().services().stop(workspace(call), service(call),
-                                                call.integer("timeout_seconds")));
+  PYRO_TRY(const ServiceInfo info, backend.workspaces().services().stop(
+                                       workspace(call), service(call),
+                                       call.integer("timeout_seconds"), /*interrupt_fd=*/-1));
   return print_object(call, io, to_json(info), render_stopped("workspace-service-stop", info));
 }
 

@@ -292,7 +292,8 @@ Result<int> workspace_logs(const Invocation& call, Io& io, Backend& backend) {
 }
 
 Result<int> workspace_diff(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const client::DiffResult diff, backend.workspaces().diff(workspace(call)));
+  PYRO_TRY(const client::DiffResult diff,
+           backend.workspaces().diff(workspace(call), /*interrupt_fd=*/-1));
   // What `git apply` reads has nothing but the patch.
   if (!call.flag("json")) PYRO_CHECK(io.err.write(render_diff(diff)));
   return print(call, io, diff, diff.patch);
@@ -310,7 +311,8 @@ Result<int> workspace_reset(const Invocation& call, Io& io, Backend& backend) {
 }
 
 Result<int> workspace_summary(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const client::WorkspaceSummary summary, backend.workspaces().summary(workspace(call)));
+  PYRO_TRY(const client::WorkspaceSummary summary,
+           backend.workspaces().summary(workspace(call), /*interrupt_fd=*/-1));
   return print(call, io, summary, render_summary(summary));
 }
 

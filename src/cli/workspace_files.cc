@@ -143,7 +143,7 @@ Result<int> file_read(const Invocation& call, Io& io, Backend& backend) {
   ReadTarget target(call, io);
   PYRO_TRY(const client::FileReadResult result,
            backend.workspaces().read_file(workspace(call), call.text("path"), target.max_bytes(),
-                                          target.on_data()));
+                                          target.on_data(), /*interrupt_fd=*/-1));
   return target.finish("workspace-file-read", result);
 }
 
@@ -164,7 +164,7 @@ Result<int> patch_apply(const Invocation& call, Io& io, Backend& backend) {
   PYRO_TRY(const std::string patch,
            input(call, io, "patch", "the patch", "give PATCH_FILE, or pipe the patch in"));
   PYRO_TRY(const client::PatchResult result,
-           backend.workspaces().apply_patch(workspace(call), patch));
+           backend.workspaces().apply_patch(workspace(call), patch, /*interrupt_fd=*/-1));
   return print(call, io, result, render_patch(result));
 }
 

@@ -253,6 +253,15 @@ io::Task<json::object> call_task(StreamPtr stream, Connection::CallOptions optio
   co_return answer;
 }
 
+// A peer that takes nothing makes this wait for ever: not beyond the interrupt.
+io::Task<void> send_task(StreamPtr stream, std::string bytes, bool end, int interrupt_fd) {
+  io::TaskScope scope(co_await asio::this_coro::executor);
+  if (interrupt_fd >= 0) scope.spawn(give_up_on_interrupt(interrupt_fd, stream));
+  auto sent = co_await stream->send(wire::kStdin, std::move(bytes), end);
+  static_cast<void>(co_await scope.close());
+  co_return sent;
+}
+
 // The answer; an output that fails ends the command, and its error is what the caller gets.
 io::Task<json::object> exec_loop(StreamPtr stream, ExecCall* call, const RunObserver* observer) {
   std::optional<Error> broken;
@@ -305,12 +314,13 @@ Result<json::object> Connection::upload(const std::string& method, json::object 
   PYRO_TRY(const StreamPtr stream, impl_->session->open(method, std::move(params)));
   bool refused = false;
   const auto produced = produce([&](std::string_view bytes) {
-    auto sent = impl_->run(stream->send(wire::kStdin, std::string(bytes)));
+    auto sent =
+        impl_->run(send_task(stream, std::string(bytes), /*end=*/false, options.interrupt_fd));
     refused = !sent;
     return sent;
   });
   if (produced) {
-    static_cast<void>(impl_->run(stream->send(wire::kStdin, "", /*end=*/true)));
+    static_cast<void>(impl_->run(send_task(stream, "", /*end=*/true, options.interrupt_fd)));
   } else {
     stream->cancel();
   }

@@ -187,17 +187,18 @@ Result<ServiceInfo> LocalServices::follow(
 }
 
 Result<ServiceInfo> LocalServices::stop(const std::string& workspace, const std::string& name,
-                                        int timeout_seconds) {
+                                        int timeout_seconds, int interrupt_fd) {
   PYRO_CHECK(proto::in_range("timeout_seconds", timeout_seconds, proto::kStopTimeoutRange));
   PYRO_TRY(ServiceInfo before, status(workspace, name));
   if (before.state != "starting" && before.state != "running") return before;
   const std::string& id = before.workspace_id;
   PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
-  PYRO_CHECK(connection.call(
-      proto::StopService::kName,
-      proto::encode(
-          proto::StopService{.name = name, .timeout_ms = std::int64_t{timeout_seconds} * 1000}),
-      {.on_phase = {}, .limit = std::chrono::seconds(timeout_seconds) + kQuickAnswer}));
+  PYRO_CHECK(connection.call(proto::StopService::kName,
+                             proto::encode(proto::StopService{
+                                 .name = name, .timeout_ms = std::int64_t{timeout_seconds} * 1000}),
+                             {.on_phase = {},
+                              .interrupt_fd = interrupt_fd,
+                              .limit = std::chrono::seconds(timeout_seconds) + kQuickAnswer}));
   return info(id, name);
 }
 

@@ -23,7 +23,7 @@ class LocalServices final : public Services {
                              const std::function<Result<void>(const LogEntry&)>& on_entry,
                              int interrupt_fd) override;
   Result<ServiceInfo> stop(const std::string& workspace, const std::string& name,
-                           int timeout_seconds) override;
+                           int timeout_seconds, int interrupt_fd) override;
   Result<ServiceInfo> restart(const std::string& workspace, const std::string& name,
                               int timeout_seconds, int interrupt_fd) override;
 

@@ -337,8 +337,8 @@ Result<ShellReadResult> LocalShells::read(const std::string& workspace, const st
     bytes += piece;
     return {};
   };
-  const auto answer =
-      connection.download(proto::ReadShell::kName, proto::encode(request), keep, {.on_phase = {}});
+  const auto answer = connection.download(proto::ReadShell::kName, proto::encode(request), keep,
+                                          {.on_phase = {}, .interrupt_fd = o.interrupt_fd});
   if (!answer) return std::unexpected(explained(place, answer.error()));
   PYRO_TRY(const auto read, proto::decode<proto::ShellRead>(*answer));
   const std::int64_t read_to = read.cursor + static_cast<std::int64_t>(bytes.size());

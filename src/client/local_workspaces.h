@@ -59,14 +59,16 @@ class LocalWorkspaces final : public Workspaces {
   Result<ExportResult> export_path(const std::string& workspace, const std::string& path,
                                    const std::string& output_path,
                                    const WorkspaceObserver& observer) override;
-  Result<DiffResult> diff(const std::string& workspace) override;
+  Result<DiffResult> diff(const std::string& workspace, int interrupt_fd) override;
   Result<FileList> list_files(const std::string& workspace,
                               const FileListOptions& options) override;
   Result<FileReadResult> read_file(const std::string& workspace, const std::string& path,
-                                   std::int64_t max_bytes, const OnData& on_data) override;
+                                   std::int64_t max_bytes, const OnData& on_data,
+                                   int interrupt_fd) override;
   Result<FileWriteResult> write_file(const std::string& workspace,
                                      const FileWriteOptions& options) override;
-  Result<PatchResult> apply_patch(const std::string& workspace, const std::string& patch) override;
+  Result<PatchResult> apply_patch(const std::string& workspace, const std::string& patch,
+                                  int interrupt_fd) override;
   Result<ExportResult> disk_export(const std::string& workspace, const std::string& path,
                                    const std::string& output_path,
                                    const WorkspaceObserver& observer) override;
@@ -75,7 +77,7 @@ class LocalWorkspaces final : public Workspaces {
   Result<FileReadResult> disk_read(const std::string& workspace, const std::string& path,
                                    std::int64_t max_bytes, const OnData& on_data,
                                    const WorkspaceObserver& observer) override;
-  Result<WorkspaceSummary> summary(const std::string& workspace) override;
+  Result<WorkspaceSummary> summary(const std::string& workspace, int interrupt_fd) override;
 
   Shells& shells() override { return *shells_; }
   Services& services() override { return *services_; }
@@ -125,8 +127,10 @@ class LocalWorkspaces final : public Workspaces {
   // A sync of what `produce` writes, noted when it went well.
   static Result<proto::TreeCounts> send_tree(Connection& connection, const std::string& destination,
                                              const proto::NoteWorkspace& note,
-                                             const Connection::Produce& produce,
-                                             int interrupt_fd = -1);
+                                             const Connection::Produce& produce, int interrupt_fd);
+  static WorkspaceObserver given_up_by(int interrupt_fd) {
+    return {.run = {.interrupt_fd = interrupt_fd}};
+  }
   // A call that may have to wait for a machine to start.
   static Connection::CallOptions waiting(const RunObserver& observer, const std::string& id);
   void note(const std::string& id, const std::string& event, boost::json::object detail);

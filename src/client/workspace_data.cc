@@ -288,12 +288,13 @@ Result<ExportResult> LocalWorkspaces::export_path(const std::string& workspace,
   return export_from({.id = id}, path, output_path, observer);
 }
 
-Result<DiffResult> LocalWorkspaces::diff(const std::string& workspace) {
+Result<DiffResult> LocalWorkspaces::diff(const std::string& workspace, int interrupt_fd) {
   PYRO_TRY(const std::string id, find(workspace));
   DiffReader reader;
-  PYRO_CHECK(fetch({.id = id}, proto::WorkspaceDiff::kName,
-                   proto::encode(proto::WorkspaceDiff{.max_content = kMostDiffContent}),
-                   [&](std::string_view bytes) { return reader.feed(bytes); }, {}));
+  PYRO_CHECK(fetch(
+      {.id = id}, proto::WorkspaceDiff::kName,
+      proto::encode(proto::WorkspaceDiff{.max_content = kMostDiffContent}),
+      [&](std::string_view bytes) { return reader.feed(bytes); }, given_up_by(interrupt_fd)));
   PYRO_TRY(DiffResult result, reader.finish());
   result.workspace_id = id;
   return result;
@@ -302,14 +303,14 @@ Result<DiffResult> LocalWorkspaces::diff(const std::string& workspace) {
 Result<FileList> LocalWorkspaces::list_files(const std::string& workspace,
                                              const FileListOptions& options) {
   PYRO_TRY(const std::string id, find(workspace));
-  return list_from({.id = id}, options, {});
+  return list_from({.id = id}, options, given_up_by(options.interrupt_fd));
 }
 
 Result<FileReadResult> LocalWorkspaces::read_file(const std::string& workspace,
                                                   const std::string& path, std::int64_t max_bytes,
-                                                  const OnData& on_data) {
+                                                  const OnData& on_data, int interrupt_fd) {
   PYRO_TRY(const std::string id, find(workspace));
-  return read_from({.id = id}, path, max_bytes, on_data, {});
+  return read_from({.id = id}, path, max_bytes, on_data, given_up_by(interrupt_fd));
 }
 
 // A sync of one file: whoever looks finds the old or the new one.
@@ -340,11 +341,11 @@ Result<FileWriteResult> LocalWorkspaces::write_file(const std::string& workspace
   wire::append_data(stream, o.content);
   wire::append_file_end(stream, /*complete=*/true);
   wire::append_entry(stream, {.kind = wire::EntryKind::kEnd, .path = {}, .target = {}});
-  PYRO_CHECK(
-      send_tree(connection, folder,
-                {.event = "file_write",
-                 .detail = {{"path", to_utf8(shown_path(tree))}, {"bytes", o.content.size()}}},
-                [&](const Connection::OnData& sink) { return sink(stream); }));
+  PYRO_CHECK(send_tree(
+      connection, folder,
+      {.event = "file_write",
+       .detail = {{"path", to_utf8(shown_path(tree))}, {"bytes", o.content.size()}}},
+      [&](const Connection::OnData& sink) { return sink(stream); }, o.interrupt_fd));
   return FileWriteResult{.workspace_id = id,
                          .path = shown_path(tree),
                          .bytes_written = static_cast<std::int64_t>(o.content.size())};
@@ -375,7 +376,7 @@ Result<FileReadResult> LocalWorkspaces::disk_read(const std::string& workspace,
   return read_from({.id = id, .offline = true}, path, max_bytes, on_data, observer);
 }
 
-Result<WorkspaceSummary> LocalWorkspaces::summary(const std::string& workspace) {
+Result<WorkspaceSummary> LocalWorkspaces::summary(const std::string& workspace, int interrupt_fd) {
   PYRO_TRY(const std::string id, find(workspace));
   WorkspaceSummary summary;
   PYRO_TRY(summary.workspace, info(id));
@@ -388,7 +389,7 @@ Result<WorkspaceSummary> LocalWorkspaces::summary(const std::string& workspace) 
   for (const store::EventRecord& e : events)
     summary.events.push_back({.at = e.at, .kind = e.kind, .detail = e.detail});
   if (summary.workspace.state == "started") {
-    PYRO_TRY(summary.diff, diff(id));
+    PYRO_TRY(summary.diff, diff(id, interrupt_fd));
   }
   return summary;
 }

@@ -180,7 +180,7 @@ class OneFile {
 }  // namespace
 
 Result<PatchResult> LocalWorkspaces::apply_patch(const std::string& workspace,
-                                                 const std::string& patch) {
+                                                 const std::string& patch, int interrupt_fd) {
   PYRO_TRY(const auto files, core::parse_patch(patch));
   PYRO_TRY(const std::string id, find(workspace));
   const auto read = [&](const std::string& path) -> Result<std::optional<File>> {
@@ -188,8 +188,9 @@ Result<PatchResult> LocalWorkspaces::apply_patch(const std::string& workspace,
     const proto::WorkspaceExport request{.path = proto::Bytes(path),
                                          .max_bytes = static_cast<std::int64_t>(kMostFile),
                                          .recursive = false};
-    auto fetched = fetch({.id = id}, proto::WorkspaceExport::kName, proto::encode(request),
-                         [&](std::string_view bytes) { return file.feed(bytes); }, {});
+    auto fetched = fetch(
+        {.id = id}, proto::WorkspaceExport::kName, proto::encode(request),
+        [&](std::string_view bytes) { return file.feed(bytes); }, given_up_by(interrupt_fd));
     if (!fetched && fetched.error().code == Errc::kNotFound) return std::optional<File>();
     if (!fetched) return std::unexpected(std::move(fetched.error()));
     PYRO_TRY(File whole, file.finish());
@@ -201,9 +202,9 @@ Result<PatchResult> LocalWorkspaces::apply_patch(const std::string& workspace,
   const std::string stream = patched.stream(result);
   result.changed = result.summary.total > 0;
   PYRO_TRY(auto connection, connect(id, Need::kStarted, {}));
-  PYRO_CHECK(send_tree(connection, ".",
-                       {.event = "patch", .detail = {{"files", result.summary.total}}},
-                       [&](const Connection::OnData& sink) { return sink(stream); }));
+  PYRO_CHECK(send_tree(
+      connection, ".", {.event = "patch", .detail = {{"files", result.summary.total}}},
+      [&](const Connection::OnData& sink) { return sink(stream); }, interrupt_fd));
   return result;
 }
 

@@ -49,7 +49,8 @@ bool take_all(int fd, int total, int want) {
 // False when cancelled.
 bool pause_unless_cancelled(int cancel_fd) {
   pollfd p{.fd = cancel_fd, .events = POLLIN, .revents = 0};
-  return ::poll(&p, cancel_fd >= 0 ? 1 : 0, kPollMs) == 0;
+  return ::poll(&p, cancel_fd >= 0 ? 1 : 0, kPollMs) <=
+         0;  // a signal that was handled is no cancel
 }
 
 class Waiter {

@@ -56,6 +56,28 @@ TEST_F(Budget, WaitsUntilSomethingIsReleasedAndSaysSoOnce) {
   EXPECT_EQ(waits_.size(), 1U);
 }
 
+TEST_F(Budget, ASignalThatIsHandledIsNoCancel) {
+  auto first = reserve(request(256));
+  ASSERT_TRUE(first);
+  struct sigaction before{};
+  struct sigaction nothing{};
+  nothing.sa_handler = [](int) {};
+  ASSERT_EQ(::sigaction(SIGUSR1, &nothing, &before), 0);
+  std::thread releaser([&, waiter = ::pthread_self()] {
+    while (waits_.empty()) std::this_thread::yield();
+    for (int i = 0; i < 100; ++i) {
+      ::pthread_kill(waiter, SIGUSR1);
+      std::this_thread::yield();
+    }
+    first->memory = sys::UniqueFd();
+    first->vcpus = sys::UniqueFd();
+  });
+  const auto second = reserve(request(128));
+  releaser.join();
+  EXPECT_TRUE(second) << second.error().message;
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
+
 TEST_F(Budget, CpusAreABudgetToo) {
   auto r = request(64);
   r.vcpus = 4;

@@ -49,7 +49,7 @@ Result<void> published_service(client::Pyro& pyro, WorkspaceGuest& guest, Outcom
   if (printed.find("answered") == std::string::npos)
     out.problems.push_back("the service's log does not say that it answered: " + printed);
   constexpr int kStopSeconds = 10;
-  PYRO_TRY(const auto stopped, services.stop(served.workspace, served.service, kStopSeconds));
+  PYRO_TRY(const auto stopped, services.stop(served.workspace, served.service, kStopSeconds, -1));
   if (stopped.state != "stopped") out.problems.push_back("after its stop it is " + stopped.state);
   PYRO_TRY(const std::string after, ask_loopback(served.port));
   out.control = after.empty() ? "closed after the stop" : after;

@@ -309,7 +309,7 @@ TEST_F(HostileSessions, AServiceMayPrintBeforeItsStart) {
   ASSERT_FALSE(logs->entries.empty());
   EXPECT_EQ(logs->entries.front().text, "early ");
   // At SIGTERM it says that it has started, at SIGCONT that it has ended.
-  const auto stopped = services().stop(kId, "speaks-first", 5);
+  const auto stopped = services().stop(kId, "speaks-first", 5, -1);
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_EQ(stopped->stop_reason, "sigterm");
   EXPECT_EQ(stopped->exit_code, 4);
@@ -355,7 +355,7 @@ TEST_F(HostileSessions, ProbesThatAreNotAnsweredAsTheyShouldBe) {
 
 TEST_F(HostileSessions, AServiceThatDoesNotEndIsNotSaidToHaveEnded) {
   ASSERT_TRUE(start("stays"));
-  const auto stopped = services().stop(kId, "stays", 0);
+  const auto stopped = services().stop(kId, "stays", 0, -1);
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, Errc::kDeadline) << stopped.error().message;
   const auto now = services().status(kId, "stays");
@@ -386,11 +386,11 @@ class Sessions : public WorkspaceSupervisor {
 TEST_F(Sessions, AnEndThatCannotBeRecordedIsRecordedLater) {
   ASSERT_TRUE(services().start(kId, "web", {.command = "exec sleep 1000", .cwd = "/tmp"}, -1));
   limit_file_size(1);
-  const auto failed = services().stop(kId, "web", 5);
+  const auto failed = services().stop(kId, "web", 5, -1);
   ASSERT_FALSE(failed);
   EXPECT_EQ(services().status(kId, "web")->state, "running");  // as far as anybody can read
   limit_file_size(RLIM_INFINITY);
-  const auto stopped = services().stop(kId, "web", 5);
+  const auto stopped = services().stop(kId, "web", 5, -1);
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_EQ(stopped->state, "stopped");
   EXPECT_EQ(stopped->stop_reason, "sigterm");
@@ -404,7 +404,7 @@ TEST_F(Sessions, OneThatWaitsToBeStartedAgainCanBeStopped) {
     ASSERT_TRUE(now);
     if (now->restart_count >= 2 && now->state == "starting") break;
   }
-  const auto stopped = services().stop(kId, "web", 5);
+  const auto stopped = services().stop(kId, "web", 5, -1);
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_EQ(stopped->state, "stopped");
   EXPECT_EQ(stopped->stop_reason, "stopped");
@@ -422,7 +422,7 @@ TEST_F(Sessions, ARestartEndsWithItsClient) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, 10s);
   for (const int fd : interrupt) ::close(fd);
   // Who asks for an earlier end gets it; nobody has started it again.
-  const auto stopped = services().stop(kId, "web", 0);
+  const auto stopped = services().stop(kId, "web", 0, -1);
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_EQ(stopped->stop_reason, "sigkill");
 }
