@@ -88,6 +88,7 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
     taken.entry_count = snapshot.entry_count = std::max<std::int64_t>(0, usage->entries);
     taken.bytes_written = snapshot.bytes_written = std::max<std::int64_t>(0, usage->used_bytes);
     const auto frozen = layers_.freeze(record.current_layer);
+    sys::fault_point("snapshot.frozen");
     recorded = frozen ? store_.add_snapshot(snapshot, *frozen, new_layer)
                       : Result<void>(std::unexpected(frozen.error()));
     stage("record");

@@ -21,6 +21,7 @@ STARTED = {
     "snapshot.created": ["snapshot create", "second"],
     "snapshot.held": ["snapshot create", "second"],
     "snapshot.added": ["snapshot create", "second"],
+    "snapshot.frozen": ["snapshot create", "second"],
     "snapshot.recorded": ["snapshot create", "second"],
     "snapshot.dropped": ["snapshot delete", "first"],
     "layer.forgotten": ["reset"],
