@@ -40,9 +40,6 @@ io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
                                     std::move(file), &must_stop);
   if (!made && must_stop) {
     static_cast<void>(co_await put_down(/*flush=*/false));
-    made = std::unexpected(
-        std::move(made.error())
-            .context("the workspace was stopped because its record could not be written"));
     static_cast<void>(store_.set_state(WorkspaceState::kStopped, made.error().message,
                                        ended("workspace_stopped")));
     changed_.set();
@@ -56,7 +53,7 @@ io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
 
 // The guest's writes wait from the hold to the release: what is below the new layer is a file
 // system at rest. An error leaves a new layer that the record does not name; `must_stop`: to which
-// the machine writes.
+// the machine writes, or may write.
 io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord snapshot,
                                                        std::int64_t new_layer, sys::UniqueFd file,
                                                        bool* must_stop) {
@@ -94,8 +91,14 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
     stage("record");
   }
   sys::fault_point("snapshot.recorded");
-  *must_stop = added && !recorded;
-  if (*must_stop) co_return std::unexpected(std::move(recorded.error()));
+  *must_stop = added ? !recorded : guest.vm().must_end();
+  if (*must_stop) {
+    co_return std::unexpected(Error(added ? recorded.error() : added.error())
+                                  .context(added ? "the workspace was stopped because its record "
+                                                   "could not be written"
+                                                 : "the workspace was stopped because it may write "
+                                                   "to a layer that is in no record"));
+  }
   const auto released =
       co_await guest.call("releasing the workspace", proto::WorkspaceRelease::kName, {});
   stage("release");

@@ -246,6 +246,25 @@ TEST_F(WorkspaceTest, ALayerThatTheMachineDoesNotTakeChangesNothing) {
   EXPECT_TRUE(w.has_machine());
 }
 
+TEST_F(WorkspaceTest, AMachineOfWhichNobodyKnowsWhereItWritesIsStopped) {
+  vmm_.loses_layers = true;
+  Workspace& w = started();
+  w.changed().clear();
+  const auto lost = driver_.run(w.take_snapshot("s"));
+  ASSERT_FALSE(lost);
+  EXPECT_NE(lost.error().message.find("the workspace was stopped"), std::string::npos)
+      << lost.error().message;
+  EXPECT_FALSE(w.has_machine());
+  EXPECT_TRUE(w.changed().is_set());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, lost.error().message);
+  EXPECT_TRUE(snapshots().empty());
+  EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+  vmm_.loses_layers = false;
+  ASSERT_TRUE(start());
+  EXPECT_TRUE(driver_.run(w.take_snapshot("s")));
+}
+
 TEST_F(WorkspaceTest, AReleaseThatFailsCostsTheSnapshotItsName) {
   Workspace& w = started();
   tell_guest("refuse-thaw");
