@@ -190,14 +190,18 @@ io::Task<void> Workspace::settle_in(Guest* guest, bool keep) {
 
 io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
   PYRO_CO_TRY(const auto record, store_.record());
-  PYRO_CO_CHECK(co_await begin_network(record.network));
-  sandbox_ = std::make_unique<Sandbox>(machine_spec(record, /*keep=*/true),
-                                       SandboxDeps{.vmm = deps_.vmm,
-                                                   .templates = deps_.templates,
-                                                   .environments = deps_.environments,
-                                                   .disks = &deps_.disks},
-                                       ex_);
-  auto stages = co_await deps_.start(*sandbox_, std::move(on_phase));
+  Result<std::vector<proto::Stage>> stages;
+  if (auto begun = co_await begin_network(record.network); begun) {
+    sandbox_ = std::make_unique<Sandbox>(machine_spec(record, /*keep=*/true),
+                                         SandboxDeps{.vmm = deps_.vmm,
+                                                     .templates = deps_.templates,
+                                                     .environments = deps_.environments,
+                                                     .disks = &deps_.disks},
+                                         ex_);
+    stages = co_await deps_.start(*sandbox_, std::move(on_phase));
+  } else {
+    stages = std::unexpected(std::move(begun.error()));
+  }
   sys::fault_point("start.machine");
   if (stages) {
     if (auto recorded = store_.set_state(WorkspaceState::kStarted, ""); !recorded)
@@ -205,7 +209,7 @@ io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
   }
   if (!stages) {
     Error error = safe(std::move(stages.error()), secrets_);
-    co_await sandbox_->stop();
+    if (sandbox_) co_await sandbox_->stop();
     sandbox_.reset();
     co_await end_network();
     static_cast<void>(store_.set_state(WorkspaceState::kStopped, error.message));

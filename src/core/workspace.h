@@ -146,6 +146,7 @@ class Workspace {
                                               std::int64_t new_layer, sys::UniqueFd file,
                                               bool* must_stop);
   Result<void> remove_unneeded();
+  Result<void> go_back_to(std::int64_t base, std::int64_t new_layer);
 
   io::asio::any_io_executor ex_;
   std::string id_;

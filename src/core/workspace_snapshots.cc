@@ -132,6 +132,14 @@ Result<void> Workspace::remove_unneeded() {
   return {};
 }
 
+// What a reset does without a machine.
+Result<void> Workspace::go_back_to(std::int64_t base, std::int64_t new_layer) {
+  PYRO_CHECK(store_.reset(base, new_layer, now_seconds()));
+  sys::fault_point("reset.recorded");
+  PYRO_CHECK(sys::remove_tree(service_logs_folder(folder_.path())));
+  return remove_unneeded();
+}
+
 io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, OnPhase on_phase) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
@@ -157,10 +165,11 @@ io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, On
   static_cast<void>(co_await put_down(/*flush=*/false));
   const proto::Stage put_down_stage{.name = "stop", .ms = watch.lap()};
   sys::fault_point("reset.stopped");
-  PYRO_CO_CHECK(store_.reset(base, layer, now_seconds()));
-  sys::fault_point("reset.recorded");
-  PYRO_CO_CHECK(sys::remove_tree(service_logs_folder(folder_.path())));
-  PYRO_CO_CHECK(remove_unneeded());
+  if (auto back = go_back_to(base, layer); !back) {
+    static_cast<void>(store_.set_state(WorkspaceState::kStopped, back.error().message,
+                                       ended("workspace_stopped")));
+    co_return std::unexpected(std::move(back.error()));
+  }
   const proto::Stage record_stage{.name = "record", .ms = watch.lap()};
   PYRO_CO_TRY(auto stages, co_await bring_up(std::move(on_phase)));
   stages.insert(stages.begin(), {put_down_stage, record_stage});

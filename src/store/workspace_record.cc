@@ -336,8 +336,9 @@ Result<void> WorkspaceStore::remove_snapshot(const std::string& name) {
 Result<void> WorkspaceStore::reset(std::int64_t base, std::int64_t new_layer, double at) {
   PYRO_TRY(auto transaction, Transaction::begin(db_));
   PYRO_CHECK(insert_layer(db_, new_layer, base));
+  // Its machine has ended: until the next one runs, that is the truth.
   PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET reset_count = reset_count + 1,"
-                                    " last_reset_at = ?"));
+                                    " last_reset_at = ?, state = 'stopped', last_error = ''"));
   PYRO_CHECK(update.bind(1, at).step());
   PYRO_CHECK(db_.execute(
       "DELETE FROM command; DELETE FROM event; DELETE FROM shell; DELETE FROM service"));

@@ -319,6 +319,21 @@ TEST_F(WorkspaceTest, AResetToADamagedSnapshotLosesNothing) {
   EXPECT_EQ(record().reset_count, 0);
 }
 
+TEST_F(WorkspaceTest, AResetThatFailsWithoutAMachineSaysThatItIsStopped) {
+  Workspace& w = started();
+  const std::string layer = folder() + "/layers/1.qcow2";
+  ASSERT_EQ(::unlink(layer.c_str()), 0);
+  ASSERT_TRUE(sys::make_dirs(layer));  // no file that could be removed
+  const auto failed = driver_.run(w.reset("baseline", {}));
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find(layer), std::string::npos) << failed.error().message;
+  EXPECT_FALSE(w.has_machine());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, failed.error().message);
+  EXPECT_EQ(record().reset_count, 1);
+  EXPECT_TRUE(start());
+}
+
 TEST_F(WorkspaceTest, ABaselineThatWasChangedIsNotUsed) {
   ASSERT_TRUE(create(wanted()));
   const std::string baseline = folder() + "/baseline.erofs";
