@@ -263,15 +263,18 @@ io::Task<void> Workspace::put_down(bool flush) {
   co_return flushed;
 }
 
+Result<void> Workspace::check_time() {
+  PYRO_TRY(const auto record, store_.record());
+  if (!record.expires_at || *record.expires_at > now_seconds()) return {};
+  return fail_hint(Errc::kConflict, fmt::format("the time of {} is over", id_),
+                   "give it more: pyro workspace update " + id_ + " --ttl-seconds N");
+}
+
 io::Task<std::vector<proto::Stage>> Workspace::start(OnPhase on_phase) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
   if (sandbox_) co_return std::vector<proto::Stage>{};
-  PYRO_CO_TRY(const auto record, store_.record());
-  if (record.expires_at && *record.expires_at <= now_seconds()) {
-    co_return fail_hint(Errc::kConflict, fmt::format("the time of {} is over", id_),
-                        "give it more: pyro workspace update " + id_ + " --ttl-seconds N");
-  }
+  PYRO_CO_CHECK(check_time());
   co_return co_await bring_up(std::move(on_phase));
 }
 

@@ -130,6 +130,8 @@ class Workspace {
   io::Task<void> put_down(bool flush);
   io::asio::awaitable<void> watch(std::uint64_t life);
   [[nodiscard]] Result<void> check_started() const;
+  // kConflict: its time is over.
+  Result<void> check_time();
   Result<void> clear_up();
   io::Task<boost::json::object> forward_offline(proto::ForwardWorkspace request,
                                                 std::shared_ptr<rpc::Stream> client,

@@ -143,6 +143,7 @@ Result<void> Workspace::go_back_to(std::int64_t base, std::int64_t new_layer) {
 io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, OnPhase on_phase) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
+  PYRO_CO_CHECK(check_time());
   PYRO_CO_TRY(const auto snapshots, store_.snapshots());
   std::int64_t base = 0;
   if (snapshot != kBaseline) {

@@ -372,6 +372,22 @@ TEST_F(WorkspaceTest, OneWhoseTimeIsOverIsNotStarted) {
   EXPECT_TRUE(start());
 }
 
+TEST_F(WorkspaceTest, OneWhoseTimeIsOverIsNotReset) {
+  Workspace& w = started();
+  ASSERT_TRUE(w.update({.ttl_seconds = 60}, core::now_seconds() - 61));
+  const auto refused = driver_.run(w.reset("baseline", {}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kConflict);
+  EXPECT_NE(refused.error().hint.find("--ttl-seconds"), std::string::npos);
+  EXPECT_TRUE(w.has_machine());
+  EXPECT_EQ(record().reset_count, 0);
+  ASSERT_TRUE(driver_.run(w.stop()));
+  EXPECT_EQ(driver_.run(w.reset("baseline", {})).error().code, Errc::kConflict);
+  EXPECT_FALSE(w.has_machine());
+  ASSERT_TRUE(w.update({.ttl_seconds = 60}, core::now_seconds()));
+  EXPECT_TRUE(driver_.run(w.reset("baseline", {})));
+}
+
 // ---- rest
 
 TEST_F(WorkspaceTest, AMachineThatNobodyUsesRestsAndIsWokenByTheNextCall) {
