@@ -234,16 +234,16 @@ asio::awaitable<void> Workspace::watch(std::uint64_t life) {
   if (end.kind == vmm::VmEnd::Kind::kKilled) co_return;
   const auto turn = co_await turns_.take();
   if (!turn || life != life_ || !sandbox_) co_return;
-  static_cast<void>(co_await put_down(/*flush=*/false));
-  static_cast<void>(store_.set_state(WorkspaceState::kStopped,
-                                     "its machine ended: " + printable(end.detail),
-                                     ended("machine_lost")));
+  constexpr const char* kReason = "machine_lost";
+  static_cast<void>(co_await put_down(/*flush=*/false, kReason));
+  static_cast<void>(store_.set_state(
+      WorkspaceState::kStopped, "its machine ended: " + printable(end.detail), ended(kReason)));
   changed_.set();
 }
 
-io::Task<void> Workspace::put_down(bool flush) {
+io::Task<void> Workspace::put_down(bool flush, const char* reason) {
   if (!sandbox_) co_return Result<void>{};
-  co_await end_sessions(/*politely=*/flush);
+  co_await end_sessions(/*politely=*/flush, reason);
   Result<void> flushed;
   if (flush) {
     const auto awake = co_await rest_->wake();
@@ -289,7 +289,7 @@ io::Task<void> Workspace::do_stop() {
     last_error = "it was stopped, but the guest did not say that everything was written: " +
                  safe(flushed.error(), secrets_).message;
   }
-  PYRO_CO_CHECK(store_.set_state(WorkspaceState::kStopped, last_error, ended("workspace_stopped")));
+  PYRO_CO_CHECK(store_.set_state(WorkspaceState::kStopped, last_error, ended(kStoppedReason)));
   sys::fault_point("stop.recorded");
   if (!flushed) co_return fail(Errc::kUnavailable, last_error);
   co_return Result<void>{};

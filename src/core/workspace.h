@@ -116,6 +116,8 @@ class Workspace {
   io::asio::awaitable<void> close();
 
  private:
+  // Why a shell or a service ended, unless its machine was lost.
+  static constexpr const char* kStoppedReason = "workspace_stopped";
   Workspace(std::string id, SandboxFolder folder, store::WorkspaceStore store, Secrets secrets,
             WorkspaceDeps deps, io::asio::any_io_executor ex);
   io::Task<void> do_stop();
@@ -127,7 +129,7 @@ class Workspace {
   Result<vmm::WorkspaceDisks> make_disks(const Template& base, bool keep);
   io::Task<void> settle_in(Guest* guest, bool keep);
   io::Task<std::vector<proto::Stage>> bring_up(OnPhase on_phase);
-  io::Task<void> put_down(bool flush);
+  io::Task<void> put_down(bool flush, const char* reason = kStoppedReason);
   io::asio::awaitable<void> watch(std::uint64_t life);
   [[nodiscard]] Result<void> check_started() const;
   // kConflict: its time is over.
@@ -142,7 +144,7 @@ class Workspace {
   io::Task<void> do_set_network(policy::Policy policy);
   Result<void> check_published(policy::Preset preset);
   void begin_sessions();
-  io::asio::awaitable<void> end_sessions(bool politely);
+  io::asio::awaitable<void> end_sessions(bool politely, const char* reason);
   [[nodiscard]] static store::SessionsEnd ended(const char* reason);
   io::Task<proto::SnapshotTaken> add_layer_on(store::SnapshotRecord snapshot,
                                               std::int64_t new_layer, sys::UniqueFd file,

@@ -40,8 +40,8 @@ io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
                                     std::move(file), &must_stop);
   if (!made && must_stop) {
     static_cast<void>(co_await put_down(/*flush=*/false));
-    static_cast<void>(store_.set_state(WorkspaceState::kStopped, made.error().message,
-                                       ended("workspace_stopped")));
+    static_cast<void>(
+        store_.set_state(WorkspaceState::kStopped, made.error().message, ended(kStoppedReason)));
     changed_.set();
   }
   if (!made) {
@@ -167,8 +167,8 @@ io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, On
   const proto::Stage put_down_stage{.name = "stop", .ms = watch.lap()};
   sys::fault_point("reset.stopped");
   if (auto back = go_back_to(base, layer); !back) {
-    static_cast<void>(store_.set_state(WorkspaceState::kStopped, back.error().message,
-                                       ended("workspace_stopped")));
+    static_cast<void>(
+        store_.set_state(WorkspaceState::kStopped, back.error().message, ended(kStoppedReason)));
     co_return std::unexpected(std::move(back.error()));
   }
   const proto::Stage record_stage{.name = "record", .ms = watch.lap()};

@@ -298,6 +298,20 @@ TEST_F(HostileSessions, TheKeysBeforeTheLastOneArrive) {
   EXPECT_EQ(shells().follow(kId, shell, 0, {}, -1)->state, "stopped");
 }
 
+TEST_F(HostileSessions, WhoeverIsAttachedIsToldThatTheWorkspaceWasStopped) {
+  const std::string shell = open("stays");
+  Attached attached(shells(), shell);
+  attached.type("k");
+  const auto stopped = pyro_.workspaces().stop(kId);
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  const auto result = attached.end();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_FALSE(result->detached);
+  EXPECT_EQ(result->shell.state, "stopped");
+  EXPECT_EQ(result->shell.end_reason, "workspace_stopped");
+  EXPECT_EQ(result->shell.exit_code, std::nullopt);
+}
+
 // ---- services
 
 TEST_F(HostileSessions, AServiceMayPrintBeforeItsStart) {
