@@ -180,7 +180,7 @@ double deleted_at(const store::WorkspaceRecord& record);
 // goes, one that had a machine is stopped, one whose time is over goes. Nothing happens to one that
 // somebody has open.
 Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, double now);
-// All of them; one that cannot be settled does not keep the others.
+// All of them, and sweep_leftovers(); one that cannot be settled does not keep the others.
 Result<void> settle_workspaces(const sys::Dirs& dirs, double now);
 // Removes one that nobody has open, whatever its state or damage. kConflict when somebody has.
 Result<void> remove_workspace(const sys::Dirs& dirs, const std::string& id);

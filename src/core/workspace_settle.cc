@@ -43,6 +43,7 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
 }
 
 Result<void> settle_workspaces(const sys::Dirs& dirs, double now) {
+  sweep_leftovers(dirs, now);
   PYRO_TRY(const auto ids, workspace_ids(dirs));
   std::optional<Error> first;
   for (const std::string& id : ids) {
