@@ -503,6 +503,23 @@ TEST_F(SettleTest, WhatAKilledCreationOrDeletionLeftGoesOnceItIsOld) {
   EXPECT_EQ(Host::names(host_.dirs().sandboxes()), std::vector<std::string>{".gone-ws-hgfedcba"});
 }
 
+TEST_F(SettleTest, AnEmptyRecordIsThatOfOneThatNeverCameToBe) {
+  for (const bool whole : {true, false}) {
+    left(WorkspaceState::kStopped);
+    const std::string path = folder() + "/workspace.db";
+    if (whole) {
+      auto db = store::Database::open(path, store::Database::Mode::kReadWrite,
+                                      std::array<const char*, 3>{});
+      ASSERT_TRUE(db && db->execute("DELETE FROM workspace"));
+    } else {  // before the first of its tables
+      ASSERT_EQ(::unlink((path + "-wal").c_str()) + ::unlink((path + "-shm").c_str()), -2);
+      ASSERT_EQ(::truncate(path.c_str(), 0), 0);
+    }
+    EXPECT_TRUE(settle());
+    expect_no_trace();
+  }
+}
+
 TEST_F(SettleTest, LayersThatNoRecordNamesGoWhenItIsOpened) {
   left(WorkspaceState::kStopped);
   ASSERT_TRUE(vmm::create_layer(folder() + "/layers/7.qcow2"));
