@@ -1,10 +1,10 @@
 #include "core/sandbox_folder.h"
 
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "core/clock.h"
 #include "sys/random.h"
 
 namespace pyro::core {
@@ -29,10 +29,11 @@ Result<void> remove_folder(const sys::Dirs& dirs, const std::string& id) {
 }
 
 // Left by somebody who was killed: old enough that nobody can still be at it.
-void sweep(const std::string& path) {
-  constexpr std::int64_t kAtIt = 60;
+void sweep(const std::string& path, double now) {
+  constexpr double kAtIt = 60;  // seconds
   struct stat st{};
-  if (::stat(path.c_str(), &st) != 0 || ::time(nullptr) - st.st_ctim.tv_sec < kAtIt) return;
+  if (::stat(path.c_str(), &st) != 0) return;
+  if (now - static_cast<double>(st.st_ctim.tv_sec) < kAtIt) return;
   const auto lock = sys::FileLock::try_acquire(path + "/lock", Mode::kExclusive);
   if (!lock && lock.error().code == Errc::kConflict) return;
   (void)sys::remove_tree(path);
@@ -106,13 +107,22 @@ Result<bool> remove_if_abandoned(const sys::Dirs& dirs, const std::string& id) {
   return true;
 }
 
+void sweep_leftovers(const sys::Dirs& dirs, double now) {
+  const auto names = sys::list_dir(dirs.sandboxes());
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (name.starts_with(kNew) || name.starts_with(kGone))
+      sweep(dirs.sandboxes() + "/" + name, now);
+  }
+}
+
 Result<std::vector<std::string>> remove_abandoned(const sys::Dirs& dirs) {
   std::vector<std::string> removed;
   std::optional<Error> failed;
   if (!sys::exists(dirs.sandboxes())) return removed;
+  sweep_leftovers(dirs, now_seconds());
   PYRO_TRY(const auto names, sys::list_dir(dirs.sandboxes()));
   for (const std::string& name : names) {
-    if (name.starts_with(kNew) || name.starts_with(kGone)) sweep(dirs.sandboxes() + "/" + name);
     if (!is_vm_id(name)) continue;
     const auto gone = remove_if_abandoned(dirs, name);
     if (gone && *gone) removed.push_back(name);

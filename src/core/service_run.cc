@@ -105,13 +105,17 @@ void ServiceRun::announce(Result<void> first) {
 // ---- one run after another
 
 asio::awaitable<void> ServiceRun::live() {
-  // Held also while it is started again: nobody else gets them meanwhile.
-  auto able = co_await ports_.open(spec_.definition.published);
-  note_ports();
-  if (able) {
-    const auto awake = co_await deps_.rest.wake();
-    if (!awake) able = std::unexpected(awake.error());
+  // To its very end: between two runs nothing is left in the guest that keeps its machine from
+  // rest.
+  const auto awake = co_await deps_.rest.wake();
+  Result<void> able;
+  if (awake) {
+    // Held also while it is started again: nobody else gets them meanwhile.
+    able = co_await ports_.open(spec_.definition.published);
+  } else {
+    able = std::unexpected(awake.error());
   }
+  note_ports();
   if (!able) settle({.ended = true, .result = {}, .error = able.error()}, "");
   while (able && !closing_) {
     co_await run_once();

@@ -154,10 +154,18 @@ asio::awaitable<void> Shells::pump(ShellPtr shell, rpc::Incoming first) {
   }
   shell->output.flush();
   shell->running = false;
-  if (!closing_)
-    static_cast<void>(deps_.store.end_shell(shell->id, now_seconds(), exit_code, reason));
+  record_end(*shell, exit_code, reason);
   shell->changed.notify();
   forget_oldest();
+}
+
+// Before anybody is told: whoever is attached reads it then.
+void Shells::record_end(const Shell& shell, std::optional<std::int64_t> exit_code,
+                        const std::string& reason) {
+  if (closing_) exit_code.reset();  // if it has one, then because it is being closed
+  // When it cannot be recorded, the end of the workspace is recorded as its own.
+  static_cast<void>(deps_.store.end_shell(shell.id, now_seconds(), exit_code,
+                                          closing_ ? closing_reason_ : reason));
 }
 
 void Shells::forget_oldest() {
@@ -362,13 +370,14 @@ io::Task<void> Shells::close_one(std::int64_t id) {
   co_return Result<void>{};
 }
 
-asio::awaitable<void> Shells::close() {
+asio::awaitable<void> Shells::close(std::string reason) {
   closing_ = true;
+  closing_reason_ = std::move(reason);
   for (const auto& [id, shell] : shells_) shell->stream->cancel();
   static_cast<void>(co_await scope_.close());
   // Also of one whose pump() had not begun.
   for (const auto& [id, shell] : shells_) {
-    shell->running = false;
+    if (std::exchange(shell->running, false)) record_end(*shell, {}, "");
     shell->changed.notify();
   }
 }

@@ -47,8 +47,9 @@ class Shells {
   Result<void> resize(const proto::ResizeShell& request);
   io::Task<void> close_one(std::int64_t id);
 
-  // No more of them: the machine goes. Calls under way end; the record is the caller's to change.
-  io::asio::awaitable<void> close();
+  // No more of them: the machine goes. The record says for what reason those that run have ended,
+  // before anybody who looks at one is told; then calls under way end.
+  io::asio::awaitable<void> close(std::string reason);
 
  private:
   struct Shell;
@@ -65,6 +66,8 @@ class Shells {
   Result<void> follow_size(const ShellPtr& shell, proto::Terminal size);
   io::asio::awaitable<void> record_size(ShellPtr shell);
   io::Task<void> show(ShellPtr shell, std::int64_t cursor, StreamPtr client, const bool* gone);
+  void record_end(const Shell& shell, std::optional<std::int64_t> exit_code,
+                  const std::string& reason);
   void forget_oldest();
 
   SessionDeps deps_;
@@ -72,6 +75,7 @@ class Shells {
   std::map<std::int64_t, ShellPtr> shells_;
   int opening_ = 0;
   bool closing_ = false;
+  std::string closing_reason_;
   io::TaskScope scope_;
 };
 

@@ -190,14 +190,18 @@ io::Task<void> Workspace::settle_in(Guest* guest, bool keep) {
 
 io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
   PYRO_CO_TRY(const auto record, store_.record());
-  PYRO_CO_CHECK(co_await begin_network(record.network));
-  sandbox_ = std::make_unique<Sandbox>(machine_spec(record, /*keep=*/true),
-                                       SandboxDeps{.vmm = deps_.vmm,
-                                                   .templates = deps_.templates,
-                                                   .environments = deps_.environments,
-                                                   .disks = &deps_.disks},
-                                       ex_);
-  auto stages = co_await deps_.start(*sandbox_, std::move(on_phase));
+  Result<std::vector<proto::Stage>> stages;
+  if (auto begun = co_await begin_network(record.network); begun) {
+    sandbox_ = std::make_unique<Sandbox>(machine_spec(record, /*keep=*/true),
+                                         SandboxDeps{.vmm = deps_.vmm,
+                                                     .templates = deps_.templates,
+                                                     .environments = deps_.environments,
+                                                     .disks = &deps_.disks},
+                                         ex_);
+    stages = co_await deps_.start(*sandbox_, std::move(on_phase));
+  } else {
+    stages = std::unexpected(std::move(begun.error()));
+  }
   sys::fault_point("start.machine");
   if (stages) {
     if (auto recorded = store_.set_state(WorkspaceState::kStarted, ""); !recorded)
@@ -205,7 +209,7 @@ io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
   }
   if (!stages) {
     Error error = safe(std::move(stages.error()), secrets_);
-    co_await sandbox_->stop();
+    if (sandbox_) co_await sandbox_->stop();
     sandbox_.reset();
     co_await end_network();
     static_cast<void>(store_.set_state(WorkspaceState::kStopped, error.message));
@@ -230,16 +234,16 @@ asio::awaitable<void> Workspace::watch(std::uint64_t life) {
   if (end.kind == vmm::VmEnd::Kind::kKilled) co_return;
   const auto turn = co_await turns_.take();
   if (!turn || life != life_ || !sandbox_) co_return;
-  static_cast<void>(co_await put_down(/*flush=*/false));
-  static_cast<void>(store_.set_state(WorkspaceState::kStopped,
-                                     "its machine ended: " + printable(end.detail),
-                                     ended("machine_lost")));
+  constexpr const char* kReason = "machine_lost";
+  static_cast<void>(co_await put_down(/*flush=*/false, kReason));
+  static_cast<void>(store_.set_state(
+      WorkspaceState::kStopped, "its machine ended: " + printable(end.detail), ended(kReason)));
   changed_.set();
 }
 
-io::Task<void> Workspace::put_down(bool flush) {
+io::Task<void> Workspace::put_down(bool flush, const char* reason) {
   if (!sandbox_) co_return Result<void>{};
-  co_await end_sessions(/*politely=*/flush);
+  co_await end_sessions(/*politely=*/flush, reason);
   Result<void> flushed;
   if (flush) {
     const auto awake = co_await rest_->wake();
@@ -259,15 +263,18 @@ io::Task<void> Workspace::put_down(bool flush) {
   co_return flushed;
 }
 
+Result<void> Workspace::check_time() {
+  PYRO_TRY(const auto record, store_.record());
+  if (!record.expires_at || *record.expires_at > now_seconds()) return {};
+  return fail_hint(Errc::kConflict, fmt::format("the time of {} is over", id_),
+                   "give it more: pyro workspace update " + id_ + " --ttl-seconds N");
+}
+
 io::Task<std::vector<proto::Stage>> Workspace::start(OnPhase on_phase) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
   if (sandbox_) co_return std::vector<proto::Stage>{};
-  PYRO_CO_TRY(const auto record, store_.record());
-  if (record.expires_at && *record.expires_at <= now_seconds()) {
-    co_return fail_hint(Errc::kConflict, fmt::format("the time of {} is over", id_),
-                        "give it more: pyro workspace update " + id_ + " --ttl-seconds N");
-  }
+  PYRO_CO_CHECK(check_time());
   co_return co_await bring_up(std::move(on_phase));
 }
 
@@ -282,7 +289,7 @@ io::Task<void> Workspace::do_stop() {
     last_error = "it was stopped, but the guest did not say that everything was written: " +
                  safe(flushed.error(), secrets_).message;
   }
-  PYRO_CO_CHECK(store_.set_state(WorkspaceState::kStopped, last_error, ended("workspace_stopped")));
+  PYRO_CO_CHECK(store_.set_state(WorkspaceState::kStopped, last_error, ended(kStoppedReason)));
   sys::fault_point("stop.recorded");
   if (!flushed) co_return fail(Errc::kUnavailable, last_error);
   co_return Result<void>{};

@@ -116,6 +116,8 @@ class Workspace {
   io::asio::awaitable<void> close();
 
  private:
+  // Why a shell or a service ended, unless its machine was lost.
+  static constexpr const char* kStoppedReason = "workspace_stopped";
   Workspace(std::string id, SandboxFolder folder, store::WorkspaceStore store, Secrets secrets,
             WorkspaceDeps deps, io::asio::any_io_executor ex);
   io::Task<void> do_stop();
@@ -127,9 +129,11 @@ class Workspace {
   Result<vmm::WorkspaceDisks> make_disks(const Template& base, bool keep);
   io::Task<void> settle_in(Guest* guest, bool keep);
   io::Task<std::vector<proto::Stage>> bring_up(OnPhase on_phase);
-  io::Task<void> put_down(bool flush);
+  io::Task<void> put_down(bool flush, const char* reason = kStoppedReason);
   io::asio::awaitable<void> watch(std::uint64_t life);
   [[nodiscard]] Result<void> check_started() const;
+  // kConflict: its time is over.
+  Result<void> check_time();
   Result<void> clear_up();
   io::Task<boost::json::object> forward_offline(proto::ForwardWorkspace request,
                                                 std::shared_ptr<rpc::Stream> client,
@@ -140,12 +144,13 @@ class Workspace {
   io::Task<void> do_set_network(policy::Policy policy);
   Result<void> check_published(policy::Preset preset);
   void begin_sessions();
-  io::asio::awaitable<void> end_sessions(bool politely);
+  io::asio::awaitable<void> end_sessions(bool politely, const char* reason);
   [[nodiscard]] static store::SessionsEnd ended(const char* reason);
   io::Task<proto::SnapshotTaken> add_layer_on(store::SnapshotRecord snapshot,
                                               std::int64_t new_layer, sys::UniqueFd file,
                                               bool* must_stop);
   Result<void> remove_unneeded();
+  Result<void> go_back_to(std::int64_t base, std::int64_t new_layer);
 
   io::asio::any_io_executor ex_;
   std::string id_;
@@ -175,7 +180,7 @@ double deleted_at(const store::WorkspaceRecord& record);
 // goes, one that had a machine is stopped, one whose time is over goes. Nothing happens to one that
 // somebody has open.
 Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, double now);
-// All of them; one that cannot be settled does not keep the others.
+// All of them, and sweep_leftovers(); one that cannot be settled does not keep the others.
 Result<void> settle_workspaces(const sys::Dirs& dirs, double now);
 // Removes one that nobody has open, whatever its state or damage. kConflict when somebody has.
 Result<void> remove_workspace(const sys::Dirs& dirs, const std::string& id);

@@ -21,9 +21,16 @@ std::unexpected<Error> damaged(const std::string& path, const std::string& why) 
                    "reset the workspace to another snapshot, or to the baseline");
 }
 
+// Whoever ended between freeze() and the record of it left one that its owner may only read.
+Result<sys::UniqueFd> open_to_write(const std::string& path) {
+  PYRO_TRY(const sys::UniqueFd fd, sys::open_file(path, O_RDONLY | O_NOFOLLOW));
+  PYRO_CHECK(sys::retrying("chmod " + path, [&] { return ::fchmod(fd.get(), 0600); }));
+  return sys::open_file("/proc/self/fd/" + std::to_string(fd.get()), O_RDWR);
+}
+
 Result<sys::UniqueFd> open_layer(const std::string& path, const store::LayerRecord& layer,
                                  bool write) {
-  auto fd = sys::open_file(path, (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW);
+  auto fd = write ? open_to_write(path) : sys::open_file(path, O_RDONLY | O_NOFOLLOW);
   if (!fd) return damaged(path, fd.error().message);
   if (layer.frozen) {
     PYRO_TRY(const store::LayerStamp now, layer_stamp(path));

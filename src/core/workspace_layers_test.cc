@@ -83,6 +83,19 @@ TEST_F(WorkspaceLayersTest, ALayerThatIsThereIsNotMadeAnew) {
   EXPECT_FALSE(layers_->create(1));
 }
 
+TEST_F(WorkspaceLayersTest, OneThatWasFrozenInNoRecordIsWrittenToAgain) {
+  ASSERT_TRUE(layers_->create(1));
+  ASSERT_TRUE(layers_->freeze(1));
+  const std::vector<LayerRecord> chain{{.id = 1}};
+  ASSERT_TRUE(layers_->open(chain, /*write=*/false));
+  EXPECT_EQ(sys::stamp(layers_->path(1))->mode & 07777U, 0400U);
+  // Root opens it either way: for anybody else it is the mode that counts.
+  const auto files = layers_->open(chain, /*write=*/true);
+  ASSERT_TRUE(files) << files.error().message;
+  EXPECT_EQ(access_of(files->at(0)), O_RDWR);
+  EXPECT_EQ(sys::stamp(layers_->path(1))->mode & 07777U, 0600U);
+}
+
 TEST_F(WorkspaceLayersTest, AFrozenOneThatWasChangedIsNamed) {
   ASSERT_TRUE(layers_->create(1));
   const auto frozen = layers_->freeze(1);

@@ -29,11 +29,11 @@ void Workspace::begin_sessions() {
       ex_);
 }
 
-io::asio::awaitable<void> Workspace::end_sessions(bool politely) {
+io::asio::awaitable<void> Workspace::end_sessions(bool politely, const char* reason) {
   if (!shells_) co_return;
   if (politely) co_await services_->stop_all(kStopGrace);
   co_await services_->close();
-  co_await shells_->close();
+  co_await shells_->close(reason);
   services_.reset();
   shells_.reset();
 }

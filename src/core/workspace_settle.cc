@@ -31,6 +31,8 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
   // Without a record it never came to be.
   if (!store && store.error().code == Errc::kNotFound) return remove_held(dirs, *folder, id);
   if (!store) return std::unexpected(std::move(store.error()));
+  PYRO_TRY(const bool begun, store->has_record());
+  if (!begun) return remove_held(dirs, *folder, id);
   PYRO_TRY(const auto record, store->record());
   const bool over = record.expires_at && deleted_at(record) <= now;
   if (record.state == WorkspaceState::kCreating || record.state == WorkspaceState::kDeleting ||
@@ -43,6 +45,7 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
 }
 
 Result<void> settle_workspaces(const sys::Dirs& dirs, double now) {
+  sweep_leftovers(dirs, now);
   PYRO_TRY(const auto ids, workspace_ids(dirs));
   std::optional<Error> first;
   for (const std::string& id : ids) {

@@ -40,11 +40,8 @@ io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
                                     std::move(file), &must_stop);
   if (!made && must_stop) {
     static_cast<void>(co_await put_down(/*flush=*/false));
-    made = std::unexpected(
-        std::move(made.error())
-            .context("the workspace was stopped because its record could not be written"));
-    static_cast<void>(store_.set_state(WorkspaceState::kStopped, made.error().message,
-                                       ended("workspace_stopped")));
+    static_cast<void>(
+        store_.set_state(WorkspaceState::kStopped, made.error().message, ended(kStoppedReason)));
     changed_.set();
   }
   if (!made) {
@@ -56,7 +53,7 @@ io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
 
 // The guest's writes wait from the hold to the release: what is below the new layer is a file
 // system at rest. An error leaves a new layer that the record does not name; `must_stop`: to which
-// the machine writes.
+// the machine writes, or may write.
 io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord snapshot,
                                                        std::int64_t new_layer, sys::UniqueFd file,
                                                        bool* must_stop) {
@@ -88,13 +85,20 @@ io::Task<proto::SnapshotTaken> Workspace::add_layer_on(store::SnapshotRecord sna
     taken.entry_count = snapshot.entry_count = std::max<std::int64_t>(0, usage->entries);
     taken.bytes_written = snapshot.bytes_written = std::max<std::int64_t>(0, usage->used_bytes);
     const auto frozen = layers_.freeze(record.current_layer);
+    sys::fault_point("snapshot.frozen");
     recorded = frozen ? store_.add_snapshot(snapshot, *frozen, new_layer)
                       : Result<void>(std::unexpected(frozen.error()));
     stage("record");
   }
   sys::fault_point("snapshot.recorded");
-  *must_stop = added && !recorded;
-  if (*must_stop) co_return std::unexpected(std::move(recorded.error()));
+  *must_stop = added ? !recorded : guest.vm().must_end();
+  if (*must_stop) {
+    co_return std::unexpected(Error(added ? recorded.error() : added.error())
+                                  .context(added ? "the workspace was stopped because its record "
+                                                   "could not be written"
+                                                 : "the workspace was stopped because it may write "
+                                                   "to a layer that is in no record"));
+  }
   const auto released =
       co_await guest.call("releasing the workspace", proto::WorkspaceRelease::kName, {});
   stage("release");
@@ -128,9 +132,18 @@ Result<void> Workspace::remove_unneeded() {
   return {};
 }
 
+// What a reset does without a machine.
+Result<void> Workspace::go_back_to(std::int64_t base, std::int64_t new_layer) {
+  PYRO_CHECK(store_.reset(base, new_layer, now_seconds()));
+  sys::fault_point("reset.recorded");
+  PYRO_CHECK(sys::remove_tree(service_logs_folder(folder_.path())));
+  return remove_unneeded();
+}
+
 io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, OnPhase on_phase) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   if (removed_) co_return fail(Errc::kNotFound, id_ + " was deleted");
+  PYRO_CO_CHECK(check_time());
   PYRO_CO_TRY(const auto snapshots, store_.snapshots());
   std::int64_t base = 0;
   if (snapshot != kBaseline) {
@@ -153,10 +166,11 @@ io::Task<std::vector<proto::Stage>> Workspace::do_reset(std::string snapshot, On
   static_cast<void>(co_await put_down(/*flush=*/false));
   const proto::Stage put_down_stage{.name = "stop", .ms = watch.lap()};
   sys::fault_point("reset.stopped");
-  PYRO_CO_CHECK(store_.reset(base, layer, now_seconds()));
-  sys::fault_point("reset.recorded");
-  PYRO_CO_CHECK(sys::remove_tree(service_logs_folder(folder_.path())));
-  PYRO_CO_CHECK(remove_unneeded());
+  if (auto back = go_back_to(base, layer); !back) {
+    static_cast<void>(
+        store_.set_state(WorkspaceState::kStopped, back.error().message, ended(kStoppedReason)));
+    co_return std::unexpected(std::move(back.error()));
+  }
   const proto::Stage record_stage{.name = "record", .ms = watch.lap()};
   PYRO_CO_TRY(auto stages, co_await bring_up(std::move(on_phase)));
   stages.insert(stages.begin(), {put_down_stage, record_stage});

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "sys/fault.h"
 #include "sys/file.h"
 
 namespace pyro::store {
@@ -132,6 +133,7 @@ const char* state_text(WorkspaceState state) {
 Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const WorkspaceRecord& r) {
   if (sys::exists(path_of(folder))) return fail(Errc::kConflict, folder + " has a record already");
   PYRO_TRY(auto db, Database::open(path_of(folder), Database::Mode::kReadWrite, kMigrations));
+  sys::fault_point("create.empty_record");
   PYRO_CHECK(db.execute(kDurable));
   WorkspaceStore store(std::move(db));
   PYRO_TRY(auto transaction, Transaction::begin(store.db_));
@@ -186,6 +188,11 @@ Result<void> WorkspaceStore::read_lists(WorkspaceRecord& r) {
   PYRO_TRY(const auto secrets, read_pairs(db_, "secret"));
   for (const auto& [name, kind] : secrets) r.secrets.push_back({.name = name, .source_kind = kind});
   return {};
+}
+
+Result<bool> WorkspaceStore::has_record() {
+  PYRO_TRY(const std::int64_t rows, one_number(db_, "SELECT count(*) FROM workspace"));
+  return rows > 0;
 }
 
 Result<WorkspaceRecord> WorkspaceStore::record() {
@@ -336,8 +343,9 @@ Result<void> WorkspaceStore::remove_snapshot(const std::string& name) {
 Result<void> WorkspaceStore::reset(std::int64_t base, std::int64_t new_layer, double at) {
   PYRO_TRY(auto transaction, Transaction::begin(db_));
   PYRO_CHECK(insert_layer(db_, new_layer, base));
+  // Its machine has ended: until the next one runs, that is the truth.
   PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET reset_count = reset_count + 1,"
-                                    " last_reset_at = ?"));
+                                    " last_reset_at = ?, state = 'stopped', last_error = ''"));
   PYRO_CHECK(update.bind(1, at).step());
   PYRO_CHECK(db_.execute(
       "DELETE FROM command; DELETE FROM event; DELETE FROM shell; DELETE FROM service"));

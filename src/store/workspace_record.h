@@ -133,6 +133,8 @@ class WorkspaceStore {
   static Result<WorkspaceStore> open(const std::string& folder, Database::Mode mode);
 
   [[nodiscard]] Result<WorkspaceRecord> record();
+  // False: whoever created it was killed before there was anything in it.
+  [[nodiscard]] Result<bool> has_record();
   // In any state but kStarted no shell and no service runs: those that did end with it.
   Result<void> set_state(WorkspaceState state, const std::string& last_error,
                          const SessionsEnd& end = {});

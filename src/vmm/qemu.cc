@@ -76,6 +76,7 @@ class QemuVm final : public Vm {
   io::Task<void> add_work_layer(sys::UniqueFd layer) override {
     co_return co_await work_disk_.add_layer(qmp_, std::move(layer));
   }
+  [[nodiscard]] bool must_end() const override { return work_disk_.must_end(); }
   io::Task<void> pause() override {
     PYRO_CO_CHECK(co_await qmp_.execute("stop"));
     co_return Result<void>{};

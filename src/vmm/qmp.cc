@@ -56,6 +56,11 @@ Result<void> Qmp::take(const std::string& line) {
               data != nullptr && data->is_object() ? data->get_object() : json::object{});
     return {};
   }
+  // Replies come in the order of their commands: this one is not that of the command under way.
+  if (late_ > 0) {
+    --late_;
+    return {};
+  }
   if (replies_.size() >= kMaxReplies)
     return fail(Errc::kInvalid, "QEMU sent replies that nobody asked for");
   replies_.push_back(std::move(message));
@@ -81,10 +86,14 @@ io::Task<json::object> Qmp::next_reply(std::string command) {
       co_return fail(Errc::kUnavailable, fmt::format("QMP {}: {}", command, closed_->message));
     reply_arrived_.clear();
     auto arrived = co_await reply_arrived_.wait_for(reply_limit_);
-    if (!arrived) co_return std::unexpected(std::move(arrived.error()).context("QMP " + command));
+    if (!arrived) {
+      ++late_;
+      co_return std::unexpected(std::move(arrived.error()).context("QMP " + command));
+    }
   }
   json::object reply = std::move(replies_.front());
   replies_.pop_front();
+  answered_ = true;
   co_return reply;
 }
 
@@ -101,6 +110,7 @@ io::Task<json::value> Qmp::execute(std::string command, json::object arguments) 
   json::object request{{"execute", command}};
   if (!arguments.empty()) request["arguments"] = std::move(arguments);
   const std::string line = json::serialize(request) + "\n";
+  answered_ = false;
   const auto written = co_await asio::async_write(socket_, asio::buffer(line), kTuple);
   const auto& [ec, n] = written;
   if (ec) co_return fail(Errc::kUnavailable, "QMP " + command + ": " + ec.message());
@@ -120,6 +130,7 @@ io::Task<void> Qmp::add_to_set(int set, int fd) {
 io::Task<void> Qmp::execute_with_fd(std::string command, json::object arguments, int fd) {
   const json::object request{{"execute", command}, {"arguments", std::move(arguments)}};
   const std::string line = json::serialize(request) + "\n";
+  answered_ = false;
   // Commands go one at a time and are small, so the socket always has room for one.
   PYRO_CO_CHECK(sys::send_with_fd(socket_.native_handle(), line, fd));
   PYRO_CO_TRY(const auto ignored, co_await reply_to(std::move(command)));

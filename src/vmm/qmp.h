@@ -34,6 +34,9 @@ class Qmp {
   // Adds a duplicate of `fd` to the set that QEMU opens as /dev/fdset/SET, with the access mode
   // that `fd` has (add-fd).
   io::Task<void> add_to_set(int set, int fd);
+  // Whether QEMU answered the last command, be it to refuse it. If not, it may be carried out all
+  // the same, now or later.
+  [[nodiscard]] bool answered() const { return answered_; }
   // Reads events until the connection ends; run this in a scope between commands' lifetimes.
   io::asio::awaitable<void> read_loop();
 
@@ -49,6 +52,8 @@ class Qmp {
   OnEvent on_event_;
   std::string buffer_;
   std::deque<boost::json::object> replies_;
+  int late_ = 0;  // replies that nobody waits for any more
+  bool answered_ = true;
   io::Event reply_arrived_;
   std::chrono::milliseconds reply_limit_;
   std::optional<Error> closed_;  // why the connection ended

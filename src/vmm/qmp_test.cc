@@ -174,6 +174,33 @@ TEST_F(QmpTest, SilenceIsBoundedAndNamesTheCommand) {
   EXPECT_EQ(error_.message, "QMP qmp_capabilities: timed out");
 }
 
+// Takes commands up to the end of `count` lines.
+bool read_lines(int fd, int count) {
+  char c = 0;
+  while (count > 0 && ::read(fd, &c, 1) == 1) count -= c == '\n' ? 1 : 0;
+  return count == 0;
+}
+// Answers the first command only after the second, and names them.
+int answer_late(int fd) {
+  constexpr const char* kBoth = "{\"return\":\"first\"}\n{\"return\":\"second\"}\n";
+  if (!send_some(fd, kGreeting) || !read_lines(fd, 1) || !send_some(fd, kReply)) return 9;
+  return read_lines(fd, 2) && send_some(fd, kBoth) ? listen_only(fd) : 9;
+}
+awaitable<void> command_twice(Qmp* qmp) {
+  EXPECT_TRUE(co_await qmp->negotiate());
+  const auto first = co_await qmp->execute("one");
+  EXPECT_FALSE(first);
+  EXPECT_FALSE(qmp->answered());
+  const auto second = co_await qmp->execute("two");
+  EXPECT_TRUE(second);
+  if (second) EXPECT_EQ(*second, boost::json::value("second"));
+  EXPECT_TRUE(qmp->answered());
+}
+TEST_F(QmpTest, ALateReplyIsNotTakenForThatOfTheNextCommand) {
+  reply_limit_ = 300ms;
+  EXPECT_EQ(run(answer_late, [](Qmp& qmp) { return command_twice(&qmp); }), kTaken);
+}
+
 TEST_F(QmpTest, WhatIsNoJsonObjectEndsIt) {
   const std::string nested = std::string(100'000, '[') + "\n";
   for (const std::string& line : {std::string("hello\n"), std::string("[1]\n"), nested}) {

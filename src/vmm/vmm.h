@@ -122,9 +122,12 @@ class Vm {
   // Puts an empty layer (create_layer(), O_RDWR) on top of the work disk while the guest runs: what
   // it writes from now on goes there, and the layer below is closed for writing, its content on
   // disk. The time is that of writing out what the guest has not synced; nothing is copied. On
-  // an error the machine goes on writing to its old layer. One call at a time, not to be cancelled;
-  // kLimit when there are kMostWorkLayers already.
+  // an error the machine goes on writing to its old layer, unless must_end(). One call at a time,
+  // not to be cancelled; kLimit when there are kMostWorkLayers already.
   virtual io::Task<void> add_work_layer(sys::UniqueFd layer) = 0;
+  // After such an error: the machine may write to the new layer, or still have the one below open
+  // for writing. Kill it before you do anything with the file of either.
+  [[nodiscard]] virtual bool must_end() const = 0;
   // Stops the guest's CPUs and its clocks, and lets them go on. What the guest has written to its
   // disks is there when it has stopped.
   virtual io::Task<void> pause() = 0;

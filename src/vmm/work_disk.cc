@@ -88,14 +88,21 @@ io::Task<void> WorkDisk::open_layer(Qmp& qmp, int index, const sys::UniqueFd& la
 io::Task<void> WorkDisk::add_layer(Qmp& qmp, sys::UniqueFd layer) {
   if (layers_ == 0) co_return fail(Errc::kConflict, "this machine has no work disk");
   if (static_cast<std::size_t>(layers_) >= kMostWorkLayers) co_return too_many();
+  if (must_end_) co_return fail(Errc::kUnavailable, "it is not known which layer is on top");
   PYRO_CO_CHECK(check_one_layer(layer, O_RDWR));
   const int index = layers_;
+  must_end_ = true;  // until QEMU has said what became of it
   auto done = co_await open_layer(qmp, index, layer);
-  if (done) {
+  const bool opened = done.has_value();
+  if (opened) {
     json::object pair{{"node", layer_node(index - 1)}, {"overlay", layer_node(index)}};
     auto stacked = co_await qmp.execute("blockdev-snapshot", std::move(pair));
-    if (!stacked) {
-      done = std::unexpected(std::move(stacked.error()));
+    if (!stacked) done = std::unexpected(std::move(stacked.error()));
+  }
+  if (!done) {
+    done = std::unexpected(std::move(done.error()).context("a new layer"));
+    if (!qmp.answered()) co_return done;
+    if (opened) {
       json::object node{{"node-name", layer_node(index)}};
       static_cast<void>(co_await qmp.execute("blockdev-del", std::move(node)));
     }
@@ -105,7 +112,8 @@ io::Task<void> WorkDisk::add_layer(Qmp& qmp, sys::UniqueFd layer) {
   const int closed = kFirstLayerSet + (done ? index - 1 : index);
   json::object set{{"fdset-id", closed}};
   const auto removed = co_await qmp.execute("remove-fd", std::move(set));
-  if (!done) co_return std::unexpected(std::move(done.error()).context("a new layer"));
+  must_end_ = done ? !removed : !qmp.answered();
+  if (!done) co_return done;
   layers_ = index + 1;
   if (!removed) co_return std::unexpected(Error(removed.error()).context("the layer below"));
   co_return Result<void>{};

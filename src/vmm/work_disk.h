@@ -23,11 +23,14 @@ class WorkDisk {
   explicit WorkDisk(int layers) : layers_(layers) {}
   // Vm::add_work_layer.
   io::Task<void> add_layer(Qmp& qmp, sys::UniqueFd layer);
+  // Vm::must_end.
+  [[nodiscard]] bool must_end() const { return must_end_; }
 
  private:
   io::Task<void> open_layer(Qmp& qmp, int index, const sys::UniqueFd& layer);
 
   int layers_;
+  bool must_end_ = false;
 };
 
 }  // namespace pyro::vmm

@@ -22,8 +22,11 @@ namespace {
 
 using io::asio::awaitable;
 
-// Answers every command with success, except the named one, and appends what it got to `log`.
-[[noreturn]] void play_qemu(int fd, const std::string& refuses, const std::string& log) {
+// Answers every command with success, except the named one, and appends what it got to `log`. With
+// "never " before its name that one gets no answer.
+[[noreturn]] void play_qemu(int fd, std::string refuses, const std::string& log) {
+  const bool silent = refuses.starts_with("never ");
+  if (silent) refuses.erase(0, 6);
   const auto out = sys::open_file(log, O_WRONLY | O_CREAT | O_APPEND);
   std::string line;
   char c = 0;
@@ -32,8 +35,9 @@ using io::asio::awaitable;
     if (c != '\n') continue;
     (void)sys::write_all(out->get(), line);
     const bool no = line.find("\"" + refuses + "\"") != std::string::npos;
-    (void)sys::write_all(fd, no ? "{\"error\":{\"desc\":\"not today\"}}\n" : "{\"return\":{}}\n");
     line.clear();
+    if (no && silent) continue;
+    (void)sys::write_all(fd, no ? "{\"error\":{\"desc\":\"not today\"}}\n" : "{\"return\":{}}\n");
   }
   ::_exit(0);
 }
@@ -52,7 +56,9 @@ class WorkDiskTest : public ::testing::Test {
   }
   static awaitable<void> use(io::asio::any_io_executor ex, WorkDisk* disk, sys::UniqueFd socket,
                              sys::UniqueFd layer, Result<void>* out) {
-    Qmp qmp(ex, std::move(socket), [](const std::string&, const boost::json::object&) {});
+    Qmp qmp(
+        ex, std::move(socket), [](const std::string&, const boost::json::object&) {},
+        std::chrono::milliseconds(500));
     io::TaskScope scope(ex);
     scope.spawn(qmp.read_loop());
     scope.spawn(talk(disk, &qmp, std::move(layer), out, &scope));
@@ -127,6 +133,31 @@ TEST_F(WorkDiskTest, RefusedWhenOpenedItsDescriptorsAreTakenBack) {
   EXPECT_FALSE(add(disk, "blockdev-add", layer()));
   EXPECT_EQ(commands(), "add-fd add-fd blockdev-add remove-fd ");
   EXPECT_NE(log().find(R"("remove-fd","arguments":{"fdset-id":6})"), std::string::npos) << log();
+}
+
+TEST_F(WorkDiskTest, WhatQemuRefusesLeavesTheMachineOnItsOldLayer) {
+  for (const char* command : {"add-fd", "blockdev-add", "blockdev-snapshot"}) {
+    WorkDisk disk(1);
+    EXPECT_FALSE(add(disk, command, layer()));
+    EXPECT_FALSE(disk.must_end()) << command;
+  }
+}
+
+TEST_F(WorkDiskTest, TheOneBelowStillOpenForWritingEndsTheMachine) {
+  WorkDisk disk(1);
+  EXPECT_FALSE(add(disk, "remove-fd", layer()));
+  EXPECT_TRUE(disk.must_end());
+  EXPECT_EQ(add(disk, "", layer()).error().code, Errc::kUnavailable);
+}
+
+TEST_F(WorkDiskTest, NoAnswerEndsTheMachine) {
+  for (const char* command : {"add-fd", "blockdev-add", "blockdev-snapshot", "remove-fd"}) {
+    WorkDisk disk(1);
+    const auto r = add(disk, std::string("never ") + command, layer());
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().code, Errc::kDeadline) << r.error().message;
+    EXPECT_TRUE(disk.must_end()) << command;
+  }
 }
 
 TEST_F(WorkDiskTest, WhatIsNoLayerNeverReachesQemu) {

@@ -298,6 +298,20 @@ TEST_F(HostileSessions, TheKeysBeforeTheLastOneArrive) {
   EXPECT_EQ(shells().follow(kId, shell, 0, {}, -1)->state, "stopped");
 }
 
+TEST_F(HostileSessions, WhoeverIsAttachedIsToldThatTheWorkspaceWasStopped) {
+  const std::string shell = open("stays");
+  Attached attached(shells(), shell);
+  attached.type("k");
+  const auto stopped = pyro_.workspaces().stop(kId);
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  const auto result = attached.end();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_FALSE(result->detached);
+  EXPECT_EQ(result->shell.state, "stopped");
+  EXPECT_EQ(result->shell.end_reason, "workspace_stopped");
+  EXPECT_EQ(result->shell.exit_code, std::nullopt);
+}
+
 // ---- services
 
 TEST_F(HostileSessions, AServiceMayPrintBeforeItsStart) {
@@ -362,6 +376,50 @@ TEST_F(HostileSessions, AServiceThatDoesNotEndIsNotSaidToHaveEnded) {
   EXPECT_EQ(now->state, "failed");
   EXPECT_EQ(now->stop_reason, "not_ended");
   EXPECT_EQ(now->exit_code, std::nullopt);
+}
+
+// ---- a machine with nothing in it that runs
+
+awaitable<void> is_idle(StreamPtr stream) {
+  ended(stream, proto::encode(proto::RestResult{.idle = true}));
+  co_return;
+}
+
+class IdleSessions : public WorkspaceSupervisor {
+ protected:
+  IdleSessions() {
+    agent_ = scripted_agent({{proto::Exec::kName, exec_script}, {proto::Rest::kName, is_idle}});
+    peer_ = create(request());
+  }
+  client::Services& services() { return pyro_.workspaces().services(); }
+  [[nodiscard]] int pauses() const { return FakeVmm(host_.log()).launches("pause"); }
+  void TearDown() override {
+    EXPECT_TRUE(pyro_.workspaces().remove(kId));
+    peer_.reset();
+  }
+
+  client::Pyro pyro_ = library();
+  std::unique_ptr<Peer> peer_;
+};
+
+TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
+  constexpr const char* kName = "ends-unstarted";
+  ASSERT_TRUE(services().start(kId, kName, {.argv = {kName}, .restart = "always"}, -1));
+  // After pauses of 0.5, 1 and 2 s; the last is longer than a machine waits for its rest.
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  std::int64_t restarts = 0;
+  while (restarts < 4 && std::chrono::steady_clock::now() < until) {
+    const auto now = services().status(kId, kName);
+    ASSERT_TRUE(now) << now.error().message;
+    ASSERT_EQ(now->last_error, "");
+    restarts = now->restart_count;
+    ::usleep(20'000);
+  }
+  EXPECT_GE(restarts, 4);
+  EXPECT_EQ(pauses(), 0);
+  ASSERT_TRUE(services().stop(kId, kName, 5));
+  while (pauses() == 0 && std::chrono::steady_clock::now() < until + 10s) ::usleep(20'000);
+  EXPECT_EQ(pauses(), 1);
 }
 
 // ---- a guest that means well

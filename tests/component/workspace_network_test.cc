@@ -49,6 +49,22 @@ TEST_F(WorkspaceNetworkTest, OffIsNoDeviceAndNoEngine) {
   EXPECT_EQ(vmm_.launches("link"), 0);
 }
 
+TEST_F(WorkspaceNetworkTest, OneWhoseNetworkDoesNotBeginIsStoppedAndSaysWhy) {
+  with(kEgress);
+  close();
+  network_.engine = folder() + "/no-such-program";
+  ASSERT_TRUE(open());
+  const auto refused = start();
+  ASSERT_FALSE(refused);
+  expect_state(store::WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, refused.error().message);
+  const auto reset = driver_.run(workspace_->reset(core::kBaseline, {}));
+  ASSERT_FALSE(reset);
+  EXPECT_FALSE(workspace_->has_machine());
+  expect_state(store::WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, reset.error().message);
+}
+
 TEST_F(WorkspaceNetworkTest, AnEngineLivesAsLongAsTheMachine) {
   core::Workspace& w = with(kEgress);
   EXPECT_EQ(in_force(), kEgress);

@@ -246,6 +246,25 @@ TEST_F(WorkspaceTest, ALayerThatTheMachineDoesNotTakeChangesNothing) {
   EXPECT_TRUE(w.has_machine());
 }
 
+TEST_F(WorkspaceTest, AMachineOfWhichNobodyKnowsWhereItWritesIsStopped) {
+  vmm_.loses_layers = true;
+  Workspace& w = started();
+  w.changed().clear();
+  const auto lost = driver_.run(w.take_snapshot("s"));
+  ASSERT_FALSE(lost);
+  EXPECT_NE(lost.error().message.find("the workspace was stopped"), std::string::npos)
+      << lost.error().message;
+  EXPECT_FALSE(w.has_machine());
+  EXPECT_TRUE(w.changed().is_set());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, lost.error().message);
+  EXPECT_TRUE(snapshots().empty());
+  EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+  vmm_.loses_layers = false;
+  ASSERT_TRUE(start());
+  EXPECT_TRUE(driver_.run(w.take_snapshot("s")));
+}
+
 TEST_F(WorkspaceTest, AReleaseThatFailsCostsTheSnapshotItsName) {
   Workspace& w = started();
   tell_guest("refuse-thaw");
@@ -300,6 +319,21 @@ TEST_F(WorkspaceTest, AResetToADamagedSnapshotLosesNothing) {
   EXPECT_EQ(record().reset_count, 0);
 }
 
+TEST_F(WorkspaceTest, AResetThatFailsWithoutAMachineSaysThatItIsStopped) {
+  Workspace& w = started();
+  const std::string layer = folder() + "/layers/1.qcow2";
+  ASSERT_EQ(::unlink(layer.c_str()), 0);
+  ASSERT_TRUE(sys::make_dirs(layer));  // no file that could be removed
+  const auto failed = driver_.run(w.reset("baseline", {}));
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find(layer), std::string::npos) << failed.error().message;
+  EXPECT_FALSE(w.has_machine());
+  expect_state(WorkspaceState::kStopped);
+  EXPECT_EQ(record().last_error, failed.error().message);
+  EXPECT_EQ(record().reset_count, 1);
+  EXPECT_TRUE(start());
+}
+
 TEST_F(WorkspaceTest, ABaselineThatWasChangedIsNotUsed) {
   ASSERT_TRUE(create(wanted()));
   const std::string baseline = folder() + "/baseline.erofs";
@@ -336,6 +370,22 @@ TEST_F(WorkspaceTest, OneWhoseTimeIsOverIsNotStarted) {
   EXPECT_NE(refused.error().hint.find("--ttl-seconds"), std::string::npos);
   ASSERT_TRUE(workspace_->update({.ttl_seconds = 60}, core::now_seconds()));
   EXPECT_TRUE(start());
+}
+
+TEST_F(WorkspaceTest, OneWhoseTimeIsOverIsNotReset) {
+  Workspace& w = started();
+  ASSERT_TRUE(w.update({.ttl_seconds = 60}, core::now_seconds() - 61));
+  const auto refused = driver_.run(w.reset("baseline", {}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kConflict);
+  EXPECT_NE(refused.error().hint.find("--ttl-seconds"), std::string::npos);
+  EXPECT_TRUE(w.has_machine());
+  EXPECT_EQ(record().reset_count, 0);
+  ASSERT_TRUE(driver_.run(w.stop()));
+  EXPECT_EQ(driver_.run(w.reset("baseline", {})).error().code, Errc::kConflict);
+  EXPECT_FALSE(w.has_machine());
+  ASSERT_TRUE(w.update({.ttl_seconds = 60}, core::now_seconds()));
+  EXPECT_TRUE(driver_.run(w.reset("baseline", {})));
 }
 
 // ---- rest
@@ -436,6 +486,38 @@ TEST_F(SettleTest, AFolderWithoutARecordNeverCameToBe) {
   ASSERT_TRUE(core::take_name(host_.dirs(), "project", kId));
   EXPECT_TRUE(settle());
   expect_no_trace();
+}
+
+TEST_F(SettleTest, WhatAKilledCreationOrDeletionLeftGoesOnceItIsOld) {
+  const std::string top = host_.dirs().sandboxes() + "/";
+  for (const char* name : {".gone-ws-abcdefgh/layers", ".new-ws-abcdefgh", ".gone-ws-hgfedcba"})
+    ASSERT_TRUE(sys::make_dirs(top + name));
+  // Somebody is still at it.
+  const auto lock =
+      sys::FileLock::acquire(top + ".gone-ws-hgfedcba/lock", sys::FileLock::Mode::kExclusive);
+  ASSERT_TRUE(lock);
+  const double now = core::now_seconds();
+  EXPECT_TRUE(core::settle_workspaces(host_.dirs(), now));
+  EXPECT_EQ(Host::names(host_.dirs().sandboxes()).size(), 3U);
+  EXPECT_TRUE(core::settle_workspaces(host_.dirs(), now + 120));
+  EXPECT_EQ(Host::names(host_.dirs().sandboxes()), std::vector<std::string>{".gone-ws-hgfedcba"});
+}
+
+TEST_F(SettleTest, AnEmptyRecordIsThatOfOneThatNeverCameToBe) {
+  for (const bool whole : {true, false}) {
+    left(WorkspaceState::kStopped);
+    const std::string path = folder() + "/workspace.db";
+    if (whole) {
+      auto db = store::Database::open(path, store::Database::Mode::kReadWrite,
+                                      std::array<const char*, 3>{});
+      ASSERT_TRUE(db && db->execute("DELETE FROM workspace"));
+    } else {  // before the first of its tables
+      ASSERT_EQ(::unlink((path + "-wal").c_str()) + ::unlink((path + "-shm").c_str()), -2);
+      ASSERT_EQ(::truncate(path.c_str(), 0), 0);
+    }
+    EXPECT_TRUE(settle());
+    expect_no_trace();
+  }
 }
 
 TEST_F(SettleTest, LayersThatNoRecordNamesGoWhenItIsOpened) {

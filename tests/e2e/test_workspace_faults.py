@@ -21,6 +21,7 @@ STARTED = {
     "snapshot.created": ["snapshot create", "second"],
     "snapshot.held": ["snapshot create", "second"],
     "snapshot.added": ["snapshot create", "second"],
+    "snapshot.frozen": ["snapshot create", "second"],
     "snapshot.recorded": ["snapshot create", "second"],
     "snapshot.dropped": ["snapshot delete", "first"],
     "layer.forgotten": ["reset"],
@@ -32,7 +33,10 @@ STARTED = {
     "stop.recorded": ["stop"],
     "update.named": ["update", "--name", "other"],
 }
-CREATE = ["create.folder", "create.named", "create.furnished", "create.recorded", "create.layered", "create.started"]
+CREATE = [
+    "create.folder", "create.named", "create.furnished", "create.empty_record", "create.recorded", "create.layered",
+    "create.started",
+]  # fmt: skip
 START = ["start.machine", "start.recorded"]
 DELETE = ["delete.recorded", "delete.machine", "delete.named", "delete.folder"]
 CLIENT = [

@@ -77,7 +77,7 @@ class FakeMachine final : public agent::Machine {
 
 struct LayerOptions {
   std::size_t count = 0;
-  bool refused = false;
+  bool refused = false, unanswered = false;
   std::function<void()> on_layer;
   std::string log_path;
 };
@@ -93,6 +93,7 @@ class FakeVm final : public vmm::Vm {
         state_(std::move(state)),
         layers_(layers.count),
         refuses_layers_(layers.refused),
+        loses_layers_(layers.unanswered),
         on_layer_(std::move(layers.on_layer)),
         log_path_(std::move(layers.log_path)),
         console_(ex, console.release()),
@@ -120,8 +121,11 @@ class FakeVm final : public vmm::Vm {
     ++layers_;
     std::ofstream(log_path_, std::ios::app) << "layer" << std::endl;
     if (on_layer_) on_layer_();
+    must_end_ = loses_layers_;
+    if (must_end_) co_return fail(Errc::kDeadline, "QMP blockdev-snapshot: timed out");
     co_return Result<void>{};
   }
+  [[nodiscard]] bool must_end() const override { return must_end_; }
   io::Task<void> pause() override {
     std::ofstream(log_path_, std::ios::app) << "pause" << std::endl;
     co_return process_.signal(SIGSTOP);
@@ -171,7 +175,8 @@ class FakeVm final : public vmm::Vm {
   int pid_;
   sys::UniqueFd control_, data_, state_;
   std::size_t layers_;  // of the work disk; 0 without one
-  bool refuses_layers_;
+  bool refuses_layers_, loses_layers_;
+  bool must_end_ = false;
   std::function<void()> on_layer_;
   std::string log_path_;
   asio::posix::stream_descriptor console_;
@@ -376,6 +381,7 @@ io::Task<std::unique_ptr<vmm::Vm>> FakeVmm::launch(vmm::LaunchSpec spec) {
               sys::retrying("pidfd_open", [pid] { return ::syscall(SYS_pidfd_open, pid, 0); }));
   LayerOptions layers{.count = spec.disks ? spec.disks->work_layers.size() : 0,
                       .refused = refuses_layers,
+                      .unanswered = loses_layers,
                       .on_layer = on_layer,
                       .log_path = log_path_};
   const auto executor = co_await asio::this_coro::executor;

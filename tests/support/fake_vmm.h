@@ -62,6 +62,7 @@ class FakeVmm final : public vmm::Vmm {
   Agent under_kvm;                 // instead of both, where set
   std::string build = "one";       // of the imaginary VMM
   bool refuses_layers = false;     // its machines stay on their old layer
+  bool loses_layers = false;       // they write to the new one, and do not say so
   std::function<void()> on_layer;  // called once a machine writes to a new one
 
  private:
