@@ -75,6 +75,13 @@ std::string redacted(const Secrets& secrets, const std::string& text) {
   return shown + redactor.flush();
 }
 
+// Quoting changes a value with ' in it, so each word is looked through before. A value that is
+// several words stands in the line only.
+std::string redacted_line(const Secrets& secrets, std::vector<std::string> words) {
+  for (std::string& word : words) word = redacted(secrets, word);
+  return redacted(secrets, shell_join(words));
+}
+
 Error safe(Error error, const Secrets& secrets) {
   error.message = printable(redacted(secrets, error.message));
   error.hint = printable(error.hint);

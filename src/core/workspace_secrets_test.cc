@@ -79,6 +79,15 @@ TEST_F(SecretsFile, ADamagedOneIsAnErrorWithoutItsContent) {
   EXPECT_EQ(read.error().message.find("zqj"), std::string::npos) << read.error().message;
 }
 
+TEST(Secrets, ALineIsShownWithoutThemHoweverItIsQuoted) {
+  const Secrets all{{"A", "it's"}, {"B", "two words"}};
+  EXPECT_EQ(redacted_line(all, {"echo", "it's", "x=it's y"}),
+            "echo '[redacted:A]' 'x=[redacted:A] y'");
+  EXPECT_EQ(redacted_line(all, {"echo", "two words", "two", "words"}),
+            "echo '[redacted:B]' [redacted:B]");
+  EXPECT_EQ(redacted_line({}, {"echo", "it's"}), R"(echo 'it'"'"'s')");
+}
+
 TEST(Secrets, ATextIsShownWithoutThem) {
   const Secrets all{{"A", "hunter2"}, {"B", "hunter22"}};
   EXPECT_EQ(redacted(all, "x hunter2 y hunter22"), "x [redacted:A] y [redacted:B]");
