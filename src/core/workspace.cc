@@ -458,7 +458,7 @@ io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request
 }
 
 Result<void> Workspace::note(const proto::NoteWorkspace& note) {
-  return store_.add_event(note.event, redacted(secrets_, proto::to_text(note.detail)),
+  return store_.add_event(note.event, proto::to_text(redacted(secrets_, note.detail)),
                           now_seconds());
 }
 

@@ -75,6 +75,25 @@ std::string redacted(const Secrets& secrets, const std::string& text) {
   return shown + redactor.flush();
 }
 
+namespace {
+void redact_value(const Secrets& secrets, boost::json::value& value) {
+  if (auto* text = value.if_string()) {
+    *text = redacted(secrets, std::string(*text));
+  } else if (auto* list = value.if_array()) {
+    for (auto& item : *list) redact_value(secrets, item);
+  } else if (auto* object = value.if_object()) {
+    for (auto& field : *object) redact_value(secrets, field.value());
+  }
+}
+}  // namespace
+
+// Before it is text, in which a value may be written in another way, and where the number 1024 is
+// no secret that happens to be "1024".
+boost::json::object redacted(const Secrets& secrets, boost::json::object object) {
+  for (auto& field : object) redact_value(secrets, field.value());
+  return object;
+}
+
 // Quoting changes a value with ' in it, so each word is looked through before. A value that is
 // several words stands in the line only.
 std::string redacted_line(const Secrets& secrets, std::vector<std::string> words) {

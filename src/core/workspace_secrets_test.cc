@@ -95,5 +95,15 @@ TEST(Secrets, ATextIsShownWithoutThem) {
   EXPECT_EQ(redacted({}, "hunter2"), "hunter2");
 }
 
+TEST(Secrets, AnObjectIsShownWithoutThem) {
+  const Secrets all{{"A", "say \"hi\"\\"}, {"B", "1024"}, {"C", "\n\t\xc3\xa4x"}};
+  const auto object = *proto::parse_object(
+      R"({"bytes":1024,"path":"/say \"hi\"\\/f","in":{"list":["a1024",true,null,"\n\t\u00e4x"]}})");
+  EXPECT_EQ(proto::to_text(redacted(all, object)),
+            R"({"bytes":1024,"path":"/[redacted:A]/f","in":{"list":["a[redacted:B]",true,null,)"
+            R"("[redacted:C]"]}})");
+  EXPECT_EQ(redacted({}, object), object);
+}
+
 }  // namespace
 }  // namespace pyro::core

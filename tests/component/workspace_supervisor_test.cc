@@ -113,6 +113,21 @@ TEST_F(WorkspaceSupervisor, TheJournalHasNoSecretThatWasQuoted) {
   EXPECT_EQ(entries[1].command, line->command);
 }
 
+TEST_F(WorkspaceSupervisor, TheSummaryHasNoSecretAndIsWhole) {
+  auto wanted = request();
+  wanted.secrets = {{.name = "QUOTED", .source_kind = "literal", .value = {"a\"b\\c"}},
+                    {.name = "NUMBER", .source_kind = "literal", .value = {"1024"}}};
+  const auto creator = create(wanted);
+  const proto::NoteWorkspace note{.event = "export",
+                                  .detail = {{"path", "/a\"b\\c"}, {"bytes", 1024}}};
+  ASSERT_TRUE(creator->call(proto::NoteWorkspace::kName, proto::encode(note)));
+  auto pyro = library();
+  const auto summary = pyro.workspaces().summary(kId);
+  ASSERT_TRUE(summary) << summary.error().message;
+  ASSERT_FALSE(summary->events.empty());
+  EXPECT_EQ(summary->events.back().detail, R"({"path":"/[redacted:QUOTED]","bytes":1024})");
+}
+
 TEST_F(WorkspaceSupervisor, SeveralCommandsAtOnceHaveJournalsOfTheirOwn) {
   const auto creator = create(request());
   constexpr int kMany = 4;
