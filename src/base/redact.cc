@@ -5,6 +5,10 @@
 namespace pyro {
 
 namespace {
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
 std::string with_terminal_line_ends(const std::string& value) {
   std::string shown;
   for (const char c : value) {
@@ -14,6 +18,11 @@ std::string with_terminal_line_ends(const std::string& value) {
   return shown;
 }
 }  // namespace
+
+bool is_secret_name(std::string_view name) {
+  return !name.empty() && name.size() <= kMostSecretName && is_letter(name.front()) &&
+         std::ranges::all_of(name, [](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
 
 void Redactor::look_for(const std::string& name, std::string value) {
   starts_[static_cast<unsigned char>(value.front())] = true;

@@ -14,6 +14,11 @@ namespace pyro {
 // Shorter ones would be found everywhere.
 inline constexpr std::size_t kLeastSecret = 4;  // bytes
 
+// Of a variable, [A-Za-z_][A-Za-z0-9_]*, at most kMostSecretName bytes. The agent, which makes a
+// file of that name, has the same rule.
+inline constexpr std::size_t kMostSecretName = 128;
+bool is_secret_name(std::string_view name);
+
 // What bytes went through on their way. A terminal writes a line's end as \r\n (termios(3), ONLCR),
 // unless a program has told it not to.
 enum class Through { kPipe, kTerminal };

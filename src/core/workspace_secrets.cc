@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/redact.h"
 #include "base/text.h"
 #include "proto/workspace_messages.h"
@@ -13,20 +11,10 @@ namespace pyro::core {
 
 namespace {
 
-constexpr std::size_t kMostName = 128;
 constexpr std::uint64_t kMostFile = kMostSecrets * (2 * kMostSecret);
 
 std::string path_of(const std::string& folder) {
   return folder + "/secrets.json";
-}
-
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-bool is_secret_name(const std::string& name) {
-  return !name.empty() && name.size() <= kMostName && is_letter(name.front()) &&
-         std::ranges::all_of(name, [](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
 
 }  // namespace
