@@ -90,7 +90,13 @@ std::string redacted_line(const Secrets& secrets, std::vector<std::string> words
 }
 
 Error safe(Error error, const Secrets& secrets) {
-  error.message = printable(redacted(secrets, error.message));
+  // Names stand in messages as quoted_name() writes them.
+  Secrets quoted;
+  for (const auto& [name, value] : secrets) {
+    const std::string text = quoted_name(value);
+    quoted[name] = text.substr(1, text.rfind('"') - 1);
+  }
+  error.message = printable(redacted(quoted, redacted(secrets, error.message)));
   error.hint = printable(error.hint);
   return error;
 }

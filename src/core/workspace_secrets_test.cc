@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/redact.h"
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace pyro::core {
@@ -93,6 +94,14 @@ TEST(Secrets, ATextIsShownWithoutThem) {
   EXPECT_EQ(redacted(all, "x hunter2 y hunter22"), "x [redacted:A] y [redacted:B]");
   EXPECT_EQ(redacted(all, "hunter"), "hunter");
   EXPECT_EQ(redacted({}, "hunter2"), "hunter2");
+}
+
+TEST(Secrets, AnErrorIsShownWithoutThemHoweverItQuotes) {
+  const Secrets all{{"A", "a\"b\\c\nd"}};
+  const Error error{.code = Errc::kNotFound,
+                    .message = "no folder " + quoted_name("/a\"b\\c\nd/e") + " in a\"b\\c\nd",
+                    .hint = {}};
+  EXPECT_EQ(safe(error, all).message, R"(no folder "/[redacted:A]/e" in [redacted:A])");
 }
 
 TEST(Secrets, AnObjectIsShownWithoutThem) {
