@@ -79,7 +79,6 @@ class FolderCache {
  public:
   explicit FolderCache(int root) : root_(root) {}
   Result<int> open(std::string_view path);
-  void forget() { fd_ = {}; }
 
  private:
   int root_;

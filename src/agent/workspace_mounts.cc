@@ -7,9 +7,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "agent/devices.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -160,18 +159,10 @@ Result<void> GuestWorkspaceMounts::thaw(int work) {
 }
 
 Result<void> check_secrets(const std::map<std::string, proto::Bytes>& secrets) {
-  constexpr std::size_t kLongestName = 128;
-  const auto letter = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-  };
   for (const auto& [name, value] : secrets) {
-    const bool fine = !name.empty() && name.size() <= kLongestName && letter(name.front()) &&
-                      std::all_of(name.begin(), name.end(),
-                                  [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
-    if (!fine) {
-      return fail(Errc::kInvalid, "the name of a secret, " + quoted_name(name) +
-                                      ", is not letters, digits and _ (at most 128)");
-    }
+    if (is_secret_name(name)) continue;
+    return fail(Errc::kInvalid, "the name of a secret, " + quoted_name(name) +
+                                    ", is not letters, digits and _ (at most 128)");
   }
   return {};
 }

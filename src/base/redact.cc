@@ -4,11 +4,37 @@
 
 namespace pyro {
 
-Redactor::Redactor(const std::map<std::string, std::string>& secrets) {
+namespace {
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+std::string with_terminal_line_ends(const std::string& value) {
+  std::string shown;
+  for (const char c : value) {
+    if (c == '\n') shown += '\r';
+    shown += c;
+  }
+  return shown;
+}
+}  // namespace
+
+bool is_secret_name(std::string_view name) {
+  return !name.empty() && name.size() <= kMostSecretName && is_letter(name.front()) &&
+         std::ranges::all_of(name, [](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
+void Redactor::look_for(const std::string& name, std::string value) {
+  starts_[static_cast<unsigned char>(value.front())] = true;
+  secrets_.emplace_back("[redacted:" + name + "]", std::move(value));
+}
+
+Redactor::Redactor(const std::map<std::string, std::string>& secrets, Through through) {
   for (const auto& [name, value] : secrets) {
     if (value.size() < kLeastSecret) continue;
-    secrets_.emplace_back("[redacted:" + name + "]", value);
-    starts_[static_cast<unsigned char>(value.front())] = true;
+    look_for(name, value);
+    if (through == Through::kTerminal && value.find('\n') != std::string::npos)
+      look_for(name, with_terminal_line_ends(value));
   }
   std::ranges::sort(secrets_, std::ranges::greater(),
                     [](const auto& s) { return s.second.size(); });

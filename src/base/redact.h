@@ -14,11 +14,21 @@ namespace pyro {
 // Shorter ones would be found everywhere.
 inline constexpr std::size_t kLeastSecret = 4;  // bytes
 
+// Of a variable, [A-Za-z_][A-Za-z0-9_]*, at most kMostSecretName bytes. The agent, which makes a
+// file of that name, has the same rule.
+inline constexpr std::size_t kMostSecretName = 128;
+bool is_secret_name(std::string_view name);
+
+// What bytes went through on their way. A terminal writes a line's end as \r\n (termios(3), ONLCR),
+// unless a program has told it not to.
+enum class Through { kPipe, kTerminal };
+
 // One for each stream of bytes. Of several values that begin at the same byte the longest counts.
 class Redactor {
  public:
   // By name. Values shorter than kLeastSecret are not looked for.
-  explicit Redactor(const std::map<std::string, std::string>& secrets);
+  explicit Redactor(const std::map<std::string, std::string>& secrets,
+                    Through through = Through::kPipe);
 
   // What can be shown now. Held back is only an end of the input that a value may begin with, so
   // less than the longest value.
@@ -34,6 +44,7 @@ class Redactor {
     bool whole = false;     // secrets_[secret] stands at the front
     bool possible = false;  // a longer one may, with more bytes
   };
+  void look_for(const std::string& name, std::string value);
   [[nodiscard]] Match match(std::string_view at) const;
   std::string take(bool last);
 

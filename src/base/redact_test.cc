@@ -55,6 +55,21 @@ TEST(Redactor, ShortValuesAndNoValuesChangeNothing) {
   EXPECT_FALSE(none.holds());
 }
 
+TEST(Redactor, ATerminalWritesLineEndsInTwoBytes) {
+  const std::map<std::string, std::string> secrets{{"KEY", "one\ntwo\n\n"}, {"CRLF", "a\r\nb\r\n"}};
+  Redactor pipe(secrets);
+  EXPECT_EQ(pipe.feed("one\r\ntwo\r\n\r\n.") + pipe.flush(), "one\r\ntwo\r\n\r\n.");
+  const std::string text = "one\r\ntwo\r\n\r\n one\ntwo\n\n a\r\r\nb\r\r\n a\r\nb\r\n.";
+  for (std::size_t size = 1; size <= text.size(); ++size) {
+    Redactor terminal(secrets, Through::kTerminal);
+    std::string out;
+    for (std::size_t at = 0; at < text.size(); at += size)
+      out += terminal.feed(std::string_view(text).substr(at, size));
+    out += terminal.flush();
+    EXPECT_EQ(out, "[redacted:KEY] [redacted:KEY] [redacted:CRLF] [redacted:CRLF].") << size;
+  }
+}
+
 TEST(Redactor, AMarkIsNotLookedThroughAgain) {
   Redactor redactor({{"A", "redacted:A"}, {"B", "[redacted:A]"}});
   EXPECT_EQ(redactor.feed("redacted:A.") + redactor.flush(), "[redacted:A].");

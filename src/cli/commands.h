@@ -2,6 +2,8 @@
 // the exit code. An Error is shown by the caller, in the form that --json asks for.
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
 #include "cli/backend.h"
 #include "cli/io.h"
@@ -17,5 +19,10 @@ Result<int> doctor(const Invocation& call, Io& io, Backend& backend);
 Result<int> demo(const Invocation& call, Io& io, Backend& backend);
 Result<int> demo_ollama(const Invocation& call, Io& io, Backend& backend);
 Result<int> run(const Invocation& call, Io& io, Backend& backend);
+
+// The one that a command of workspaces names.
+inline std::string workspace(const Invocation& call) {
+  return call.text("workspace_id");
+}
 
 }  // namespace pyro::cli

@@ -16,9 +16,6 @@ using client::LogEntry;
 using client::ServiceInfo;
 using client::WorkspaceObserver;
 
-std::string workspace(const Invocation& call) {
-  return call.text("workspace_id");
-}
 std::string service(const Invocation& call) {
   return call.text("service_name");
 }

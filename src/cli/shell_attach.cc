@@ -11,10 +11,6 @@ namespace {
 
 using client::ShellAttachResult;
 
-std::string workspace(const Invocation& call) {
-  return call.text("workspace_id");
-}
-
 // The shell that was named, or a new one of the size of the terminal.
 Result<std::string> shell_for(const Invocation& call, TerminalFds fds, Backend& backend) {
   if (call.flag("shell_id")) {

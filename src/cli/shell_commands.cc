@@ -12,9 +12,6 @@ namespace {
 using client::ShellInfo;
 namespace json = boost::json;
 
-std::string workspace(const Invocation& call) {
-  return call.text("workspace_id");
-}
 std::string shell(const Invocation& call) {
   return call.text("shell_id");
 }

@@ -17,10 +17,6 @@ namespace {
 using client::WorkspaceInfo;
 using client::WorkspaceObserver;
 
-std::string workspace(const Invocation& call) {
-  return call.text("workspace_id");
-}
-
 Result<int> print_workspace(const Invocation& call, Io& io, const WorkspaceInfo& info) {
   return print(call, io, info, render_workspace(info, BlockOf::kLater));
 }

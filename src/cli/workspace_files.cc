@@ -16,10 +16,6 @@ namespace {
 
 using client::WorkspaceObserver;
 
-std::string workspace(const Invocation& call) {
-  return call.text("workspace_id");
-}
-
 Result<int> print_export(const Invocation& call, Io& io, const std::string& tag,
                          const client::ExportResult& result) {
   if (!call.flag("json")) {

@@ -14,7 +14,8 @@ namespace pyro::core {
 // quarter.
 class ShellOutput {
  public:
-  explicit ShellOutput(const std::map<std::string, std::string>& secrets) : redactor_(secrets) {}
+  explicit ShellOutput(const std::map<std::string, std::string>& secrets)
+      : redactor_(secrets, Through::kTerminal) {}
 
   void feed(std::string_view bytes) { add(redactor_.feed(bytes)); }
   // The start of a value may be held back: to be shown after a while.

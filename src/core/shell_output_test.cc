@@ -61,6 +61,15 @@ TEST(ShellOutput, TakesSecretsOutAlsoWhenTheyComeInPieces) {
   EXPECT_EQ(all_of(output), "a [redacted:TOKEN] b");
 }
 
+TEST(ShellOutput, TakesSecretsOfSeveralLinesOut) {
+  ShellOutput output({{"KEY", "-----BEGIN\nabc\n-----END\n"}});
+  output.feed("a -----BEGIN\r\nab");
+  output.feed("c\r\n-----END\r\nb ");
+  // A program may have told the terminal to leave line ends as they are.
+  output.feed("-----BEGIN\nabc\n-----END\nc");
+  EXPECT_EQ(all_of(output), "a [redacted:KEY]b [redacted:KEY]c");
+}
+
 TEST(ShellOutput, ShowsWhatTurnedOutToBeNoSecret) {
   ShellOutput output(kSecrets);
   output.feed("s3cr");

@@ -21,6 +21,8 @@ constexpr milliseconds kHold{1000};
 constexpr milliseconds kForever{-1};
 constexpr milliseconds kLongTime{std::chrono::hours(24 * 365)};
 constexpr milliseconds kStartLimit{30'000};
+// Shorter than the library's patience, which would take the supervisor for dead.
+constexpr milliseconds kWriteLimit{30'000};
 // Beyond the agent's own grace before it kills.
 constexpr milliseconds kCloseLimit{15'000};
 constexpr std::size_t kPiece = 64U << 10;   // bytes sent to a reader at once
@@ -32,6 +34,18 @@ constexpr milliseconds kSizeSettles{250};
 Result<void> check_size(proto::Terminal size) {
   PYRO_CHECK(proto::in_range("cols", size.cols, proto::kTerminalRange));
   return proto::in_range("rows", size.rows, proto::kTerminalRange);
+}
+
+// Whoever writes all of it again would type what was taken twice.
+Error not_read(std::int64_t id, std::size_t taken, std::size_t size) {
+  const char* const hint = taken > 0
+                               ? "it gets what was taken once it reads: write only the rest then"
+                               : "nothing of it was written: try again once the program reads";
+  return {.code = Errc::kDeadline,
+          .message = fmt::format(
+              "the program in shell-{} does not read: {} of {} bytes were taken within {} s", id,
+              taken, size, kWriteLimit.count() / 1000),
+          .hint = hint};
 }
 
 }  // namespace
@@ -308,8 +322,18 @@ io::Task<void> Shells::write(proto::WriteShell request) {
                                 static_cast<std::int64_t>(request.input.value.size()),
                                 proto::kShellInputRange));
   PYRO_CO_TRY(const ShellPtr shell, find_running(request.shell));
-  PYRO_CO_TRY(const auto turn, co_await shell->input_turns.take());
-  co_return co_await shell->stream->send(wire::kStdin, std::move(request.input.value));
+  const std::size_t size = request.input.value.size();
+  const auto until = std::chrono::steady_clock::now() + kWriteLimit;
+  const auto turn = co_await shell->input_turns.take_within(kWriteLimit);
+  if (!turn && turn.error().code == Errc::kDeadline)
+    co_return std::unexpected(not_read(shell->id, 0, size));
+  if (!turn) co_return std::unexpected(turn.error());
+  const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+  PYRO_CO_TRY(const std::size_t taken,
+              co_await shell->stream->send_within(wire::kStdin, std::move(request.input.value),
+                                                  std::max(left, milliseconds(0))));
+  if (taken < size) co_return std::unexpected(not_read(shell->id, taken, size));
+  co_return Result<void>{};
 }
 
 Result<void> Shells::signal(const proto::SignalShell& request) {

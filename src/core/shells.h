@@ -42,6 +42,7 @@ class Shells {
   // Of these, kNotFound: no output is left of it, or there was never such a shell.
   io::Task<proto::ShellRead> read(proto::ReadShell request, StreamPtr client);
   io::Task<proto::ShellRead> attach(proto::AttachShell request, StreamPtr client);
+  // kDeadline: the program has not read all of it in time; what it was given stays given.
   io::Task<void> write(proto::WriteShell request);
   Result<void> signal(const proto::SignalShell& request);
   Result<void> resize(const proto::ResizeShell& request);

@@ -65,6 +65,13 @@ Result<store::WorkspaceStore> furnish(const SandboxFolder& folder, NewWorkspace&
   return store;
 }
 
+// For the journal: the line that the client was given, or the words.
+std::string shown_command(const Secrets& secrets, const proto::ExecWorkspace& request) {
+  const bool line = !request.argv.empty() && to_utf8(request.argv.back().value) == request.command;
+  if (line) return redacted(secrets, request.command);
+  return to_utf8(redacted_line(secrets, proto::to_strings(request.argv)));
+}
+
 Result<sys::UniqueFd> make_dead_link() {
   PYRO_TRY(auto link, vmm::make_link());
   return std::move(link.theirs);
@@ -378,12 +385,12 @@ Result<proto::Exec> Workspace::guest_command(proto::ExecWorkspace& request) {
 io::Task<proto::ExecWorkspaceResult> Workspace::exec(proto::ExecWorkspace request,
                                                      std::shared_ptr<rpc::Stream> client) {
   PYRO_CO_CHECK(check_started());
+  const std::string command = shown_command(secrets_, request);
   PYRO_CO_TRY(proto::Exec exec, guest_command(request));
   const Sandbox::Use use(*sandbox_);
   Stopwatch watch;
   PYRO_CO_TRY(const auto awake, co_await rest_->wake());
   const proto::Stage wake_stage{.name = "wake", .ms = watch.lap()};
-  const std::string command = redacted(secrets_, request.command);
   const std::string cwd = redacted(secrets_, request.cwd);
   PYRO_CO_TRY(const std::int64_t sequence, store_.begin_command(command, cwd, now_seconds()));
   sys::fault_point("exec.journaled");
@@ -458,7 +465,7 @@ io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request
 }
 
 Result<void> Workspace::note(const proto::NoteWorkspace& note) {
-  return store_.add_event(note.event, redacted(secrets_, proto::to_text(note.detail)),
+  return store_.add_event(note.event, proto::to_text(redacted(secrets_, note.detail)),
                           now_seconds());
 }
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/redact.h"
 #include "base/text.h"
 #include "proto/workspace_messages.h"
@@ -13,20 +11,10 @@ namespace pyro::core {
 
 namespace {
 
-constexpr std::size_t kMostName = 128;
 constexpr std::uint64_t kMostFile = kMostSecrets * (2 * kMostSecret);
 
 std::string path_of(const std::string& folder) {
   return folder + "/secrets.json";
-}
-
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-bool is_secret_name(const std::string& name) {
-  return !name.empty() && name.size() <= kMostName && is_letter(name.front()) &&
-         std::ranges::all_of(name, [](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
 
 }  // namespace
@@ -75,8 +63,40 @@ std::string redacted(const Secrets& secrets, const std::string& text) {
   return shown + redactor.flush();
 }
 
+namespace {
+void redact_value(const Secrets& secrets, boost::json::value& value) {
+  if (auto* text = value.if_string()) {
+    *text = redacted(secrets, std::string(*text));
+  } else if (auto* list = value.if_array()) {
+    for (auto& item : *list) redact_value(secrets, item);
+  } else if (auto* object = value.if_object()) {
+    for (auto& field : *object) redact_value(secrets, field.value());
+  }
+}
+}  // namespace
+
+// Before it is text, in which a value may be written in another way, and where the number 1024 is
+// no secret that happens to be "1024".
+boost::json::object redacted(const Secrets& secrets, boost::json::object object) {
+  for (auto& field : object) redact_value(secrets, field.value());
+  return object;
+}
+
+// Quoting changes a value with ' in it, so each word is looked through before. A value that is
+// several words stands in the line only.
+std::string redacted_line(const Secrets& secrets, std::vector<std::string> words) {
+  for (std::string& word : words) word = redacted(secrets, word);
+  return redacted(secrets, shell_join(words));
+}
+
 Error safe(Error error, const Secrets& secrets) {
-  error.message = printable(redacted(secrets, error.message));
+  // Names stand in messages as quoted_name() writes them.
+  Secrets quoted;
+  for (const auto& [name, value] : secrets) {
+    const std::string text = quoted_name(value);
+    quoted[name] = text.substr(1, text.rfind('"') - 1);
+  }
+  error.message = printable(redacted(quoted, redacted(secrets, error.message)));
   error.hint = printable(error.hint);
   return error;
 }

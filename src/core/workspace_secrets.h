@@ -4,8 +4,10 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "proto/json.h"
 
 namespace pyro::core {
 
@@ -24,7 +26,11 @@ Result<Secrets> read_secrets(const std::string& folder);
 
 // `text` as it can be shown.
 std::string redacted(const Secrets& secrets, const std::string& text);
-// The same of an error, of which parts come from the guest: printable too.
+// The words of a command as one line for a shell.
+std::string redacted_line(const Secrets& secrets, std::vector<std::string> words);
+// What is in the strings of an object, however deep: its keys are ours.
+boost::json::object redacted(const Secrets& secrets, boost::json::object object);
+// An error as it can be shown, of which parts come from the guest: printable too.
 Error safe(Error error, const Secrets& secrets);
 
 }  // namespace pyro::core

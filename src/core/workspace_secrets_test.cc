@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/redact.h"
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace pyro::core {
@@ -79,11 +80,38 @@ TEST_F(SecretsFile, ADamagedOneIsAnErrorWithoutItsContent) {
   EXPECT_EQ(read.error().message.find("zqj"), std::string::npos) << read.error().message;
 }
 
+TEST(Secrets, ALineIsShownWithoutThemHoweverItIsQuoted) {
+  const Secrets all{{"A", "it's"}, {"B", "two words"}};
+  EXPECT_EQ(redacted_line(all, {"echo", "it's", "x=it's y"}),
+            "echo '[redacted:A]' 'x=[redacted:A] y'");
+  EXPECT_EQ(redacted_line(all, {"echo", "two words", "two", "words"}),
+            "echo '[redacted:B]' [redacted:B]");
+  EXPECT_EQ(redacted_line({}, {"echo", "it's"}), R"(echo 'it'"'"'s')");
+}
+
 TEST(Secrets, ATextIsShownWithoutThem) {
   const Secrets all{{"A", "hunter2"}, {"B", "hunter22"}};
   EXPECT_EQ(redacted(all, "x hunter2 y hunter22"), "x [redacted:A] y [redacted:B]");
   EXPECT_EQ(redacted(all, "hunter"), "hunter");
   EXPECT_EQ(redacted({}, "hunter2"), "hunter2");
+}
+
+TEST(Secrets, AnErrorIsShownWithoutThemHoweverItQuotes) {
+  const Secrets all{{"A", "a\"b\\c\nd"}};
+  const Error error{.code = Errc::kNotFound,
+                    .message = "no folder " + quoted_name("/a\"b\\c\nd/e") + " in a\"b\\c\nd",
+                    .hint = {}};
+  EXPECT_EQ(safe(error, all).message, R"(no folder "/[redacted:A]/e" in [redacted:A])");
+}
+
+TEST(Secrets, AnObjectIsShownWithoutThem) {
+  const Secrets all{{"A", "say \"hi\"\\"}, {"B", "1024"}, {"C", "\n\t\xc3\xa4x"}};
+  const auto object = *proto::parse_object(
+      R"({"bytes":1024,"path":"/say \"hi\"\\/f","in":{"list":["a1024",true,null,"\n\t\u00e4x"]}})");
+  EXPECT_EQ(proto::to_text(redacted(all, object)),
+            R"({"bytes":1024,"path":"/[redacted:A]/f","in":{"list":["a[redacted:B]",true,null,)"
+            R"("[redacted:C]"]}})");
+  EXPECT_EQ(redacted({}, object), object);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // One task at a time: what must not happen next to each other takes turns.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "io/scope.h"
@@ -27,6 +29,17 @@ class Turns {
   // Waits for it. kUnavailable in a task that is cancelled meanwhile.
   Task<Turn> take() {
     while (!free_.is_set()) PYRO_CO_CHECK(co_await free_.wait());
+    free_.clear();
+    co_return Turn(this);
+  }
+  // kDeadline when it does not come in time.
+  Task<Turn> take_within(std::chrono::milliseconds limit) {
+    using std::chrono::milliseconds;
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (!free_.is_set()) {
+      const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+      PYRO_CO_CHECK(co_await free_.wait_for(std::max(left, milliseconds(0))));
+    }
     free_.clear();
     co_return Turn(this);
   }

@@ -71,6 +71,28 @@ TEST(Turns, OneThatStopsWaitingCostsNobodyItsTurn) {
   EXPECT_EQ(f.said, "a!b.c.");
 }
 
+asio::awaitable<void> work_soon(Fixture* f, std::chrono::milliseconds limit) {
+  const auto turn = co_await f->turns.take_within(limit);
+  f->said += turn ? "in time" : turn.error().code == Errc::kDeadline ? "late" : "failed";
+}
+
+TEST(Turns, OneThatIsNotWaitedForTooLong) {
+  Fixture f;
+  TaskScope scope(f.loop.get_executor());
+  scope.spawn(work(&f, 'a'));
+  f.settle();
+  scope.spawn(work_soon(&f, std::chrono::milliseconds(5)));
+  f.loop.restart();
+  f.loop.run_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(f.said, "alate");
+  scope.spawn(work_soon(&f, std::chrono::minutes(1)));
+  f.settle();
+  f.go_on.set();
+  f.settle();
+  EXPECT_EQ(f.said, "alate.in time");
+  EXPECT_TRUE(scope.empty());
+}
+
 TEST(Turns, OneThatIsCancelledInItsTurnGivesItBack) {
   Fixture f;
   TaskScope first(f.loop.get_executor());

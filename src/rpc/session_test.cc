@@ -221,6 +221,42 @@ TEST_P(SessionTest, WhoDoesNotReadStopsTheProducerOnly) {
   });
 }
 
+constexpr std::size_t kLittle = 40'000;
+
+// Takes so many bytes and no more.
+awaitable<void> take_little(std::shared_ptr<Stream> stream) {
+  stream->manual_credit();
+  std::size_t taken = 0;
+  for (;;) {
+    auto item = co_await stream->next();
+    if (!item) co_return;
+    if (const auto* data = std::get_if<Data>(&*item)) {
+      taken += data->bytes.size();
+      if (taken == kLittle) stream->consumed(wire::kStdin, kLittle);
+    } else {
+      break;
+    }
+  }
+  (void)stream->respond(json::object{{"taken", taken}});
+}
+
+TEST_P(SessionTest, SendWithinALimitSaysWhatWentOut) {
+  run(take_little, [](Session& client, Session&) -> awaitable<void> {
+    const auto stream = client.open("take", {}).value();
+    const auto all = co_await stream->send_within(wire::kStdin, pattern(kLittle), 10s);
+    EXPECT_TRUE(all && *all == kLittle);
+    const auto most = co_await stream->send_within(wire::kStdin, pattern(1 << 20), 100ms);
+    EXPECT_TRUE(most && *most == kInitialCredit) << (most ? *most : 0);
+    const auto none = co_await stream->send_within(wire::kStdin, "d", 0ms);
+    EXPECT_TRUE(none && *none == 0);
+    stream->cancel();
+    const Output out = co_await collect(stream);
+    EXPECT_TRUE(out.result && out.result->at("taken") == kInitialCredit + kLittle);
+    const auto over = co_await stream->send_within(wire::kStdin, "d", 10s);
+    EXPECT_FALSE(over);
+  });
+}
+
 TEST_P(SessionTest, ADroppedStreamIsCancelled) {
   run(push, [](Session& client, Session&) -> awaitable<void> {
     {

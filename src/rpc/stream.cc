@@ -156,28 +156,54 @@ std::optional<Error> Stream::send_error() const {
   return std::nullopt;
 }
 
+Result<void> Stream::can_send(std::uint16_t channel) const {
+  if (auto e = send_error()) return std::unexpected(*std::move(e));
+  if (ended_out_[channel]) return fail(Errc::kConflict, "the channel was ended before");
+  return {};
+}
+
+std::size_t Stream::send_frame(std::uint16_t channel, std::string_view bytes, bool end) {
+  const std::size_t chunk = std::min<std::size_t>({bytes.size(), credit_[channel], wire::kMaxData});
+  if (chunk == 0 && !bytes.empty()) return 0;
+  const bool last = end && chunk == bytes.size();
+  session_->send_data(id_, last ? channel | wire::kEndOfChannel : channel, bytes.substr(0, chunk));
+  ended_out_[channel] = last;
+  credit_[channel] -= static_cast<std::uint32_t>(chunk);
+  ++frames_out_;
+  return chunk;
+}
+
 Task<void> Stream::send(std::uint16_t channel, std::string bytes, bool end) {
-  std::size_t at = 0;
-  while (at < bytes.size() || end) {
-    if (auto e = send_error()) co_return std::unexpected(*std::move(e));
-    if (ended_out_[channel]) co_return fail(Errc::kConflict, "the channel was ended before");
-    const std::size_t left = bytes.size() - at;
-    const std::size_t chunk = std::min<std::size_t>({left, credit_[channel], wire::kMaxData});
-    if (chunk == 0 && left != 0) {
-      credited_[channel].clear();
-      PYRO_CO_CHECK(co_await credited_[channel].wait());
-      continue;
-    }
-    const bool last = end && chunk == left;
-    session_->send_data(id_, last ? channel | wire::kEndOfChannel : channel,
-                        std::string_view(bytes).substr(at, chunk));
-    ended_out_[channel] = last;
-    credit_[channel] -= static_cast<std::uint32_t>(chunk);
-    ++frames_out_;
-    at += chunk;
-    if (last) break;
+  std::string_view rest = bytes;
+  while (!rest.empty() || end) {
+    PYRO_CO_CHECK(can_send(channel));
+    const std::size_t sent = send_frame(channel, rest, end);
+    rest.remove_prefix(sent);
+    if (ended_out_[channel]) break;
+    if (sent > 0) continue;
+    credited_[channel].clear();
+    PYRO_CO_CHECK(co_await credited_[channel].wait());
   }
   co_return Result<void>{};
+}
+
+Task<std::size_t> Stream::send_within(std::uint16_t channel, std::string bytes,
+                                      std::chrono::milliseconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  std::string_view rest = bytes;
+  while (!rest.empty()) {
+    PYRO_CO_CHECK(can_send(channel));
+    const std::size_t sent = send_frame(channel, rest, /*end=*/false);
+    rest.remove_prefix(sent);
+    if (sent > 0) continue;
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= left.zero()) break;
+    credited_[channel].clear();
+    const auto woken =
+        co_await credited_[channel].wait_for(std::chrono::ceil<std::chrono::milliseconds>(left));
+    if (!woken && woken.error().code != Errc::kDeadline) co_return std::unexpected(woken.error());
+  }
+  co_return bytes.size() - rest.size();
 }
 
 Result<void> Stream::on_credit(std::uint16_t channel, std::uint32_t bytes) {

@@ -69,6 +69,9 @@ class Stream {
   // Waits for credit. An error: the session has ended, the peer has answered or cancelled (so
   // nobody reads this any more), or the channel was ended before.
   Task<void> send(std::uint16_t channel, std::string bytes, bool end = false);
+  // The same, but no longer than `limit`: how many of the bytes went out. The rest never will.
+  Task<std::size_t> send_within(std::uint16_t channel, std::string bytes,
+                                std::chrono::milliseconds limit);
   // At most wire::kMaxControl bytes of JSON.
   Result<void> send_event(std::string name, json::object params);
   // Once; handler's side. A result that is too large goes out as an error.
@@ -101,6 +104,9 @@ class Stream {
   Result<std::optional<Incoming>> take();
   void wake();
   [[nodiscard]] std::optional<Error> send_error() const;
+  [[nodiscard]] Result<void> can_send(std::uint16_t channel) const;
+  // As much of `bytes` as one frame and the credit allow: how much that was.
+  std::size_t send_frame(std::uint16_t channel, std::string_view bytes, bool end);
   Result<void> finish(proto::Response response);
 
   Session* session_;  // null once the session has ended

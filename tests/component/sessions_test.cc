@@ -239,6 +239,30 @@ TEST_F(HostileSessions, AShellThatDoesNotEndIsNotSaidToHaveEnded) {
   EXPECT_EQ(shells().list(kId)->shells.front().state, "running");
 }
 
+// Two at once, so that one of them waits for the other as well.
+TEST_F(HostileSessions, WhoWritesToAProgramThatDoesNotReadIsToldWhatWasTaken) {
+  const std::string shell = open("is-deaf");
+  const auto write = [&] { return shells().write(kId, shell, std::string(200'000, 'k'), false); };
+  Result<client::ShellWriteResult> one = fail(Errc::kInternal, "not done");
+  std::thread writer([&] { one = write(); });
+  const auto other = write();
+  writer.join();
+  ASSERT_FALSE(one);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(one.error().code, Errc::kDeadline);
+  EXPECT_EQ(other.error().code, Errc::kDeadline);
+  const auto took = [](const Error& e) { return e.message.find("65536") != std::string::npos; };
+  const Error& first = took(one.error()) ? one.error() : other.error();
+  const Error& second = took(one.error()) ? other.error() : one.error();
+  EXPECT_NE(first.message.find(": 65536 of 200000 bytes were taken"), std::string::npos)
+      << first.message;
+  EXPECT_NE(first.hint.find("only the rest"), std::string::npos) << first.hint;
+  EXPECT_NE(second.message.find(": 0 of 200000 bytes were taken"), std::string::npos)
+      << second.message;
+  EXPECT_NE(second.hint.find("try again"), std::string::npos) << second.hint;
+  expect_the_workspace_lives();
+}
+
 // ---- attached
 
 // One end of a terminal's input, and what attach() said in the end.

@@ -97,6 +97,37 @@ TEST_F(WorkspaceSupervisor, TheJournalKeepsWhatWasShown) {
   EXPECT_EQ(journal().entries.size(), 1U);
 }
 
+TEST_F(WorkspaceSupervisor, TheJournalHasNoSecretThatWasQuoted) {
+  auto wanted = request();
+  wanted.secrets.front().value.value = "it's a \"secret\"";
+  const auto creator = create(wanted);
+  const auto words = exec({.argv = {"echo", "it's a \"secret\""}, .cwd = "/tmp"});
+  ASSERT_TRUE(words) << words.error().message;
+  EXPECT_EQ(words->command, "echo '[redacted:TOKEN]'");
+  const auto line = exec(shell("true \"it's a \"secret\"\""));
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_EQ(line->command, "true \"[redacted:TOKEN]\"");
+  const auto entries = journal().entries;
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[0].command, words->command);
+  EXPECT_EQ(entries[1].command, line->command);
+}
+
+TEST_F(WorkspaceSupervisor, TheSummaryHasNoSecretAndIsWhole) {
+  auto wanted = request();
+  wanted.secrets = {{.name = "QUOTED", .source_kind = "literal", .value = {"a\"b\\c"}},
+                    {.name = "NUMBER", .source_kind = "literal", .value = {"1024"}}};
+  const auto creator = create(wanted);
+  const proto::NoteWorkspace note{.event = "export",
+                                  .detail = {{"path", "/a\"b\\c"}, {"bytes", 1024}}};
+  ASSERT_TRUE(creator->call(proto::NoteWorkspace::kName, proto::encode(note)));
+  auto pyro = library();
+  const auto summary = pyro.workspaces().summary(kId);
+  ASSERT_TRUE(summary) << summary.error().message;
+  ASSERT_FALSE(summary->events.empty());
+  EXPECT_EQ(summary->events.back().detail, R"({"path":"/[redacted:QUOTED]","bytes":1024})");
+}
+
 TEST_F(WorkspaceSupervisor, SeveralCommandsAtOnceHaveJournalsOfTheirOwn) {
   const auto creator = create(request());
   constexpr int kMany = 4;
