@@ -122,7 +122,9 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
     event.allow = verdict.decision.allow;
     event.reason = policy::reason_name(verdict.decision.reason);
   }
-  if (event.allow && (flows_.size() >= kMostTcpFlows || half_open_ >= kMostHalfOpen)) {
+  const bool full = flows_.size() >= kMostTcpFlows || half_open_ >= kMostHalfOpen ||
+                    (dns && dns_flows_ >= kMostDnsFlows);
+  if (event.allow && full) {
     if (dns) event = event_of(*flow);
     event.allow = false;
     event.reason = reason::kLimit;
@@ -151,6 +153,7 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
 TcpRelay::Flow& TcpRelay::add(std::unique_ptr<Flow> flow, Token token) {
   by_key_.emplace(flow->key, token);
   if (flow->half_open) ++half_open_;
+  if (flow->dns != nullptr) ++dns_flows_;
   return flows_.add(std::move(flow));
 }
 
@@ -356,7 +359,9 @@ NetEvent TcpRelay::event_of(const Flow& flow) {
 
 void TcpRelay::remove(Token token, Flow& flow, const char* why) {
   if (flow.half_open) --half_open_;
-  if (flow.dns == nullptr) {
+  if (flow.dns != nullptr) {
+    --dns_flows_;
+  } else {
     NetEvent event = event_of(flow);
     if (flow.guest) {
       event.to_host = flow.guest->bytes_to_host();

@@ -413,10 +413,37 @@ TEST_F(DnsOverTcpTest, GarbageIsReset) {
   EXPECT_EQ(engine.sizes().tcp, 0U);
 }
 
+// Each has buffers of the engine's own.
+TEST_F(DnsOverTcpTest, FlowsToTheNameServerAreFew) {
+  for (std::size_t i = 1; i < kMostDnsFlows; ++i) syn(static_cast<std::uint16_t>(1024 + i));
+  EXPECT_EQ(engine.sizes().tcp, kMostDnsFlows);
+  link.frames.clear();
+  syn(60'000);
+  expect_reset(0, kIsn + 1);
+  EXPECT_EQ(engine.sizes().tcp, kMostDnsFlows);
+  EXPECT_EQ(last_event(), "tcp 10.255.255.1 53 refused limit");
+  give_segment({.source_port = kGuestPort, .sequence = kIsn + 1, .rst = true});
+  syn(60'000);
+  EXPECT_EQ(engine.sizes().tcp, kMostDnsFlows);
+}
+
+// A guest whose window is closed asks on and on.
+TEST_F(DnsOverTcpTest, AGuestThatTakesNoAnswerIsReadNoFurther) {
+  std::string questions;
+  for (std::uint16_t i = 0; i < 100; ++i) questions += framed("refused.example", i);
+  configure({"93.184.216.34:443"});
+  for (int i = 0; i < 100; ++i) {
+    give_segment({.sequence = kIsn + 1 + said_, .acknowledgement = heard_, .ack = true}, questions);
+    said_ += static_cast<std::uint32_t>(questions.size());
+    link.frames.clear();
+  }
+  EXPECT_LT(engine.counters().dns_queries, 3000U);
+}
+
 // More than are answered at a time; those behind wait in the flow, and an answer that comes while
 // they are read must not have them read twice.
 TEST_F(DnsOverTcpTest, ManyQuestionsAreEachAnsweredOnce) {
-  constexpr int kSlow = 16;
+  constexpr int kSlow = 8;
   constexpr int kQuick = 40;
   std::string slow;
   for (int i = 0; i < kSlow; ++i)
