@@ -229,6 +229,8 @@ io::Task<void> Network::set_policy(policy::Policy policy) {
   resolvers_ = read_resolvers(deps_.resolv_conf);
   PYRO_CO_CHECK(co_await configure(engine, policy));
   policy_ = std::move(policy);
+  // The engine has closed them.
+  if (policy_.preset != policy::Preset::kEgressAndPublish) published_.clear();
   co_return Result<void>{};
 }
 

@@ -40,12 +40,18 @@ void Engine::configure(Settings settings, Time now) {
   tcp_.judge_again(now);
   udp_.judge_again(now);
   echo_.judge_again(now);
+  while (!may_publish() && !published_.empty()) unpublish(published_.begin()->first);
+}
+
+bool Engine::may_publish() const {
+  return policy().preset == policy::Preset::kEgressAndPublish;
 }
 
 // ---- published ports
 
 std::expected<std::uint16_t, int> Engine::publish(std::uint16_t host_port,
                                                   std::uint16_t guest_port) {
+  if (!may_publish()) return std::unexpected(EACCES);
   const Token token = token_of(Kind::kListener, ++listeners_);
   auto listener = shared_.network.listen(host_port, token);
   if (!listener) return std::unexpected(listener.error());

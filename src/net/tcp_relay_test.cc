@@ -350,6 +350,25 @@ TEST_F(TcpRelayTest, UnpublishingEndsThatPortsFlowsOnly) {
   EXPECT_FALSE(clients[1]->closed);
 }
 
+TEST_F(TcpRelayTest, APolicyWithoutPublishedPortsHasNone) {
+  ASSERT_TRUE(engine.publish(8080, 80));
+  ASSERT_TRUE(engine.publish(8081, 80));
+  const auto client = std::make_shared<FakeTcpState>();
+  network.listeners.front()->waiting.push_back(client);
+  ready(network.listeners.front()->token);
+  settings.policy.preset = policy::Preset::kEgress;
+  configure();
+  for (const auto& listener : network.listeners) EXPECT_TRUE(listener->closed);
+  EXPECT_TRUE(client->closed && client->reset);
+  const auto refused = engine.publish(8080, 80);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), EACCES);
+  EXPECT_EQ(network.listeners.size(), 2U);
+  settings.policy.preset = policy::Preset::kEgressAndPublish;
+  configure();
+  EXPECT_TRUE(engine.publish(8080, 80));
+}
+
 TEST_F(TcpRelayTest, AListenerWithoutDescriptorsTriesAgain) {
   ASSERT_TRUE(engine.publish(8080, 80));
   const auto listener = network.listeners.back();

@@ -57,6 +57,9 @@ Result<object> Control::configure(const object& params) {
 Result<object> Control::publish(const object& params) {
   PYRO_TRY(const auto request, proto::decode<proto::PublishPort>(params));
   if (request.guest_port == 0) return fail(Errc::kInvalid, "port 0 of the guest");
+  // Asked here for its reason: the engine says no by itself.
+  if (engine_.policy().preset != policy::Preset::kEgressAndPublish)
+    return fail(Errc::kDenied, "the network policy does not allow published ports");
   const auto port = engine_.publish(request.host_port, request.guest_port);
   if (!port) {
     Error error{
