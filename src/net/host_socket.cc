@@ -61,7 +61,9 @@ int HostSocket::set_up() {
   static_cast<void>(set(fd_.get(), SOL_SOCKET, SO_SNDBUF, kLargeBuffer));
   // The guest's own TCP has put small pieces together already, or was told not to (RFC 896).
   static_cast<void>(set(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1));
-  if (mode_ == PeekMode::kOffset && set(fd_.get(), SOL_SOCKET, SO_PEEK_OFF, 0) != 0) return errno;
+  // TCP over IPv6 has it only since Linux 6.12.
+  if (mode_ == PeekMode::kOffset && set(fd_.get(), SOL_SOCKET, SO_PEEK_OFF, 0) != 0)
+    mode_ = PeekMode::kCopy;
   if (set_linger(fd_.get(), kReset) != 0) return errno;
   return watch(EPOLL_CTL_ADD);
 }

@@ -104,6 +104,17 @@ TEST_P(HostSocketTest, WhatIsPeekedAtStays) {
   EXPECT_EQ(peek(0), "more");
 }
 
+// As TCP over IPv6 is before Linux 6.12; here it is a socket that never has the option.
+TEST(HostSocket, OneWithoutAnOffsetIsTakenAllTheSame) {
+  sys::UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+  ASSERT_TRUE(fd);
+  const int from = 0;
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_PEEK_OFF, &from, sizeof(from)) == 0)
+    GTEST_SKIP() << "it has it";
+  const sys::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  EXPECT_TRUE(HostSocket::take(std::move(fd), PeekMode::kOffset, epoll.get(), 7));
+}
+
 TEST_P(HostSocketTest, TheEndIsBehindWhatWasNotAcknowledged) {
   peer_says("last");
   EXPECT_EQ(peek(0), "last");
