@@ -66,7 +66,7 @@ bool Engine::unpublish(std::uint16_t host_port) {
   const Token listener = found->second.token;
   shared_.deadlines.forget(listener, found->second.place);
   published_.erase(found);
-  tcp_.unpublish(listener);
+  tcp_.unpublish(listener, now_);
   return true;
 }
 

@@ -25,7 +25,8 @@ inline constexpr const char* kGuestReset = "guest-reset";
 inline constexpr const char* kRefused = "refused";  // nobody listens there
 inline constexpr const char* kTimeout = "timeout";
 inline constexpr const char* kIdle = "idle";
-inline constexpr const char* kPolicy = "policy";  // it is not allowed any more
+inline constexpr const char* kPolicy = "policy";            // it is not allowed any more
+inline constexpr const char* kUnpublished = "unpublished";  // the port that it came by
 }  // namespace reason
 
 struct NetEvent {

@@ -275,6 +275,16 @@ void TcpRelay::on_deadline(Token token, Time now) {
 
 // ---- a new policy
 
+// Its RST is for a guest that reads; the socket goes in any case. A segment of the guest that comes
+// later meets no flow and gets a RST as well.
+void TcpRelay::cut(Token token, Flow& flow, Time now) {
+  const char* const why = flow.ended;
+  Sink sink(shared_);
+  flow.guest->reset();
+  produce(token, flow, sink, now);
+  if (Flow* const left = flows_.find(token)) remove(token, *left, why);
+}
+
 void TcpRelay::judge_again(Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
     if (flow.listener != 0 || flow.dns != nullptr) return;
@@ -283,20 +293,17 @@ void TcpRelay::judge_again(Time now) {
     flow.rule = decision.rule;
     if (decision.allow) return;
     flow.ended = reason::kPolicy;
-    if (flow.guest) {
-      flow.guest->reset();
-      return touch(token, flow);
-    }
+    if (flow.guest) return cut(token, flow, now);
     reset(flow.key, flow.syn);
     remove(token, flow, reason::kPolicy);
   });
 }
 
-void TcpRelay::unpublish(Token listener) {
+void TcpRelay::unpublish(Token listener, Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
     if (flow.listener != listener) return;
-    flow.guest->reset();
-    touch(token, flow);
+    flow.ended = reason::kUnpublished;
+    cut(token, flow, now);
   });
 }
 

@@ -37,7 +37,7 @@ class TcpRelay {
   // Ends the flows that the policy does not allow any more.
   void judge_again(Time now);
   // Ends those that came by this listener.
-  void unpublish(Token listener);
+  void unpublish(Token listener, Time now);
 
   // Sends what flows have to say, in turns. False: some have more, and the link is full.
   bool flush(Time now);
@@ -70,6 +70,7 @@ class TcpRelay {
   void touch(Token token, Flow& flow);
   void wait_for(Token token, Flow& flow);
   void opened(Flow& flow);
+  void cut(Token token, Flow& flow, Time now);
   void produce(Token token, Flow& flow, Sink& sink, Time now);
   void remove(Token token, Flow& flow, const char* why);
   static NetEvent event_of(const Flow& flow);

@@ -348,6 +348,31 @@ TEST_F(TcpRelayTest, UnpublishingEndsThatPortsFlowsOnly) {
   EXPECT_TRUE(network.listeners.front()->closed);
   EXPECT_TRUE(clients[0]->closed && clients[0]->reset);
   EXPECT_FALSE(clients[1]->closed);
+  EXPECT_EQ(last_event(), "published 10.255.255.1 80 end unpublished");
+}
+
+// Who is cut off must not go on because it does not listen to that.
+TEST_F(TcpRelayTest, AFlowIsCutAlsoForAGuestThatDoesNotRead) {
+  ASSERT_TRUE(engine.publish(8080, 80));
+  const auto client = std::make_shared<FakeTcpState>();
+  network.listeners.back()->waiting.push_back(client);
+  ready(network.listeners.back()->token);
+  link.frames.clear();
+  connect();
+  const auto revoked = network.tcp.back();
+  link.space = 0;
+  settings.policy.preset = policy::Preset::kEgressAndPublish;
+  configure({"93.184.216.34:80"});
+  EXPECT_TRUE(revoked->closed && revoked->reset);
+  EXPECT_EQ(last_event(), "tcp 93.184.216.34 443 end policy");
+  EXPECT_TRUE(engine.unpublish(8080));
+  EXPECT_TRUE(client->closed && client->reset);
+  EXPECT_EQ(engine.sizes().tcp, 0U);
+  EXPECT_EQ(engine.sizes().deadlines, 0U);
+  // It learns it as soon as it says something.
+  link.space = 100;
+  say("more");
+  expect_reset(heard_, 0);
 }
 
 TEST_F(TcpRelayTest, APolicyWithoutPublishedPortsHasNone) {
