@@ -108,6 +108,11 @@ io::Task<void> Network::run_engine() {
     co_return std::unexpected(std::move(done.error()).context("starting the network engine"));
   }
   Ports missing = co_await publish_all(engine, published_);
+  if (closing_) {
+    // Nobody would end what is spawned now: close() waits for what there was.
+    co_await engine->session.close();
+    co_return fail(Errc::kUnavailable, "the machine has ended");
+  }
   engine_ = engine;
   changed_.notify();
   scope_.spawn(take_events(engine));

@@ -294,6 +294,25 @@ TEST_F(NetworkTest, ItEndsWithItsOwner) {
   EXPECT_EQ(::kill(pid, 0), -1);
 }
 
+// At each step of its successor's coming up.
+TEST_F(NetworkTest, ItEndsAlsoWhileAnEngineIsReplaced) {
+  constexpr int kSteps = 40;
+  for (int steps = 0; steps < kSteps; ++steps) {
+    SCOPED_TRACE(steps);
+    make();
+    ASSERT_TRUE(driver_.run(network_->start(egress())));
+    for (std::uint16_t guest_port = 80; guest_port < 84; ++guest_port)
+      ASSERT_TRUE(driver_.run(network_->publish(0, guest_port)));
+    const pid_t first = engine_pid();
+    ASSERT_EQ(::kill(first, SIGKILL), 0);
+    ASSERT_TRUE(driver_.until([&] { return engine_pid() != first; }));
+    int left = steps;
+    ASSERT_TRUE(driver_.until([&] { return left-- == 0; }));
+    driver_.run(network_->close());
+    if (HasFailure()) return;  // it would be waited for again and again
+  }
+}
+
 TEST(Resolvers, AreThoseOfTheFile) {
   const auto found = parse_resolvers(
       "# nameserver 1.1.1.1\nsearch example.com\nnameserver 10.0.0.1\nnameserver\t2001:db8::1  \n"
