@@ -50,6 +50,7 @@ Network::Network(NetworkDeps deps, OnEvents on_events, sys::UniqueFd engine_end,
       guest_end_(std::move(guest_end)),
       ex_(ex),
       changed_(ex),
+      configuring_(ex),
       scope_(ex) {}
 
 Network::~Network() = default;
@@ -128,15 +129,19 @@ io::Task<object> Network::call(EnginePtr engine, const char* method, object para
 io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
   const std::string text = policy.text();
   const proto::ConfigureNet request{.policy = text, .resolvers = resolvers_};
-  PYRO_CO_TRY(const auto answer,
-              co_await call(engine, proto::ConfigureNet::kName, proto::encode(request)));
-  PYRO_CO_TRY(const auto configured, proto::decode<proto::ConfiguredNet>(answer));
-  if (configured.policy != text) {
-    // Whatever it decides by, it is not what was asked for.
-    engine->session.abort({.code = Errc::kInternal, .message = "it has another policy"});
-    co_return fail(Errc::kInternal, "the network engine has another policy than it was given");
+  const auto answer = co_await call(engine, proto::ConfigureNet::kName, proto::encode(request));
+  Result<proto::ConfiguredNet> configured = fail(Errc::kInternal, "no answer");
+  if (answer) {
+    configured = proto::decode<proto::ConfiguredNet>(*answer);
+  } else {
+    configured = std::unexpected(answer.error());
   }
-  co_return Result<void>{};
+  if (configured && configured->policy != text)
+    configured = fail(Errc::kInternal, "it has another policy than it was given");
+  if (configured) co_return Result<void>{};
+  // It may decide by either of two, and change its mind later: another one starts with ours.
+  engine->session.abort(configured.error());
+  co_return std::unexpected(std::move(configured.error()).context("the network engine"));
 }
 
 asio::awaitable<Network::Ports> Network::publish_all(EnginePtr engine, Ports wanted) {
@@ -220,6 +225,8 @@ asio::awaitable<void> Network::take_events(EnginePtr engine) {
 }
 
 io::Task<void> Network::reload_resolvers(EnginePtr engine) {
+  // Not the policy that is just being replaced.
+  PYRO_CO_TRY(const auto turn, co_await configuring_.take());
   auto now = read_resolvers(deps_.resolv_conf);
   if (now == resolvers_) co_return Result<void>{};
   resolvers_ = std::move(now);
@@ -230,9 +237,14 @@ io::Task<void> Network::reload_resolvers(EnginePtr engine) {
 
 io::Task<void> Network::set_policy(policy::Policy policy) {
   PYRO_CO_CHECK(policy::check_policy(policy));
-  PYRO_CO_TRY(const EnginePtr engine, co_await running());
-  resolvers_ = read_resolvers(deps_.resolv_conf);
-  PYRO_CO_CHECK(co_await configure(engine, policy));
+  PYRO_CO_TRY(const auto turn, co_await configuring_.take());
+  EnginePtr engine;
+  do {
+    PYRO_CO_TRY(engine, co_await running());
+    resolvers_ = read_resolvers(deps_.resolv_conf);
+    PYRO_CO_CHECK(co_await configure(engine, policy));
+    // One that has taken its place meanwhile has the old policy.
+  } while (engine_ != engine);
   policy_ = std::move(policy);
   // The engine has closed them.
   if (policy_.preset != policy::Preset::kEgressAndPublish) published_.clear();

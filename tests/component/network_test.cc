@@ -192,6 +192,24 @@ TEST_F(NetworkTest, ANewPolicyIsInForceWhenItIsAnswered) {
   EXPECT_EQ(driver_.run(network_->set_policy(bad)).error().code, Errc::kInvalid);
 }
 
+// It would apply what it was told as soon as it wakes up, after everybody was told that it failed.
+TEST_F(NetworkTest, AnEngineThatDoesNotAnswerANewPolicyIsReplacedByOneWithTheOld) {
+  make();
+  const Policy old = egress({"a.example:443"});
+  ASSERT_TRUE(driver_.run(network_->start(old)));
+  const pid_t first = engine_pid();
+  ASSERT_EQ(::kill(first, SIGSTOP), 0);
+  const auto set = driver_.run(network_->set_policy(egress({"b.example:443"})));
+  ASSERT_FALSE(set);
+  EXPECT_EQ(set.error().code, Errc::kDeadline) << set.error().message;
+  ::kill(first, SIGCONT);
+  ASSERT_TRUE(driver_.until([&] { return engine_pid() != first; }));
+  const auto info = driver_.run(network_->info());
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(info->policy, old.text());
+  EXPECT_EQ(network_->policy(), old);
+}
+
 TEST_F(NetworkTest, APublishedPortLeadsToTheGuest) {
   make();
   ASSERT_TRUE(driver_.run(network_->start(egress())));
