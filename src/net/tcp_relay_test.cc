@@ -276,6 +276,26 @@ TEST_F(TcpRelayTest, TheHostsOwnAddressesNeedARuleThatNamesThem) {
   EXPECT_EQ(network.tcp.size(), 1U);
 }
 
+// Whichever of the rules comes first; and a rule that denies it comes before them all.
+TEST_F(TcpRelayTest, TheRuleForTheHostsOwnAddressCountsAlsoBehindAWiderOne) {
+  remote_ = ip("192.168.1.5");
+  network.own.insert(remote_);
+  configure({"192.168.1.0/24:443", "192.168.1.5:80", "192.168.1.5:443"});
+  syn();
+  EXPECT_EQ(network.tcp.size(), 1U);
+  const auto all = events();
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all.back().rule.text(), "allow[2]");
+  configure({"192.168.1.0/24:443", "192.168.1.5:443"});  // it stays
+  EXPECT_EQ(engine.sizes().tcp, 1U);
+  configure({"192.168.1.0/24:443", "192.168.1.5:80"});
+  EXPECT_EQ(engine.sizes().tcp, 0U);
+  link.frames.clear();
+  configure({"192.168.1.0/24:443", "192.168.1.5:443"}, {"192.168.0.0/16:443"});
+  syn();
+  EXPECT_EQ(last_event(), "tcp 192.168.1.5 443 refused denied");
+}
+
 TEST_F(TcpRelayTest, TheEnginesAddressIsTheHostsLoopbackByRuleOnly) {
   remote_ = policy::link_of(Family::kIpv4).engine;
   syn();
