@@ -347,6 +347,31 @@ TEST_F(DnsUpstreamTest, AnAnswerToAnotherQuestionIsIgnored) {
   EXPECT_EQ(told("example.com").rcode, 0);
 }
 
+// A name server that floods does not keep the engine from all else.
+TEST_F(DnsUpstreamTest, AnswersAreReadSomeAtATime) {
+  ask("example.com");
+  const std::string right = answer_to(upstream().sent.back(), of({"93.184.216.34"}));
+  for (int i = 0; i < 100; ++i) upstream().received.emplace_back("garbage");
+  upstream().received.push_back(right);
+  ready(upstream().token);
+  EXPECT_EQ(upstream().received.size(), 37U);
+  EXPECT_TRUE(link.frames.empty());
+  wait(1ms);
+  EXPECT_EQ(asked(), 1U);
+  EXPECT_EQ(told("example.com").addresses.size(), 1U);
+  EXPECT_EQ(engine.sizes().deadlines, 0U);
+}
+
+TEST_F(DnsUpstreamTest, WhoeverFloodsIsNotWaitedForLonger) {
+  ask("example.com");
+  for (int i = 0; i < 100; ++i) upstream().received.emplace_back("garbage");
+  ready(upstream().token);
+  wait(1499ms);
+  EXPECT_EQ(asked(), 1U);
+  wait(1ms);
+  EXPECT_EQ(asked(), 2U);
+}
+
 TEST_F(DnsUpstreamTest, QuestionsHaveIdsThatAreTheEngines) {
   std::set<std::string> ids;
   for (int i = 0; i < 20; ++i) {

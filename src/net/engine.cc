@@ -75,7 +75,7 @@ void Engine::accept(Token token, Time now) {
       std::ranges::find_if(published_, [token](const auto& p) { return p.second.token == token; });
   if (found == published_.end()) return;
   shared_.deadlines.forget(token, found->second.place);
-  for (;;) {
+  for (int left = kMostInATurn; left > 0; --left) {
     const Token flow = tcp_.next_token();
     auto client = found->second.listener->accept(flow);
     if (client) {
@@ -87,6 +87,7 @@ void Engine::accept(Token token, Time now) {
       return;
     }
   }
+  shared_.deadlines.want(token, now + kNextTurn, found->second.place);
 }
 
 // ---- frames

@@ -154,6 +154,7 @@ TcpRelay::Flow& TcpRelay::add(std::unique_ptr<Flow> flow, Token token) {
   by_key_.emplace(flow->key, token);
   if (flow->half_open) ++half_open_;
   if (flow->dns != nullptr) ++dns_flows_;
+  if (flow->listener != 0) ++published_flows_;
   return flows_.add(std::move(flow));
 }
 
@@ -227,7 +228,7 @@ void TcpRelay::publish(std::unique_ptr<HostTcp> client, Token token, Token liste
   flow->host = std::move(client);
   flow->listener = listener;
   NetEvent event = event_of(*flow);
-  event.allow = flows_.size() < kMostTcpFlows;
+  event.allow = flows_.size() < kMostTcpFlows && published_flows_ < kMostPublishedFlows;
   event.reason = event.allow ? policy::reason_name(policy::Reason::kRule) : reason::kLimit;
   shared_.decided(event);
   if (!event.allow) return;
@@ -366,6 +367,7 @@ NetEvent TcpRelay::event_of(const Flow& flow) {
 
 void TcpRelay::remove(Token token, Flow& flow, const char* why) {
   if (flow.half_open) --half_open_;
+  if (flow.listener != 0) --published_flows_;
   if (flow.dns != nullptr) {
     --dns_flows_;
   } else {

@@ -14,6 +14,8 @@ namespace pyro::net {
 
 inline constexpr std::size_t kMostTcpFlows = 4096;
 inline constexpr std::size_t kMostHalfOpen = 256;
+// Of those that clients of published ports have: the guest's own have places left.
+inline constexpr std::size_t kMostPublishedFlows = 1024;
 // Each has buffers of ours, of more than half a megabyte at worst (DnsStream); no resolver needs
 // many.
 inline constexpr std::size_t kMostDnsFlows = 32;
@@ -81,7 +83,7 @@ class TcpRelay {
   Slab<Flow> flows_{Kind::kTcp};
   std::unordered_map<FlowKey, Token, FlowKeyHash> by_key_;
   std::deque<Token> turn_;  // who has something to say
-  std::size_t half_open_ = 0, dns_flows_ = 0;
+  std::size_t half_open_ = 0, dns_flows_ = 0, published_flows_ = 0;
   std::uint16_t last_port_ = 0;
 };
 

@@ -328,49 +328,6 @@ TEST_F(TcpRelayTest, AFullLinkLosesNothingOfAFlow) {
   EXPECT_EQ(host().stream.discarded, all.size());
 }
 
-// ---- published ports
-
-TEST_F(TcpRelayTest, APublishedPortOpensAFlowToTheGuest) {
-  ASSERT_EQ(engine.publish(8080, 80).value_or(0), 8080);
-  EXPECT_EQ(engine.publish(8080, 81).error(), EADDRINUSE);
-  auto client = std::make_shared<FakeTcpState>();
-  network.listeners.back()->waiting.push_back(client);
-  ready(network.listeners.back()->token);
-  const Seen opening = next();
-  ASSERT_NE(opening.tcp(), nullptr);
-  EXPECT_TRUE(opening.tcp()->syn && !opening.tcp()->ack);
-  EXPECT_EQ(opening.tcp()->destination_port, 80);
-  EXPECT_EQ(opening.packet->source, policy::link_of(Family::kIpv4).engine);
-  EXPECT_EQ(last_event(), "published 10.255.255.1 80 allowed rule");
-  remote_ = opening.packet->source;
-  // A guest where nobody listens.
-  give_segment({.source_port = 80,
-                .destination_port = opening.tcp()->source_port,
-                .acknowledgement = opening.tcp()->sequence + 1,
-                .rst = true,
-                .ack = true});
-  EXPECT_TRUE(client->closed && client->reset);
-  EXPECT_EQ(engine.sizes().tcp, 0U);
-}
-
-TEST_F(TcpRelayTest, UnpublishingEndsThatPortsFlowsOnly) {
-  ASSERT_TRUE(engine.publish(8080, 80));
-  ASSERT_TRUE(engine.publish(8081, 80));
-  std::vector<std::shared_ptr<FakeTcpState>> clients;
-  for (const auto& listener : std::vector(network.listeners)) {
-    clients.push_back(std::make_shared<FakeTcpState>());
-    listener->waiting.push_back(clients.back());
-    ready(listener->token);
-  }
-  EXPECT_TRUE(engine.unpublish(8080));
-  EXPECT_FALSE(engine.unpublish(8080));
-  flush();
-  EXPECT_TRUE(network.listeners.front()->closed);
-  EXPECT_TRUE(clients[0]->closed && clients[0]->reset);
-  EXPECT_FALSE(clients[1]->closed);
-  EXPECT_EQ(last_event(), "published 10.255.255.1 80 end unpublished");
-}
-
 // Who is cut off must not go on because it does not listen to that.
 TEST_F(TcpRelayTest, AFlowIsCutAlsoForAGuestThatDoesNotRead) {
   ASSERT_TRUE(engine.publish(8080, 80));
@@ -393,36 +350,6 @@ TEST_F(TcpRelayTest, AFlowIsCutAlsoForAGuestThatDoesNotRead) {
   link.space = 100;
   say("more");
   expect_reset(heard_, 0);
-}
-
-TEST_F(TcpRelayTest, APolicyWithoutPublishedPortsHasNone) {
-  ASSERT_TRUE(engine.publish(8080, 80));
-  ASSERT_TRUE(engine.publish(8081, 80));
-  const auto client = std::make_shared<FakeTcpState>();
-  network.listeners.front()->waiting.push_back(client);
-  ready(network.listeners.front()->token);
-  settings.policy.preset = policy::Preset::kEgress;
-  configure();
-  for (const auto& listener : network.listeners) EXPECT_TRUE(listener->closed);
-  EXPECT_TRUE(client->closed && client->reset);
-  const auto refused = engine.publish(8080, 80);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error(), EACCES);
-  EXPECT_EQ(network.listeners.size(), 2U);
-  settings.policy.preset = policy::Preset::kEgressAndPublish;
-  configure();
-  EXPECT_TRUE(engine.publish(8080, 80));
-}
-
-TEST_F(TcpRelayTest, AListenerWithoutDescriptorsTriesAgain) {
-  ASSERT_TRUE(engine.publish(8080, 80));
-  const auto listener = network.listeners.back();
-  listener->waiting.push_back(std::make_shared<FakeTcpState>());
-  listener->error = EMFILE;
-  ready(listener->token);
-  EXPECT_EQ(engine.sizes().tcp, 0U);
-  wait(100ms);
-  EXPECT_EQ(engine.sizes().tcp, 1U);
 }
 
 // ---- the name server over TCP
