@@ -181,7 +181,6 @@ asio::awaitable<void> Network::keep_running() {
     const auto now = std::chrono::steady_clock::now();
     deaths_.push_back(now);
     while (deaths_.front() + kSpan < now) deaths_.pop_front();
-    ++restarts_;
     if (deaths_.size() >= kMostDeaths) {
       why_not_ = fmt::format("the network engine ended {} times within {} s: there is no network",
                              kMostDeaths, kSpan.count());
@@ -191,6 +190,7 @@ asio::awaitable<void> Network::keep_running() {
       why_not_ = "there is no network: " + again.error().message;
       co_return changed_.notify();
     }
+    ++restarts_;
   }
 }
 

@@ -61,7 +61,6 @@ class Network {
   io::Task<proto::NetworkState> state();
   // Returns once what was decided so far is told, or after a moment.
   io::asio::awaitable<void> hear_out();
-  [[nodiscard]] int restarts() const { return restarts_; }
 
   // No more network: engine and link go.
   io::asio::awaitable<void> close();
@@ -100,8 +99,8 @@ class Network {
   io::Changes changed_;                                       // of engine_ and why_not_
   io::Turns configuring_;                                     // of set_policy() and name servers
   std::deque<std::chrono::steady_clock::time_point> deaths_;  // recent ones
-  int restarts_ = 0;
-  std::string why_not_;  // there is no engine
+  int restarts_ = 0;                                          // engines that took a place
+  std::string why_not_;                                       // there is no engine
   bool closing_ = false;
   io::TaskScope scope_;
 };

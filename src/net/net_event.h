@@ -12,7 +12,8 @@
 
 namespace pyro::net {
 
-// Beside those of policy::Reason: why something ended or was refused that the policy allows.
+// Beside those of policy::Reason: why something ended or was refused that the policy allows. A
+// question for a name that is allowed, and that no name server answered, is told as allowed.
 namespace reason {
 inline constexpr const char* kLimit = "limit";          // too many of its kind at a time
 inline constexpr const char* kNoRoute = "no-route";     // the host cannot reach it
