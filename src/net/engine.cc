@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/overloaded.h"
+
 namespace pyro::net {
 
 namespace {
@@ -15,11 +17,6 @@ constexpr std::uint8_t kGroupBit = 1;  // of a MAC address (IEEE 802, clause 8.2
 bool is_for_us(const MacAddress& destination) {
   return destination == kEngineMac || (destination[0] & kGroupBit) != 0;
 }
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 }  // namespace
 

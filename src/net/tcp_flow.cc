@@ -31,7 +31,6 @@ TcpFlow::TcpFlow(HostStream& host, HeldBytes& held, const Ends& ends, const TcpS
       unacknowledged_(ends.first_sequence),
       next_(ends.first_sequence),
       highest_(ends.first_sequence),
-      window_(syn.window),
       segment_size_(ends.max_segment),
       received_(syn.sequence + 1),
       edge_(syn.sequence + 1) {

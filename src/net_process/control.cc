@@ -21,7 +21,6 @@ constexpr std::size_t kMostEvents = 256;  // in one answer
 Result<net::Engine::Settings> settings_of(const proto::ConfigureNet& request) {
   net::Engine::Settings settings;
   PYRO_TRY(settings.policy, policy::parse_policy_text(request.policy));
-  PYRO_CHECK(policy::check_policy(settings.policy));
   if (request.resolvers.size() > net::kMostResolvers)
     return fail(Errc::kLimit, "too many name servers");
   for (const proto::NetResolver& r : request.resolvers) {

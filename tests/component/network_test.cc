@@ -15,6 +15,7 @@
 #include <map>
 
 #include "core/resolvers.h"
+#include "net/dns_upstream.h"
 #include "net/link_addresses.h"
 #include "net/packet_writer.h"
 #include "policy/special_ranges.h"
@@ -346,7 +347,7 @@ TEST(Resolvers, AreThoseOfTheFile) {
   EXPECT_EQ(found, wanted);
   std::string many;
   for (int i = 0; i < 20; ++i) many += "nameserver 10.0.0." + std::to_string(i) + "\n";
-  EXPECT_EQ(parse_resolvers(many).size(), kMostResolvers);
+  EXPECT_EQ(parse_resolvers(many).size(), net::kMostResolvers);
   EXPECT_TRUE(parse_resolvers("").empty());
   EXPECT_TRUE(read_resolvers("/nonexistent").empty());
 }
