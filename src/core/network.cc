@@ -50,6 +50,7 @@ Network::Network(NetworkDeps deps, OnEvents on_events, sys::UniqueFd engine_end,
       guest_end_(std::move(guest_end)),
       ex_(ex),
       changed_(ex),
+      configuring_(ex),
       scope_(ex) {}
 
 Network::~Network() = default;
@@ -108,6 +109,11 @@ io::Task<void> Network::run_engine() {
     co_return std::unexpected(std::move(done.error()).context("starting the network engine"));
   }
   Ports missing = co_await publish_all(engine, published_);
+  if (closing_) {
+    // Nobody would end what is spawned now: close() waits for what there was.
+    co_await engine->session.close();
+    co_return fail(Errc::kUnavailable, "the machine has ended");
+  }
   engine_ = engine;
   changed_.notify();
   scope_.spawn(take_events(engine));
@@ -123,15 +129,19 @@ io::Task<object> Network::call(EnginePtr engine, const char* method, object para
 io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
   const std::string text = policy.text();
   const proto::ConfigureNet request{.policy = text, .resolvers = resolvers_};
-  PYRO_CO_TRY(const auto answer,
-              co_await call(engine, proto::ConfigureNet::kName, proto::encode(request)));
-  PYRO_CO_TRY(const auto configured, proto::decode<proto::ConfiguredNet>(answer));
-  if (configured.policy != text) {
-    // Whatever it decides by, it is not what was asked for.
-    engine->session.abort({.code = Errc::kInternal, .message = "it has another policy"});
-    co_return fail(Errc::kInternal, "the network engine has another policy than it was given");
+  const auto answer = co_await call(engine, proto::ConfigureNet::kName, proto::encode(request));
+  Result<proto::ConfiguredNet> configured = fail(Errc::kInternal, "no answer");
+  if (answer) {
+    configured = proto::decode<proto::ConfiguredNet>(*answer);
+  } else {
+    configured = std::unexpected(answer.error());
   }
-  co_return Result<void>{};
+  if (configured && configured->policy != text)
+    configured = fail(Errc::kInternal, "it has another policy than it was given");
+  if (configured) co_return Result<void>{};
+  // It may decide by either of two, and change its mind later: another one starts with ours.
+  engine->session.abort(configured.error());
+  co_return std::unexpected(std::move(configured.error()).context("the network engine"));
 }
 
 asio::awaitable<Network::Ports> Network::publish_all(EnginePtr engine, Ports wanted) {
@@ -171,7 +181,6 @@ asio::awaitable<void> Network::keep_running() {
     const auto now = std::chrono::steady_clock::now();
     deaths_.push_back(now);
     while (deaths_.front() + kSpan < now) deaths_.pop_front();
-    ++restarts_;
     if (deaths_.size() >= kMostDeaths) {
       why_not_ = fmt::format("the network engine ended {} times within {} s: there is no network",
                              kMostDeaths, kSpan.count());
@@ -181,6 +190,7 @@ asio::awaitable<void> Network::keep_running() {
       why_not_ = "there is no network: " + again.error().message;
       co_return changed_.notify();
     }
+    ++restarts_;
   }
 }
 
@@ -215,6 +225,8 @@ asio::awaitable<void> Network::take_events(EnginePtr engine) {
 }
 
 io::Task<void> Network::reload_resolvers(EnginePtr engine) {
+  // Not the policy that is just being replaced.
+  PYRO_CO_TRY(const auto turn, co_await configuring_.take());
   auto now = read_resolvers(deps_.resolv_conf);
   if (now == resolvers_) co_return Result<void>{};
   resolvers_ = std::move(now);
@@ -225,10 +237,17 @@ io::Task<void> Network::reload_resolvers(EnginePtr engine) {
 
 io::Task<void> Network::set_policy(policy::Policy policy) {
   PYRO_CO_CHECK(policy::check_policy(policy));
-  PYRO_CO_TRY(const EnginePtr engine, co_await running());
-  resolvers_ = read_resolvers(deps_.resolv_conf);
-  PYRO_CO_CHECK(co_await configure(engine, policy));
+  PYRO_CO_TRY(const auto turn, co_await configuring_.take());
+  EnginePtr engine;
+  do {
+    PYRO_CO_TRY(engine, co_await running());
+    resolvers_ = read_resolvers(deps_.resolv_conf);
+    PYRO_CO_CHECK(co_await configure(engine, policy));
+    // One that has taken its place meanwhile has the old policy.
+  } while (engine_ != engine);
   policy_ = std::move(policy);
+  // The engine has closed them.
+  if (policy_.preset != policy::Preset::kEgressAndPublish) published_.clear();
   co_return Result<void>{};
 }
 

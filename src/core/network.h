@@ -12,6 +12,7 @@
 
 #include "io/scope.h"
 #include "io/task.h"
+#include "io/turn.h"
 #include "policy/policy.h"
 #include "proto/network_requests.h"
 #include "rpc/session.h"
@@ -43,8 +44,9 @@ class Network {
   // What a machine is to be launched with: the other end of the engine's link.
   [[nodiscard]] Result<sys::UniqueFd> guest_end() const;
 
-  // The engine decides by it when this returns, and what it does not allow is closed. After an
-  // error it is the engine's for whichever it has: the next one that starts has the old.
+  // The engine decides by it when this returns, and what it does not allow is closed. An engine
+  // that did not say that it does is not trusted with either: another one starts with the old
+  // policy.
   io::Task<void> set_policy(policy::Policy policy);
   [[nodiscard]] const policy::Policy& policy() const { return policy_; }
 
@@ -59,7 +61,6 @@ class Network {
   io::Task<proto::NetworkState> state();
   // Returns once what was decided so far is told, or after a moment.
   io::asio::awaitable<void> hear_out();
-  [[nodiscard]] int restarts() const { return restarts_; }
 
   // No more network: engine and link go.
   io::asio::awaitable<void> close();
@@ -71,6 +72,7 @@ class Network {
   Network(NetworkDeps deps, OnEvents on_events, sys::UniqueFd engine_end, sys::UniqueFd guest_end,
           io::asio::any_io_executor ex);
   io::Task<void> run_engine();
+  // An engine for which this fails is ended.
   io::Task<void> configure(EnginePtr engine, policy::Policy policy);
   // The host's port, and the guest's.
   using Ports = std::map<std::uint16_t, std::uint16_t>;
@@ -95,9 +97,10 @@ class Network {
   Ports published_;
   EnginePtr engine_;
   io::Changes changed_;                                       // of engine_ and why_not_
+  io::Turns configuring_;                                     // of set_policy() and name servers
   std::deque<std::chrono::steady_clock::time_point> deaths_;  // recent ones
-  int restarts_ = 0;
-  std::string why_not_;  // there is no engine
+  int restarts_ = 0;                                          // engines that took a place
+  std::string why_not_;                                       // there is no engine
   bool closing_ = false;
   io::TaskScope scope_;
 };

@@ -27,12 +27,20 @@ Error explained(const proto::PublishedPort& port, Error error) {
   return std::move(error).context(fmt::format("publishing port {}", port.guest_port));
 }
 
+Error not_allowed() {
+  return {.code = Errc::kDenied,
+          .message = "the network policy of the workspace does not allow ports"};
+}
+
 }  // namespace
+
+bool PublishedPorts::allowed() const {
+  return network_ != nullptr && network_->policy().preset == policy::Preset::kEgressAndPublish;
+}
 
 io::Task<void> PublishedPorts::open(std::vector<proto::PublishedPort>& ports) {
   if (ports.empty()) co_return Result<void>{};
-  if (network_ == nullptr || network_->policy().preset != policy::Preset::kEgressAndPublish)
-    co_return fail(Errc::kDenied, "the network policy of the workspace does not allow ports");
+  if (!allowed()) co_return std::unexpected(not_allowed());
   for (proto::PublishedPort& port : ports) {
     auto published = co_await network_->publish(static_cast<std::uint16_t>(port.host_port),
                                                 static_cast<std::uint16_t>(port.guest_port));
@@ -40,7 +48,8 @@ io::Task<void> PublishedPorts::open(std::vector<proto::PublishedPort>& ports) {
       port.bound = *published;
       continue;
     }
-    Error error = explained(port, std::move(published.error()));
+    // The policy may be another one by now.
+    Error error = allowed() ? explained(port, std::move(published.error())) : not_allowed();
     co_await close(ports);
     co_return std::unexpected(std::move(error));
   }

@@ -21,6 +21,8 @@ class PublishedPorts {
   io::asio::awaitable<void> close(std::vector<proto::PublishedPort>& ports);
 
  private:
+  [[nodiscard]] bool allowed() const;
+
   Network* network_;
 };
 

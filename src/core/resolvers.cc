@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "net/dns_upstream.h"
 #include "policy/special_ranges.h"
 #include "sys/file.h"
 
@@ -23,7 +24,7 @@ std::string_view next_word(std::string_view& line) {
 
 std::vector<proto::NetResolver> parse_resolvers(std::string_view text) {
   std::vector<proto::NetResolver> out;
-  while (!text.empty() && out.size() < kMostResolvers) {
+  while (!text.empty() && out.size() < net::kMostResolvers) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (next_word(line) != "nameserver") continue;

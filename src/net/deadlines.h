@@ -10,6 +10,12 @@
 
 namespace pyro::net {
 
+// Of one kind of thing that others can send without end (connections, datagrams), how many are
+// taken before everybody else has a turn, and when the next ones are. Not at once: that would be
+// within the same turn.
+inline constexpr int kMostInATurn = 64;
+inline constexpr std::chrono::milliseconds kNextTurn{1};
+
 class Deadlines {
  public:
   using Time = std::chrono::steady_clock::time_point;

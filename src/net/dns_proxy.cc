@@ -109,8 +109,8 @@ void DnsProxy::decide(const DnsAsker& asker, const DnsQuery& query, Time now) {
         },
         now);
     if (asked) return;
-    decision.allow = false;
     failed = asked.error().code != Errc::kLimit;
+    decision.allow = failed;  // no name server: it was allowed all the same
     why = failed ? reason::kNoRoute : reason::kLimit;
   }
   tell(q.name, decision, why);
@@ -139,7 +139,7 @@ void DnsProxy::on_reply(const DnsAsker& asker, const DnsQuery& query, Result<Dns
   // The policy may be another one by now.
   policy::Decision decision = rules.decide_name(q.name);
   if (decision.allow && !reply) {
-    tell(q.name, {.allow = false, .rule = decision.rule}, reason::kTimeout);
+    tell(q.name, decision, reason::kTimeout);  // it was allowed all the same
     return refuse(asker, query,
                   {.rcode = Rcode::kServFail, .code = kNetworkError, .text = "pyro: no answer"});
   }

@@ -26,7 +26,6 @@ class DnsProxy {
   void set_resolvers(std::vector<Resolver> resolvers) {
     upstream_.set_resolvers(std::move(resolvers));
   }
-  // Whether the host reaches the IPv6 internet: addresses of it are of use.
   // Whether it is answered, now or later: it is no query, or nothing that can be answered.
   bool on_query(const DnsAsker& asker, Bytes message, Time now);
   void on_ready(Token token, Time now) { upstream_.on_ready(token, now); }

@@ -312,7 +312,8 @@ TEST_F(DnsUpstreamTest, PatienceEnds) {
   EXPECT_EQ(told("example.com").rcode, 2);
   EXPECT_EQ(network.open_sockets(), 0U);
   EXPECT_EQ(engine.sizes().deadlines, 0U);
-  EXPECT_EQ(last_event(), "dns example.com 53 refused timeout");
+  EXPECT_EQ(last_event(), "dns example.com 53 allowed timeout");
+  EXPECT_EQ(engine.counters().refused, 0U);
 }
 
 TEST_F(DnsUpstreamTest, OneThatIsNotThereOrFailsIsFollowedByTheNext) {
@@ -345,6 +346,31 @@ TEST_F(DnsUpstreamTest, AnAnswerToAnotherQuestionIsIgnored) {
   upstream().received.push_back(right);
   ready(upstream().token);
   EXPECT_EQ(told("example.com").rcode, 0);
+}
+
+// A name server that floods does not keep the engine from all else.
+TEST_F(DnsUpstreamTest, AnswersAreReadSomeAtATime) {
+  ask("example.com");
+  const std::string right = answer_to(upstream().sent.back(), of({"93.184.216.34"}));
+  for (int i = 0; i < 100; ++i) upstream().received.emplace_back("garbage");
+  upstream().received.push_back(right);
+  ready(upstream().token);
+  EXPECT_EQ(upstream().received.size(), 37U);
+  EXPECT_TRUE(link.frames.empty());
+  wait(1ms);
+  EXPECT_EQ(asked(), 1U);
+  EXPECT_EQ(told("example.com").addresses.size(), 1U);
+  EXPECT_EQ(engine.sizes().deadlines, 0U);
+}
+
+TEST_F(DnsUpstreamTest, WhoeverFloodsIsNotWaitedForLonger) {
+  ask("example.com");
+  for (int i = 0; i < 100; ++i) upstream().received.emplace_back("garbage");
+  ready(upstream().token);
+  wait(1499ms);
+  EXPECT_EQ(asked(), 1U);
+  wait(1ms);
+  EXPECT_EQ(asked(), 2U);
 }
 
 TEST_F(DnsUpstreamTest, QuestionsHaveIdsThatAreTheEngines) {
@@ -411,7 +437,8 @@ TEST_F(DnsUpstreamTest, WithoutANameServerItFails) {
   configure();
   ask("example.com");
   EXPECT_EQ(told("example.com").rcode, 2);
-  EXPECT_EQ(last_event(), "dns example.com 53 refused no-route");
+  EXPECT_EQ(last_event(), "dns example.com 53 allowed no-route");
+  EXPECT_EQ(engine.counters().refused, 0U);
 }
 
 }  // namespace

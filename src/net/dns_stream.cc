@@ -6,9 +6,12 @@ namespace pyro::net {
 
 namespace {
 
-constexpr int kMostUnanswered = 16;
+constexpr int kMostUnanswered = 8;
 constexpr std::size_t kLengthField = 2;
 constexpr std::size_t kMostIn = kLengthField + 65535;
+// Of answers that the guest has not taken. Beyond it nothing is read: it would be answered as well,
+// and a guest that keeps its window closed would have us keep answers without end.
+constexpr std::size_t kMostOut = 65536;
 constexpr unsigned kByteBits = 8;
 
 std::uint8_t byte(char c) {
@@ -26,19 +29,25 @@ void DnsStream::put(Bytes message) {
 }
 
 std::size_t DnsStream::room() {
-  return unanswered_ >= kMostUnanswered ? 0 : kMostIn - in_.size();
+  return is_full() ? 0 : kMostIn - in_.size();
+}
+
+bool DnsStream::is_full() const {
+  return unanswered_ >= kMostUnanswered || out_.size() > kMostOut;
 }
 
 void DnsStream::take_messages() {
   taking_ = true;
-  while (!broken_ && in_.size() >= kLengthField && unanswered_ < kMostUnanswered) {
-    const std::size_t size = (std::size_t{byte(in_[0])} << kByteBits) | byte(in_[1]);
-    if (in_.size() < kLengthField + size) break;
-    const std::string message = in_.substr(kLengthField, size);
-    in_.erase(0, kLengthField + size);
+  std::size_t at = 0;
+  while (!broken_ && !is_full() && in_.size() - at >= kLengthField) {
+    const std::size_t size = (std::size_t{byte(in_[at])} << kByteBits) | byte(in_[at + 1]);
+    if (in_.size() - at < kLengthField + size) break;
+    const std::string message = in_.substr(at + kLengthField, size);
+    at += kLengthField + size;
     ++unanswered_;
     broken_ = !on_message_({reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
   }
+  in_.erase(0, at);
   taking_ = false;
 }
 
@@ -49,6 +58,11 @@ HostIo DnsStream::write(Bytes bytes) {
   in_.append(reinterpret_cast<const char*>(bytes.data()), taken);
   take_messages();
   return {.kind = HostIo::Kind::kDone, .count = taken};
+}
+
+void DnsStream::discard(std::size_t count) {
+  out_.erase(0, count);
+  if (!taking_) take_messages();
 }
 
 HostIo DnsStream::peek(std::size_t skip, std::span<std::uint8_t> into) {

@@ -20,7 +20,8 @@ class DnsStream final : public HostTcp {
 
   HostIo write(Bytes bytes) override;
   HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override;
-  void discard(std::size_t count) override { out_.erase(0, count); }
+  // Questions that waited for the answers to be taken are read then.
+  void discard(std::size_t count) override;
   void shut_down_writing() override { ended_ = true; }
   std::size_t room() override;
   void ask_for_room() override {}
@@ -28,6 +29,8 @@ class DnsStream final : public HostTcp {
 
  private:
   void take_messages();
+  // No more is read now: there are enough questions, or answers, already.
+  [[nodiscard]] bool is_full() const;
 
   std::function<bool(Bytes)> on_message_;
   std::string in_, out_;

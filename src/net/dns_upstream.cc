@@ -49,6 +49,7 @@ void DnsUpstream::wake_at(Token token, Question& q, Time due) {
 bool DnsUpstream::begin(Token token, Question& q) {
   const Resolver& resolver = q.resolvers[q.attempts % q.resolvers.size()];
   ++q.attempts;
+  q.unread = false;
   q.tcp.reset();
   q.udp.reset();
   const auto id = random_id();
@@ -69,9 +70,14 @@ void DnsUpstream::attempt(Token token, Question& q, Time now) {
 }
 
 void DnsUpstream::on_deadline(Token token, Time now) {
-  Question* const q = questions_.find(token);
+  Question* q = questions_.find(token);
   if (q == nullptr) return;
   q->place.reset();
+  if (std::exchange(q->unread, false) && q->udp) {
+    read_udp(token, *q, now);
+    q = questions_.find(token);
+    if (q == nullptr) return;  // that was its answer
+  }
   if (q->due > now) return shared_.deadlines.want(token, q->due, q->place);
   attempt(token, *q, now);
 }
@@ -88,7 +94,7 @@ void DnsUpstream::on_ready(Token token, Time now) {
 
 void DnsUpstream::read_udp(Token token, Question& q, Time now) {
   std::array<std::uint8_t, 4096> buffer;
-  for (;;) {
+  for (int left = kMostInATurn; left > 0; --left) {
     const HostIo got = q.udp->receive(buffer);
     if (got.kind == HostIo::Kind::kWouldBlock) return;
     if (got.kind != HostIo::Kind::kDone) return attempt(token, q, now);  // nobody is there
@@ -115,6 +121,8 @@ void DnsUpstream::read_udp(Token token, Question& q, Time now) {
     q.received.clear();
     return;
   }
+  q.unread = true;
+  shared_.deadlines.want(token, now + kNextTurn, q.place);
 }
 
 void DnsUpstream::go_on_tcp(Token token, Question& q, Time now) {

@@ -52,6 +52,7 @@ class DnsUpstream {
     std::unique_ptr<HostTcp> tcp;
     std::vector<std::uint8_t> unsent, received;  // over TCP, with the length in front
     Time due;                                    // of the next attempt
+    bool unread = false;  // there may be more from the name server, which is read before that
     Deadlines::Place place;
   };
   void attempt(Token token, Question& question, Time now);

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/overloaded.h"
+
 namespace pyro::net {
 
 namespace {
@@ -15,11 +17,6 @@ constexpr std::uint8_t kGroupBit = 1;  // of a MAC address (IEEE 802, clause 8.2
 bool is_for_us(const MacAddress& destination) {
   return destination == kEngineMac || (destination[0] & kGroupBit) != 0;
 }
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 }  // namespace
 
@@ -40,12 +37,18 @@ void Engine::configure(Settings settings, Time now) {
   tcp_.judge_again(now);
   udp_.judge_again(now);
   echo_.judge_again(now);
+  while (!may_publish() && !published_.empty()) unpublish(published_.begin()->first);
+}
+
+bool Engine::may_publish() const {
+  return policy().preset == policy::Preset::kEgressAndPublish;
 }
 
 // ---- published ports
 
 std::expected<std::uint16_t, int> Engine::publish(std::uint16_t host_port,
                                                   std::uint16_t guest_port) {
+  if (!may_publish()) return std::unexpected(EACCES);
   const Token token = token_of(Kind::kListener, ++listeners_);
   auto listener = shared_.network.listen(host_port, token);
   if (!listener) return std::unexpected(listener.error());
@@ -60,7 +63,7 @@ bool Engine::unpublish(std::uint16_t host_port) {
   const Token listener = found->second.token;
   shared_.deadlines.forget(listener, found->second.place);
   published_.erase(found);
-  tcp_.unpublish(listener);
+  tcp_.unpublish(listener, now_);
   return true;
 }
 
@@ -69,7 +72,7 @@ void Engine::accept(Token token, Time now) {
       std::ranges::find_if(published_, [token](const auto& p) { return p.second.token == token; });
   if (found == published_.end()) return;
   shared_.deadlines.forget(token, found->second.place);
-  for (;;) {
+  for (int left = kMostInATurn; left > 0; --left) {
     const Token flow = tcp_.next_token();
     auto client = found->second.listener->accept(flow);
     if (client) {
@@ -81,6 +84,7 @@ void Engine::accept(Token token, Time now) {
       return;
     }
   }
+  shared_.deadlines.want(token, now + kNextTurn, found->second.place);
 }
 
 // ---- frames

@@ -27,7 +27,8 @@ class Engine {
   [[nodiscard]] const policy::Policy& policy() const { return shared_.gate.rules().policy(); }
 
   // 127.0.0.1:host_port of the host leads to the guest's port; host_port 0: any that is free.
-  // Returns the host's port, or errno.
+  // Returns the host's port, or errno; EACCES: the policy does not allow it either. A policy that
+  // does not closes those that there are.
   std::expected<std::uint16_t, int> publish(std::uint16_t host_port, std::uint16_t guest_port);
   // With its connections. False: it is not published.
   bool unpublish(std::uint16_t host_port);
@@ -55,6 +56,7 @@ class Engine {
     std::uint16_t guest_port = 0;
     Deadlines::Place place;
   };
+  [[nodiscard]] bool may_publish() const;
   void drop(Drop why) { ++shared_.counters.drops[static_cast<std::size_t>(why)]; }
   void on_arp(const ArpRequest& request);
   void on_packet(const IpPacket& packet, Time now);

@@ -306,6 +306,10 @@ class World {
          "too many");
     const std::size_t sockets = sizes.tcp + sizes.udp + sizes.echo + kMostDnsUnderWay;
     must(fake_.open_sockets() <= sockets, "sockets that nobody has");
+    const bool published =
+        std::ranges::any_of(fake_.listeners, [](const auto& l) { return !l->closed; });
+    must(!published || (rules_ && rules_->policy().preset == policy::Preset::kEgressAndPublish),
+         "a port is published that the policy does not allow");
     must(sizes.deadlines <= sockets + fake_.listeners.size(), "deadlines of nobody");
   }
 

@@ -129,6 +129,7 @@ TEST_F(EngineLoopTest, AFrameIsAnswered) {
 }
 
 TEST_F(EngineLoopTest, AConnectionToTheHostsLoopbackByRule) {
+  allow("host.pyro.internal:1");
   const auto port = loop_->engine().publish(0, 80);  // somebody who listens there
   ASSERT_TRUE(port);
   allow("host.pyro.internal:" + std::to_string(*port));

@@ -53,6 +53,7 @@ class HostNetwork {
                                          Token token) = 0;
   virtual Opened<HostDatagrams> open_echo(const Address& address, Token token) = 0;
   // Whether it is one of the host's own addresses: who listens on all of them listens there.
+  // True when that cannot be found out.
   virtual bool is_own(const Address& address) = 0;
   // Whether it has a route to the IPv6 internet.
   virtual bool has_ipv6() = 0;

@@ -21,6 +21,11 @@ namespace pyro::net {
 namespace {
 
 constexpr int kLargeBuffer = 4 << 20;  // cut to net.core.wmem_max
+// A peer that is gone without a word is noticed within seven minutes (tcp(7)); asking it every five
+// also keeps what is between us and it (NAT) from forgetting a flow that is merely quiet.
+constexpr int kAskPeerAfter = 300;  // s
+constexpr int kAskPeerAgain = 30;
+constexpr int kAskPeerTimes = 4;
 
 HostIo io_of(ssize_t n) {
   if (n > 0) return {.kind = HostIo::Kind::kDone, .count = static_cast<std::size_t>(n)};
@@ -61,7 +66,14 @@ int HostSocket::set_up() {
   static_cast<void>(set(fd_.get(), SOL_SOCKET, SO_SNDBUF, kLargeBuffer));
   // The guest's own TCP has put small pieces together already, or was told not to (RFC 896).
   static_cast<void>(set(fd_.get(), IPPROTO_TCP, TCP_NODELAY, 1));
-  if (mode_ == PeekMode::kOffset && set(fd_.get(), SOL_SOCKET, SO_PEEK_OFF, 0) != 0) return errno;
+  // For a flow that the guest has forgotten too, nobody else would ask.
+  static_cast<void>(set(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, 1));
+  static_cast<void>(set(fd_.get(), IPPROTO_TCP, TCP_KEEPIDLE, kAskPeerAfter));
+  static_cast<void>(set(fd_.get(), IPPROTO_TCP, TCP_KEEPINTVL, kAskPeerAgain));
+  static_cast<void>(set(fd_.get(), IPPROTO_TCP, TCP_KEEPCNT, kAskPeerTimes));
+  // TCP over IPv6 has it only since Linux 6.12.
+  if (mode_ == PeekMode::kOffset && set(fd_.get(), SOL_SOCKET, SO_PEEK_OFF, 0) != 0)
+    mode_ = PeekMode::kCopy;
   if (set_linger(fd_.get(), kReset) != 0) return errno;
   return watch(EPOLL_CTL_ADD);
 }

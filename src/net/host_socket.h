@@ -14,13 +14,14 @@ enum class PeekMode : std::uint8_t {
   kOffset,  // SO_PEEK_OFF, for TCP since Linux 6.9: the kernel remembers
   kCopy,    // it is read once more
 };
-// What this kernel can do. Asked once.
+// What this kernel can do, at least for IPv4. Asked once.
 PeekMode best_peek_mode();
 
 class HostSocket final : public HostTcp {
  public:
   // A nonblocking stream socket, connected or about to be, which gets as large a send buffer as
-  // there is. What happens to it is told by `epoll`, which is borrowed, each change once (EPOLLET).
+  // there is; one that cannot do kOffset does kCopy. What happens to it is told by `epoll`, which
+  // is borrowed, each change once (EPOLLET).
   static Opened<HostTcp> take(sys::UniqueFd fd, PeekMode mode, int epoll, Token token);
   HostIo write(Bytes bytes) override;
   HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override;

@@ -39,6 +39,7 @@ class HostSocketTest : public testing::TestWithParam<PeekMode> {
     const int yes = 1;
     ASSERT_EQ(::setsockopt(peer_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)), 0);
     epoll_ = sys::UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+    raw_ = ours.get();
     auto socket = HostSocket::take(std::move(ours), GetParam(), epoll_.get(), kToken);
     ASSERT_TRUE(socket) << socket.error();
     ours_ = *std::move(socket);
@@ -78,6 +79,7 @@ class HostSocketTest : public testing::TestWithParam<PeekMode> {
   }
 
   static constexpr Token kToken = 7;
+  int raw_ = -1;  // what ours_ has
   sys::UniqueFd epoll_;
   std::unique_ptr<HostTcp> ours_;
   sys::UniqueFd peer_;
@@ -102,6 +104,30 @@ TEST_P(HostSocketTest, WhatIsPeekedAtStays) {
   EXPECT_EQ(peek_now(0), Kind::kWouldBlock);
   peer_says("more");
   EXPECT_EQ(peek(0), "more");
+}
+
+// As TCP over IPv6 is before Linux 6.12; here it is a socket that never has the option.
+TEST(HostSocket, OneWithoutAnOffsetIsTakenAllTheSame) {
+  sys::UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0));
+  ASSERT_TRUE(fd);
+  const int from = 0;
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_PEEK_OFF, &from, sizeof(from)) == 0)
+    GTEST_SKIP() << "it has it";
+  const sys::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  EXPECT_TRUE(HostSocket::take(std::move(fd), PeekMode::kOffset, epoll.get(), 7));
+}
+
+TEST_P(HostSocketTest, APeerThatIsGoneIsLookedFor) {
+  const auto option = [this](int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof(value);
+    EXPECT_EQ(::getsockopt(raw_, level, name, &value, &size), 0);
+    return value;
+  };
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 300);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL), 30);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPCNT), 4);
 }
 
 TEST_P(HostSocketTest, TheEndIsBehindWhatWasNotAcknowledged) {

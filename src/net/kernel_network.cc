@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "net/host_socket.h"
@@ -35,10 +36,12 @@ sys::UniqueFd open_socket(const Address& address, int type, int protocol) {
   return sys::UniqueFd(::socket(domain_of(address), type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
 }
 
-bool can_bind(const Address& address) {
+// Nothing when there is no socket to try it with.
+std::optional<bool> can_bind(const Address& address) {
   const sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
+  if (!fd) return std::nullopt;
   const SocketAddress at(address, 0);
-  return fd && ::bind(fd.get(), at.get(), at.size()) == 0;
+  return ::bind(fd.get(), at.get(), at.size()) == 0;
 }
 
 // 0, or errno.
@@ -128,12 +131,15 @@ bool KernelNetwork::is_own(const Address& address) {
   // Nothing is sent by this. A kernel talks to itself from the address that it talks to, but for
   // what has another one as its source: a second address of a network, a whole block.
   const sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
+  // Who cannot know (out of descriptors, of memory) says yes; no flow gets anywhere in a family
+  // that the host does not have.
+  if (!fd) return errno != EAFNOSUPPORT;
   const SocketAddress to(address, kDiscardPort);
   SocketAddress ours;
-  if (fd && ::connect(fd.get(), to.get(), to.size()) == 0 && ours.read(fd.get()) &&
+  if (::connect(fd.get(), to.get(), to.size()) == 0 && ours.read(fd.get()) &&
       ours.address() == address)
     return true;
-  return can_bind(address) && !can_bind(nobodys(address.family()));
+  return can_bind(address).value_or(true) && !can_bind(nobodys(address.family())).value_or(false);
 }
 
 bool KernelNetwork::has_ipv6() {

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -153,6 +154,22 @@ TEST_F(KernelNetworkTest, KnowsItsOwnAddresses) {
   EXPECT_TRUE(network_.is_own(ip("::1")));
   EXPECT_FALSE(network_.is_own(ip("93.184.216.34")));
   EXPECT_FALSE(network_.is_own(ip("192.0.2.1")));
+}
+
+TEST_F(KernelNetworkTest, AnyAddressMayBeItsOwnWhenItCannotLook) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  // With no descriptor, and with one and two: each look takes another.
+  for (int spare = 0; spare <= 2; ++spare) {
+    sys::UniqueFd next(::dup(epoll_.get()));
+    rlimit few = before;
+    few.rlim_cur = static_cast<rlim_t>(next.get() + spare);
+    next = {};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    const bool own = network_.is_own(ip("93.184.216.34"));
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(own, spare < 2) << spare;
+  }
 }
 
 }  // namespace

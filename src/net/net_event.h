@@ -12,7 +12,8 @@
 
 namespace pyro::net {
 
-// Beside those of policy::Reason: why something ended or was refused that the policy allows.
+// Beside those of policy::Reason: why something ended or was refused that the policy allows. A
+// question for a name that is allowed, and that no name server answered, is told as allowed.
 namespace reason {
 inline constexpr const char* kLimit = "limit";          // too many of its kind at a time
 inline constexpr const char* kNoRoute = "no-route";     // the host cannot reach it
@@ -25,7 +26,8 @@ inline constexpr const char* kGuestReset = "guest-reset";
 inline constexpr const char* kRefused = "refused";  // nobody listens there
 inline constexpr const char* kTimeout = "timeout";
 inline constexpr const char* kIdle = "idle";
-inline constexpr const char* kPolicy = "policy";  // it is not allowed any more
+inline constexpr const char* kPolicy = "policy";            // it is not allowed any more
+inline constexpr const char* kUnpublished = "unpublished";  // the port that it came by
 }  // namespace reason
 
 struct NetEvent {

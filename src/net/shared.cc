@@ -1,29 +1,26 @@
 #include "net/shared.h"
 
-#include <variant>
-
 namespace pyro::net {
 
 Gate::Verdict Shared::judge(policy::Protocol protocol, const Address& address, std::uint16_t port,
                             Time now) {
   Gate::Verdict verdict = gate.judge(protocol, address, port, now);
-  verdict.decision = unless_own(verdict.decision, address);
+  verdict.decision = unless_own(verdict.decision, protocol, address, port);
   return verdict;
 }
 
 policy::Decision Shared::judge_again(policy::Protocol protocol, const Address& address,
                                      std::uint16_t port, const std::string& name, Time now) {
-  return unless_own(gate.judge_again(protocol, address, port, name, now), address);
+  return unless_own(gate.judge_again(protocol, address, port, name, now), protocol, address, port);
 }
 
-policy::Decision Shared::unless_own(policy::Decision decision, const Address& address) {
+policy::Decision Shared::unless_own(policy::Decision decision, policy::Protocol protocol,
+                                    const Address& address, std::uint16_t port) {
   if (!decision.allow || policy::is_engine(address)) return decision;
-  if (decision.rule.kind == policy::RuleId::Kind::kAllow) {
-    const policy::Rule& rule = gate.rules().policy().allow[decision.rule.index];
-    const auto* const block = std::get_if<policy::Block>(&rule.target);
-    if (block != nullptr && block->single()) return decision;
-  }
-  if (!network.is_own(address)) return decision;
+  // A wider rule may have come first.
+  const auto exact = gate.rules().names_exactly(protocol, address, port);
+  if (exact == decision.rule || !network.is_own(address)) return decision;
+  if (exact) return {.allow = true, .rule = *exact, .reason = policy::Reason::kRule};
   return {.allow = false, .rule = {}, .reason = policy::Reason::kHostLoopback};
 }
 

@@ -95,7 +95,8 @@ struct Shared {
   }
 
  private:
-  policy::Decision unless_own(policy::Decision decision, const Address& address);
+  policy::Decision unless_own(policy::Decision decision, policy::Protocol protocol,
+                              const Address& address, std::uint16_t port);
 };
 
 }  // namespace pyro::net

@@ -31,7 +31,6 @@ TcpFlow::TcpFlow(HostStream& host, HeldBytes& held, const Ends& ends, const TcpS
       unacknowledged_(ends.first_sequence),
       next_(ends.first_sequence),
       highest_(ends.first_sequence),
-      window_(syn.window),
       segment_size_(ends.max_segment),
       received_(syn.sequence + 1),
       edge_(syn.sequence + 1) {
@@ -60,6 +59,7 @@ void TcpFlow::end(End how) {
   told_ = how == End::kRefused;
   deadline_.reset();
   acknowledge_at_.reset();
+  ask_at_.reset();
 }
 
 // What a SYN says of the guest's end.
@@ -92,6 +92,7 @@ std::uint32_t TcpFlow::expected() const {
 
 void TcpFlow::on_segment(const TcpSegment& s, Time now) {
   if (end_ != End::kNone) return;
+  ask_at_.reset();  // from now on anew
   if (!from_guest_ && !established_) {
     // Of a SYN of ours there are two answers.
     const bool ours = s.ack && s.acknowledgement == ends_.first_sequence + 1 && in_flight() > 0;
@@ -257,6 +258,10 @@ void TcpFlow::on_writable() {
 void TcpFlow::on_timer(Time now) {
   if (end_ != End::kNone) return;
   if (acknowledge_at_ && now >= *acknowledge_at_) must_acknowledge_ = true;
+  if (ask_at_ && now >= *ask_at_) {
+    ask_at_.reset();
+    ask_ = true;
+  }
   if (!deadline_ || now < *deadline_) return;
   deadline_.reset();
   if (++retries_ > kMostRetries) return end(End::kTimedOut);
@@ -355,7 +360,18 @@ void TcpFlow::send_fin(SegmentSink& sink) {
   send(sink, segment, 0);
 }
 
+// RFC 9293, 3.8.4: a segment that it has had already, which it answers.
+void TcpFlow::send_question(SegmentSink& sink) {
+  if (!ask_ || sink.payload().empty()) return;
+  ask_ = false;
+  if (in_flight() > 0) return;  // what is sent again asks as well
+  const TcpSegment segment{
+      .sequence = unacknowledged_ - 1, .ack = true, .window = advertise(/*opening=*/false)};
+  send(sink, segment, 0);
+}
+
 void TcpFlow::arm(Time now) {
+  if (fin_forwarded_ && !ask_ && !ask_at_) ask_at_ = now + kAskGuestAfter;
   const bool waits = in_flight() > 0 || (established_ && window_ == 0 && readable_);
   if (!waits) {
     deadline_.reset();
@@ -375,6 +391,7 @@ void TcpFlow::produce(SegmentSink& sink, Time now) {
       while (send_data(sink)) {
       }
       if (end_ == End::kNone) send_fin(sink);
+      if (end_ == End::kNone) send_question(sink);
     }
   }
   for (int left = std::max(std::exchange(repeats_, 0), must_acknowledge_ ? 1 : 0);

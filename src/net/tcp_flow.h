@@ -2,6 +2,7 @@
 // docs/design/net-theory-of-operation.md.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -53,6 +54,10 @@ struct HeldBytes {
 // How long the acknowledgement of a small piece waits for an answer of the host that can carry it.
 inline constexpr std::chrono::milliseconds kAcknowledgeDelay{1};
 
+// A guest that has ended its side may have forgotten the flow, as kernels do after a minute
+// (tcp(7), tcp_fin_timeout): when it was quiet for this long it is asked.
+inline constexpr std::chrono::seconds kAskGuestAfter{60};
+
 // One thread. Whoever owns it calls on_...() as things happen and then produce(), until gone().
 class TcpFlow {
  public:
@@ -81,8 +86,9 @@ class TcpFlow {
 
   // When on_timer() is wanted; may move later at any time, and earlier only by a call.
   [[nodiscard]] std::optional<Time> deadline() const {
-    if (!acknowledge_at_) return deadline_;
-    return std::min(*acknowledge_at_, deadline_.value_or(Time::max()));
+    const Time first = std::min({acknowledge_at_.value_or(Time::max()),
+                                 deadline_.value_or(Time::max()), ask_at_.value_or(Time::max())});
+    return first == Time::max() ? std::nullopt : std::optional(first);
   }
   enum class End : std::uint8_t {
     kNone,
@@ -111,6 +117,7 @@ class TcpFlow {
   void send_opening(SegmentSink& sink);
   bool send_data(SegmentSink& sink);
   void send_fin(SegmentSink& sink);
+  void send_question(SegmentSink& sink);
   void arm(Time now);
   [[nodiscard]] std::uint32_t in_flight() const { return next_ - unacknowledged_; }
   [[nodiscard]] std::size_t data_in_flight() const;
@@ -150,6 +157,8 @@ class TcpFlow {
   bool probe_ = false;  // a byte beyond a closed window
   int retries_ = 0;
   std::optional<Time> deadline_;
+  std::optional<Time> ask_at_;  // the guest, whether it still has the flow
+  bool ask_ = false;
   End end_ = End::kNone;
   bool told_ = false;
   std::uint64_t to_host_ = 0, to_guest_ = 0;

@@ -122,7 +122,9 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
     event.allow = verdict.decision.allow;
     event.reason = policy::reason_name(verdict.decision.reason);
   }
-  if (event.allow && (flows_.size() >= kMostTcpFlows || half_open_ >= kMostHalfOpen)) {
+  const bool full = flows_.size() >= kMostTcpFlows || half_open_ >= kMostHalfOpen ||
+                    (dns && dns_flows_ >= kMostDnsFlows);
+  if (event.allow && full) {
     if (dns) event = event_of(*flow);
     event.allow = false;
     event.reason = reason::kLimit;
@@ -151,6 +153,8 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
 TcpRelay::Flow& TcpRelay::add(std::unique_ptr<Flow> flow, Token token) {
   by_key_.emplace(flow->key, token);
   if (flow->half_open) ++half_open_;
+  if (flow->dns != nullptr) ++dns_flows_;
+  if (flow->listener != 0) ++published_flows_;
   return flows_.add(std::move(flow));
 }
 
@@ -224,7 +228,7 @@ void TcpRelay::publish(std::unique_ptr<HostTcp> client, Token token, Token liste
   flow->host = std::move(client);
   flow->listener = listener;
   NetEvent event = event_of(*flow);
-  event.allow = flows_.size() < kMostTcpFlows;
+  event.allow = flows_.size() < kMostTcpFlows && published_flows_ < kMostPublishedFlows;
   event.reason = event.allow ? policy::reason_name(policy::Reason::kRule) : reason::kLimit;
   shared_.decided(event);
   if (!event.allow) return;
@@ -272,6 +276,16 @@ void TcpRelay::on_deadline(Token token, Time now) {
 
 // ---- a new policy
 
+// Its RST is for a guest that reads; the socket goes in any case. A segment of the guest that comes
+// later meets no flow and gets a RST as well.
+void TcpRelay::cut(Token token, Flow& flow, Time now) {
+  const char* const why = flow.ended;
+  Sink sink(shared_);
+  flow.guest->reset();
+  produce(token, flow, sink, now);
+  if (Flow* const left = flows_.find(token)) remove(token, *left, why);
+}
+
 void TcpRelay::judge_again(Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
     if (flow.listener != 0 || flow.dns != nullptr) return;
@@ -280,20 +294,17 @@ void TcpRelay::judge_again(Time now) {
     flow.rule = decision.rule;
     if (decision.allow) return;
     flow.ended = reason::kPolicy;
-    if (flow.guest) {
-      flow.guest->reset();
-      return touch(token, flow);
-    }
+    if (flow.guest) return cut(token, flow, now);
     reset(flow.key, flow.syn);
     remove(token, flow, reason::kPolicy);
   });
 }
 
-void TcpRelay::unpublish(Token listener) {
+void TcpRelay::unpublish(Token listener, Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
     if (flow.listener != listener) return;
-    flow.guest->reset();
-    touch(token, flow);
+    flow.ended = reason::kUnpublished;
+    cut(token, flow, now);
   });
 }
 
@@ -356,7 +367,10 @@ NetEvent TcpRelay::event_of(const Flow& flow) {
 
 void TcpRelay::remove(Token token, Flow& flow, const char* why) {
   if (flow.half_open) --half_open_;
-  if (flow.dns == nullptr) {
+  if (flow.listener != 0) --published_flows_;
+  if (flow.dns != nullptr) {
+    --dns_flows_;
+  } else {
     NetEvent event = event_of(flow);
     if (flow.guest) {
       event.to_host = flow.guest->bytes_to_host();

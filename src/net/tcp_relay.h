@@ -14,6 +14,11 @@ namespace pyro::net {
 
 inline constexpr std::size_t kMostTcpFlows = 4096;
 inline constexpr std::size_t kMostHalfOpen = 256;
+// Of those that clients of published ports have: the guest's own have places left.
+inline constexpr std::size_t kMostPublishedFlows = 1024;
+// Each has buffers of ours, of more than half a megabyte at worst (DnsStream); no resolver needs
+// many.
+inline constexpr std::size_t kMostDnsFlows = 32;
 
 class TcpRelay {
  public:
@@ -34,7 +39,7 @@ class TcpRelay {
   // Ends the flows that the policy does not allow any more.
   void judge_again(Time now);
   // Ends those that came by this listener.
-  void unpublish(Token listener);
+  void unpublish(Token listener, Time now);
 
   // Sends what flows have to say, in turns. False: some have more, and the link is full.
   bool flush(Time now);
@@ -67,6 +72,7 @@ class TcpRelay {
   void touch(Token token, Flow& flow);
   void wait_for(Token token, Flow& flow);
   void opened(Flow& flow);
+  void cut(Token token, Flow& flow, Time now);
   void produce(Token token, Flow& flow, Sink& sink, Time now);
   void remove(Token token, Flow& flow, const char* why);
   static NetEvent event_of(const Flow& flow);
@@ -77,7 +83,7 @@ class TcpRelay {
   Slab<Flow> flows_{Kind::kTcp};
   std::unordered_map<FlowKey, Token, FlowKeyHash> by_key_;
   std::deque<Token> turn_;  // who has something to say
-  std::size_t half_open_ = 0;
+  std::size_t half_open_ = 0, dns_flows_ = 0, published_flows_ = 0;
   std::uint16_t last_port_ = 0;
 };
 

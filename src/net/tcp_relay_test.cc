@@ -276,6 +276,26 @@ TEST_F(TcpRelayTest, TheHostsOwnAddressesNeedARuleThatNamesThem) {
   EXPECT_EQ(network.tcp.size(), 1U);
 }
 
+// Whichever of the rules comes first; and a rule that denies it comes before them all.
+TEST_F(TcpRelayTest, TheRuleForTheHostsOwnAddressCountsAlsoBehindAWiderOne) {
+  remote_ = ip("192.168.1.5");
+  network.own.insert(remote_);
+  configure({"192.168.1.0/24:443", "192.168.1.5:80", "192.168.1.5:443"});
+  syn();
+  EXPECT_EQ(network.tcp.size(), 1U);
+  const auto all = events();
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all.back().rule.text(), "allow[2]");
+  configure({"192.168.1.0/24:443", "192.168.1.5:443"});  // it stays
+  EXPECT_EQ(engine.sizes().tcp, 1U);
+  configure({"192.168.1.0/24:443", "192.168.1.5:80"});
+  EXPECT_EQ(engine.sizes().tcp, 0U);
+  link.frames.clear();
+  configure({"192.168.1.0/24:443", "192.168.1.5:443"}, {"192.168.0.0/16:443"});
+  syn();
+  EXPECT_EQ(last_event(), "tcp 192.168.1.5 443 refused denied");
+}
+
 TEST_F(TcpRelayTest, TheEnginesAddressIsTheHostsLoopbackByRuleOnly) {
   remote_ = policy::link_of(Family::kIpv4).engine;
   syn();
@@ -308,57 +328,28 @@ TEST_F(TcpRelayTest, AFullLinkLosesNothingOfAFlow) {
   EXPECT_EQ(host().stream.discarded, all.size());
 }
 
-// ---- published ports
-
-TEST_F(TcpRelayTest, APublishedPortOpensAFlowToTheGuest) {
-  ASSERT_EQ(engine.publish(8080, 80).value_or(0), 8080);
-  EXPECT_EQ(engine.publish(8080, 81).error(), EADDRINUSE);
-  auto client = std::make_shared<FakeTcpState>();
+// Who is cut off must not go on because it does not listen to that.
+TEST_F(TcpRelayTest, AFlowIsCutAlsoForAGuestThatDoesNotRead) {
+  ASSERT_TRUE(engine.publish(8080, 80));
+  const auto client = std::make_shared<FakeTcpState>();
   network.listeners.back()->waiting.push_back(client);
   ready(network.listeners.back()->token);
-  const Seen opening = next();
-  ASSERT_NE(opening.tcp(), nullptr);
-  EXPECT_TRUE(opening.tcp()->syn && !opening.tcp()->ack);
-  EXPECT_EQ(opening.tcp()->destination_port, 80);
-  EXPECT_EQ(opening.packet->source, policy::link_of(Family::kIpv4).engine);
-  EXPECT_EQ(last_event(), "published 10.255.255.1 80 allowed rule");
-  remote_ = opening.packet->source;
-  // A guest where nobody listens.
-  give_segment({.source_port = 80,
-                .destination_port = opening.tcp()->source_port,
-                .acknowledgement = opening.tcp()->sequence + 1,
-                .rst = true,
-                .ack = true});
+  link.frames.clear();
+  connect();
+  const auto revoked = network.tcp.back();
+  link.space = 0;
+  settings.policy.preset = policy::Preset::kEgressAndPublish;
+  configure({"93.184.216.34:80"});
+  EXPECT_TRUE(revoked->closed && revoked->reset);
+  EXPECT_EQ(last_event(), "tcp 93.184.216.34 443 end policy");
+  EXPECT_TRUE(engine.unpublish(8080));
   EXPECT_TRUE(client->closed && client->reset);
   EXPECT_EQ(engine.sizes().tcp, 0U);
-}
-
-TEST_F(TcpRelayTest, UnpublishingEndsThatPortsFlowsOnly) {
-  ASSERT_TRUE(engine.publish(8080, 80));
-  ASSERT_TRUE(engine.publish(8081, 80));
-  std::vector<std::shared_ptr<FakeTcpState>> clients;
-  for (const auto& listener : std::vector(network.listeners)) {
-    clients.push_back(std::make_shared<FakeTcpState>());
-    listener->waiting.push_back(clients.back());
-    ready(listener->token);
-  }
-  EXPECT_TRUE(engine.unpublish(8080));
-  EXPECT_FALSE(engine.unpublish(8080));
-  flush();
-  EXPECT_TRUE(network.listeners.front()->closed);
-  EXPECT_TRUE(clients[0]->closed && clients[0]->reset);
-  EXPECT_FALSE(clients[1]->closed);
-}
-
-TEST_F(TcpRelayTest, AListenerWithoutDescriptorsTriesAgain) {
-  ASSERT_TRUE(engine.publish(8080, 80));
-  const auto listener = network.listeners.back();
-  listener->waiting.push_back(std::make_shared<FakeTcpState>());
-  listener->error = EMFILE;
-  ready(listener->token);
-  EXPECT_EQ(engine.sizes().tcp, 0U);
-  wait(100ms);
-  EXPECT_EQ(engine.sizes().tcp, 1U);
+  EXPECT_EQ(engine.sizes().deadlines, 0U);
+  // It learns it as soon as it says something.
+  link.space = 100;
+  say("more");
+  expect_reset(heard_, 0);
 }
 
 // ---- the name server over TCP
@@ -413,10 +404,37 @@ TEST_F(DnsOverTcpTest, GarbageIsReset) {
   EXPECT_EQ(engine.sizes().tcp, 0U);
 }
 
+// Each has buffers of the engine's own.
+TEST_F(DnsOverTcpTest, FlowsToTheNameServerAreFew) {
+  for (std::size_t i = 1; i < kMostDnsFlows; ++i) syn(static_cast<std::uint16_t>(1024 + i));
+  EXPECT_EQ(engine.sizes().tcp, kMostDnsFlows);
+  link.frames.clear();
+  syn(60'000);
+  expect_reset(0, kIsn + 1);
+  EXPECT_EQ(engine.sizes().tcp, kMostDnsFlows);
+  EXPECT_EQ(last_event(), "tcp 10.255.255.1 53 refused limit");
+  give_segment({.source_port = kGuestPort, .sequence = kIsn + 1, .rst = true});
+  syn(60'000);
+  EXPECT_EQ(engine.sizes().tcp, kMostDnsFlows);
+}
+
+// A guest whose window is closed asks on and on.
+TEST_F(DnsOverTcpTest, AGuestThatTakesNoAnswerIsReadNoFurther) {
+  std::string questions;
+  for (std::uint16_t i = 0; i < 100; ++i) questions += framed("refused.example", i);
+  configure({"93.184.216.34:443"});
+  for (int i = 0; i < 100; ++i) {
+    give_segment({.sequence = kIsn + 1 + said_, .acknowledgement = heard_, .ack = true}, questions);
+    said_ += static_cast<std::uint32_t>(questions.size());
+    link.frames.clear();
+  }
+  EXPECT_LT(engine.counters().dns_queries, 3000U);
+}
+
 // More than are answered at a time; those behind wait in the flow, and an answer that comes while
 // they are read must not have them read twice.
 TEST_F(DnsOverTcpTest, ManyQuestionsAreEachAnsweredOnce) {
-  constexpr int kSlow = 16;
+  constexpr int kSlow = 8;
   constexpr int kQuick = 40;
   std::string slow;
   for (int i = 0; i < kSlow; ++i)

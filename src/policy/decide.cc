@@ -281,6 +281,19 @@ bool RuleSet::names_special(const Address& address) const {
   });
 }
 
+std::optional<RuleId> RuleSet::names_exactly(Protocol protocol, const Address& address,
+                                             std::uint16_t port) const {
+  const Table& table = allow_[index_of(protocol)];
+  for (const Blocks* blocks : {&table.blocks, &table.special}) {
+    const auto singles = blocks->find({address.family(), address.bits()});
+    if (singles == blocks->end()) continue;
+    const auto found = singles->second.find(address);
+    if (found == singles->second.end()) continue;
+    if (const Found rule = find(found->second, port)) return allowed_by(*rule).rule;
+  }
+  return std::nullopt;
+}
+
 Decision RuleSet::decide_name(const std::string& name) const {
   if (!policy_.has_network()) return refused(Reason::kOff);
   if (name == kHostName)

@@ -66,6 +66,9 @@ class RuleSet {
                                            std::uint16_t port) const;
   // Whether an allow rule names this very address, which is in a special range.
   [[nodiscard]] bool names_special(const Address& address) const;
+  // The first allow rule for this single address; for one that decide() allows.
+  [[nodiscard]] std::optional<RuleId> names_exactly(Protocol protocol, const Address& address,
+                                                    std::uint16_t port) const;
   // Whether every name may be asked for that no rule denies.
   [[nodiscard]] bool any_name() const { return policy_.allow.empty() || any_name_rule_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }

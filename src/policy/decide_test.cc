@@ -299,6 +299,23 @@ class Draw {
   std::mt19937 random_;
 };
 
+TEST(Decide, TheRuleForASingleAddressIsFoundBehindWiderOnes) {
+  const RuleSet rules(policy_of({"192.168.1.0/24:80", "8.8.8.8:53", "192.168.1.5:80-90",
+                                 "192.168.1.5:85", "udp://192.168.1.5:80"},
+                                {}));
+  const auto exact = [&](Protocol protocol, const char* address, std::uint16_t port) {
+    const auto rule = rules.names_exactly(protocol, *Address::parse(address), port);
+    return rule ? rule->text() : "";
+  };
+  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.5", 80), "allow[2]");
+  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.5", 85), "allow[2]");
+  EXPECT_EQ(exact(Protocol::kUdp, "192.168.1.5", 80), "allow[4]");
+  EXPECT_EQ(exact(Protocol::kTcp, "8.8.8.8", 53), "allow[1]");
+  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.6", 80), "");
+  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.5", 91), "");
+  EXPECT_EQ(exact(Protocol::kEcho, "192.168.1.5", 0), "");
+}
+
 TEST(Decide, IsWhatTheRulesSayOneByOne) {
   constexpr unsigned kPolicies = 400;
   constexpr int kFlows = 200;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/overloaded.h"
 #include "base/text.h"
 #include "policy/name.h"
 #include "policy/special_ranges.h"
@@ -15,11 +16,6 @@ namespace pyro::policy {
 namespace {
 
 constexpr const char* kInternal = "pyro.internal";
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 // A rule as it is read, with the place of each part for messages.
 class Reader {

@@ -48,6 +48,7 @@ VmService::VmService(proto::CreateVm spec, policy::Policy policy, std::unique_pt
                 .templates = host_->templates,
                 .environments = host_->environments},
                ex),
+      turns_(ex),
       end_(end),
       created_at_(core::now_seconds()) {}
 
@@ -102,14 +103,24 @@ void VmService::note_refusals(const proto::NetEvents& news) {
   }
 }
 
+// A start may be waiting for the very network.
+io::Task<void> VmService::end_network_in_turn() {
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  co_await end_network();
+  co_return Result<void>{};
+}
+
 asio::awaitable<void> VmService::end_network() {
   const auto network = std::exchange(network_, nullptr);
   if (network) co_await network->close();
 }
 
 asio::awaitable<void> VmService::stop() {
+  ++stopping_;
   co_await sandbox_.stop();
-  co_await end_network();
+  // Also for a client that has gone meanwhile.
+  static_cast<void>(co_await io::to_the_end(end_network_in_turn()));
+  --stopping_;
 }
 
 io::Task<proto::NetworkState> VmService::network_state() {
@@ -186,13 +197,20 @@ io::Task<boost::json::object> VmService::answer(StreamPtr stream) {
 }
 
 io::Task<proto::StartVmResult> VmService::start(StreamPtr stream) {
+  PYRO_CO_TRY(const auto turn, co_await turns_.take());
+  if (removed_) co_return fail(Errc::kNotFound, "there is no sandbox");
+  if (stopping_ > 0) co_return fail(Errc::kConflict, spec_.vm_id + " is being stopped");
+  const bool had_network = network_ != nullptr;
   auto networked = co_await begin_network();
+  // The sandbox itself was stopped before it had anything to stop.
+  if (networked && stopping_ > 0)
+    networked = fail(Errc::kUnavailable, spec_.vm_id + " was stopped while it started");
   if (!networked) {
-    co_await end_network();
+    if (!had_network) co_await end_network();
     co_return std::unexpected(std::move(networked.error()));
   }
   auto stages = co_await start_sandbox(sandbox_, *host_, end_, phases_to(stream));
-  if (!stages && sandbox_.state() != core::SandboxState::kStarted) co_await end_network();
+  if (!stages && !had_network) co_await end_network();
   PYRO_CO_CHECK(record());
   PYRO_CO_CHECK(stages);
   co_return proto::StartVmResult{.status = status(), .timing = std::move(*stages)};

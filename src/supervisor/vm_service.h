@@ -6,6 +6,7 @@
 #include "core/network.h"
 #include "core/sandbox.h"
 #include "core/sandbox_folder.h"
+#include "io/turn.h"
 #include "proto/network_requests.h"
 #include "supervisor/host.h"
 #include "supervisor/service.h"
@@ -35,6 +36,7 @@ class VmService final : public Service {
             core::SandboxFolder folder, io::Event& end, io::asio::any_io_executor ex);
   [[nodiscard]] core::SandboxSpec sandbox_spec();
   io::Task<void> begin_network();
+  io::Task<void> end_network_in_turn();
   io::asio::awaitable<void> end_network();
   void note_refusals(const proto::NetEvents& news);
   // The machine, and then its network.
@@ -53,6 +55,8 @@ class VmService final : public Service {
   std::vector<proto::Refusal> refusals_;
   core::SandboxFolder folder_;
   core::Sandbox sandbox_;
+  io::Turns turns_;   // of starting, and of ending the network
+  int stopping_ = 0;  // how many do
   io::Event& end_;
   double created_at_;
   bool removed_ = false;

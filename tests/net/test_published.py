@@ -13,7 +13,7 @@ import pytest
 import world as worlds
 
 HOST = 18080
-OPTIONS = ("--publish", f"{HOST}:80")
+OPTIONS = ("--preset", "egress+published-ports", "--publish", f"{HOST}:80")
 # How much goes through in the test of a large transfer; dev/nightly says more.
 LARGE = int(os.environ.get("PYRO_NET_TEST_MB", "200")) << 20
 
