@@ -234,12 +234,16 @@ Step Session::on_notification(const Notification& notification) {
   const std::optional<RequestId> id = given == nullptr ? std::nullopt : RequestId::from(*given);
   if (!id) return {};
   listens_.erase(*id);
-  return give_up(*id);
+  if (!jobs_.contains(*id)) return {};  // ended meanwhile, or given up before
+  Step step = give_up(*id);
+  // Without it a transport would keep the response open for an answer that never comes.
+  step.send.push_back({.kind = Outgoing::Kind::kEnd, .about = *id});
+  return step;
 }
 
 Step Session::give_up(const RequestId& id) {
   const auto found = jobs_.find(id);
-  if (found == jobs_.end()) return {};  // ended meanwhile, or given up before
+  if (found == jobs_.end()) return {};
   const std::shared_ptr<Job> job = found->second;
   jobs_.erase(found);
   job->given_up = true;

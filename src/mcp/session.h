@@ -66,9 +66,10 @@ struct Outgoing {
     kAnswer,   // the last about its request
     kRequest,  // of ours
     kNotice,   // may be left out when the client does not keep up
+    kEnd,      // no message: its request was cancelled, and nothing about it will come
   };
   Kind kind = Kind::kAnswer;
-  std::string text;                // one line, without the newline
+  std::string text;                // one line, without the newline; of kEnd none
   std::optional<RequestId> about;  // the client's request that it belongs to
   int error_code = 0;              // of an answer that is an error
 };

@@ -160,6 +160,7 @@ TEST(Session, ACancelledCallIsStoppedAndNeverAnswered) {
   EXPECT_EQ(client.stopped.size(), 1U);
   client.work();
   EXPECT_TRUE(client.sent.empty());
+  EXPECT_EQ(client.ended, std::vector{RequestId(1)}) << "its response has to end, once";
   ASSERT_TRUE(client.say(cancel));  // and of what has ended, nothing
   for (const char* params :
        {"{}", R"({"requestId":null})", R"({"requestId":[]})", R"({"requestId":"never asked"})"}) {
@@ -192,6 +193,7 @@ TEST(Session, TheOlderEraAsksByRequestsOfItsOwn) {
                              client.last().at("id").as_int64())));
   EXPECT_EQ(client.last().at("id"), 2);
   EXPECT_EQ(client.error(), kInternalError);
+  EXPECT_TRUE(client.ended.empty()) << "what is answered needs no other end";
   EXPECT_TRUE(client.session.idle());
 }
 

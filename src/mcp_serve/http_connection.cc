@@ -56,8 +56,12 @@ bool is_malformed(const boost::system::error_code& ec) {
          ec != http::error::end_of_stream && ec != http::error::partial_message;
 }
 
-bool is_last(const mcp::Outgoing& message) {
+bool is_answer(const mcp::Outgoing& message) {
   return message.kind == mcp::Outgoing::Kind::kAnswer;
+}
+
+bool is_end(const mcp::Outgoing& message) {
+  return message.kind == mcp::Outgoing::Kind::kEnd;
 }
 
 std::string event(const mcp::Outgoing& message) {
@@ -258,14 +262,13 @@ io::Task<void> HttpConnection::pump(StreamPtr stream, bool modern, std::string s
       continue;
     }
     while (std::optional<mcp::Outgoing> message = stream->take()) {
-      const bool last = is_last(*message);
-      if (last && !events_) {
+      if (is_answer(*message) && !events_) {
         co_return co_await write_json(status_of(*message, modern), std::move(message->text),
                                       session_id);
       }
       if (!events_) PYRO_CO_CHECK(co_await begin_events(session_id));
-      PYRO_CO_CHECK(co_await write_chunk(event(*message)));
-      if (!last) continue;
+      if (!is_end(*message)) PYRO_CO_CHECK(co_await write_chunk(event(*message)));
+      if (!is_end(*message) && !is_answer(*message)) continue;
       events_ = false;
       stream_.expires_after(kWriteLimit);
       const auto wrote = co_await asio::async_write(stream_, http::make_chunk_last(), kTuple);

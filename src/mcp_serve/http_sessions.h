@@ -27,6 +27,9 @@ class HttpSession {
   bool listen(const std::shared_ptr<HttpStream>& stream);
   // Nothing goes there any more.
   void unroute(const std::shared_ptr<HttpStream>& stream);
+  // The client has gone, or its session made room: what runs is given up, and every response of it
+  // that is open ends.
+  void end();
 
  private:
   struct Routes {
@@ -49,7 +52,7 @@ class HttpSessions {
   // that was used least lately makes room.
   Result<std::shared_ptr<HttpSession>> make();
   std::shared_ptr<HttpSession> find(const std::string& id);
-  bool end(const std::string& id);
+  void end(const std::string& id);
   void end_all();
 
  private:

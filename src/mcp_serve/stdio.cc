@@ -63,6 +63,7 @@ Result<void> serve_stdio(mcp::Provider& provider, const StdioOptions& options) {
   const auto conversation = std::make_shared<Conversation>(
       Parts{.provider = provider, .seal = seal, .workers = workers}, mcp::Session::Eras::kBoth,
       [&](mcp::Outgoing out) {
+        if (out.kind == mcp::Outgoing::Kind::kEnd) return;  // a line has no end of its own
         outbox->push(std::move(out.text), out.kind == mcp::Outgoing::Kind::kNotice);
       },
       [&] { outbox->wait_for_room(); });
