@@ -141,7 +141,9 @@ std::expected<Message, Refusal> parse_message(std::string_view text) {
   }
   if (const json::value* method = object.if_contains("method")) {
     const json::value name = *method;
-    return read_call(object, std::move(id), name);
+    std::expected<Message, Refusal> call = read_call(object, std::move(id), name);
+    if (auto* request = call ? std::get_if<Request>(&*call) : nullptr) request->size = text.size();
+    return call;
   }
   return read_response(object, std::move(id));
 }

@@ -63,6 +63,7 @@ struct Request {
   RequestId id;
   std::string method;
   json::object params;
+  std::size_t size = 0;  // bytes of its text
 };
 struct Notification {
   std::string method;

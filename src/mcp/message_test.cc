@@ -21,6 +21,7 @@ TEST(Message, RequestsNotificationsAndResponsesAreToldApart) {
   EXPECT_EQ(std::get<Request>(*request).id, RequestId(7));
   EXPECT_EQ(std::get<Request>(*request).method, "ping");
   EXPECT_EQ(std::get<Request>(*request).params.at("a"), 1);
+  EXPECT_EQ(std::get<Request>(*request).size, 72U);
 
   const auto notification = parse_message(R"({"jsonrpc":"2.0","method":"notifications/x"})");
   ASSERT_TRUE(notification);

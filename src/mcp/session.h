@@ -42,6 +42,7 @@ struct Job {
   bool modern = false;
   std::string method;
   json::object params;
+  std::size_t size = 0;  // bytes of the request's text
   Asked asked;
 
  private:

@@ -101,6 +101,7 @@ Step Session::begin(Request request, bool modern) {
   }
   auto job = std::make_shared<Job>(request.id, modern, std::move(request.method),
                                    std::move(request.params));
+  job->size = request.size;
   if (jobs_.size() >= kMostCalls) {
     return fail_job(
         *job, {kBusy, fmt::format("{} requests are under way: wait for some", kMostCalls), {}});

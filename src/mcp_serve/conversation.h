@@ -47,9 +47,20 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   using JobPtr = std::shared_ptr<mcp::Job>;
 
   [[nodiscard]] bool is_wanted(const mcp::Job& job) const;
-  void apply(mcp::Step step);  // with the lock held
+  // A call that waits for a thread, or has one.
+  struct Running {
+    Workers::Ticket ticket = 0;
+    std::shared_ptr<Wake> interrupt;  // once it has begun: those that wait take no descriptor
+    bool stopped = false;
+  };
+  // With the lock held.
+  void apply(mcp::Step step);
   void start(const JobPtr& job);
-  void run(const JobPtr& job, const std::shared_ptr<Wake>& interrupt);
+  void stop(const JobPtr& job);
+
+  void run(const JobPtr& job);
+  mcp::Outcome call(mcp::Job& job, int interrupt_fd);
+  Result<std::shared_ptr<Wake>> begin(const JobPtr& job);
 
   Parts parts_;
   Sink sink_;
@@ -57,7 +68,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   mutable std::mutex mutex_;
   std::condition_variable ended_;
   mcp::Session session_;
-  std::map<JobPtr, std::shared_ptr<Wake>> running_;
+  std::map<JobPtr, Running> running_;
 };
 
 // The conversations there are, for changes that all of them may want to hear of.

@@ -37,7 +37,7 @@ class SlowProvider final : public mcp::Provider {
                          mcp::Call& call) override {
     count(1);
     mcp::json::object result{{"tool", name}, {"content", mcp::json::array()}};
-    if (name == "wait") wait(call.interrupt_fd());
+    if (name == "wait") result["interrupted"] = wait(call.interrupt_fd());
     if (name == "hold") hold();
     if (name == "large") result["text"] = large(arguments);
     count(-1);
@@ -61,9 +61,9 @@ class SlowProvider final : public mcp::Provider {
     running_ += more;
     changed_.notify_all();
   }
-  static void wait(int interrupt_fd) {
+  static bool wait(int interrupt_fd) {
     pollfd wanted{.fd = interrupt_fd, .events = POLLIN, .revents = 0};
-    ::poll(&wanted, 1, static_cast<int>(std::chrono::milliseconds(kTestLimit).count()));
+    return 1 == ::poll(&wanted, 1, static_cast<int>(std::chrono::milliseconds(kTestLimit).count()));
   }
   void hold() {
     std::unique_lock lock(mutex_);
