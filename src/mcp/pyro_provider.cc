@@ -176,6 +176,12 @@ class Steps {
   double begin_ = 0, last_ = 0;
 };
 
+// null is not given, as the API has it.
+bool is_given(const json::object& arguments, std::string_view name) {
+  const json::value* value = arguments.if_contains(name);
+  return value != nullptr && !value->is_null();
+}
+
 bool has_param(const proto::Operation& op, std::string_view name) {
   return proto::find_param(op, name) != nullptr;
 }
@@ -298,10 +304,9 @@ Outcome PyroProvider::call_tool(const std::string& name, const json::object& arg
   }
   const proto::Operation& op = **found;
   json::object given = arguments;
-  const json::value* seed = given.if_contains("seed_path");
-  if (op.tool == "workspace_create" && options_.seed_path && (seed == nullptr || seed->is_null())) {
+  if (op.tool == "workspace_create" && options_.seed_path && !is_given(given, "seed_path")) {
     given["seed_path"] = *options_.seed_path;
-    if (!given.contains("git_tracked")) given["git_tracked"] = options_.git_tracked;
+    if (!is_given(given, "git_tracked")) given["git_tracked"] = options_.git_tracked;
   }
   Result<json::object> result = ask(op, given, call);
   if (!result) {

@@ -165,6 +165,7 @@ TEST(PyroProvider, TheProjectSeedsWhatIsGivenNoOtherSeed) {
   f.tool("workspace_create", {{"environment", "debian:12"}, {"seed_path", nullptr}});
   f.tool("workspace_create", {{"environment", "debian:12"}, {"git_tracked", false}});
   f.tool("workspace_exec", {{"workspace_id", "w"}});
+  f.tool("workspace_create", {{"environment", "debian:12"}, {"git_tracked", nullptr}});
   EXPECT_EQ(f.api.calls[0].second.at("seed_path"), "/src/project");
   EXPECT_EQ(f.api.calls[0].second.at("git_tracked"), true);
   EXPECT_EQ(f.api.calls[1].second.at("seed_path"), "/other");
@@ -172,6 +173,7 @@ TEST(PyroProvider, TheProjectSeedsWhatIsGivenNoOtherSeed) {
   EXPECT_EQ(f.api.calls[2].second.at("seed_path"), "/src/project");
   EXPECT_EQ(f.api.calls[3].second.at("git_tracked"), false);
   EXPECT_FALSE(f.api.calls[4].second.contains("seed_path"));
+  EXPECT_EQ(f.api.calls[5].second.at("git_tracked"), true) << "null would seed untracked files";
 }
 
 TEST(PyroProvider, ProgressGrowsAndTheInterruptIsPassedOn) {
