@@ -79,6 +79,9 @@ using Message = std::variant<Request, Notification, Response>;
 struct Refusal {
   std::optional<RequestId> id;
   RpcError error;
+  // It was an answer to something: where answers are not answered, neither is this. Two peers could
+  // otherwise tell each other of errors without end.
+  bool of_response = false;
 };
 // Members that are not known are ignored. Nothing of the text is repeated in an error.
 std::expected<Message, Refusal> parse_message(std::string_view text);

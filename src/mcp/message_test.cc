@@ -38,6 +38,21 @@ TEST(Message, RequestsNotificationsAndResponsesAreToldApart) {
   EXPECT_EQ(std::get<Response>(*error).result.error().code, -1);
 }
 
+TEST(Message, ARefusalSaysWhetherItWasAnAnswer) {
+  const auto of_response = [](std::string_view text) {
+    const auto parsed = parse_message(text);
+    return !parsed && parsed.error().of_response;
+  };
+  EXPECT_TRUE(of_response(R"({"jsonrpc":"2.0","error":{"code":-1,"message":"no"}})"));
+  EXPECT_TRUE(of_response(R"({"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"no"}})"));
+  EXPECT_TRUE(of_response(R"({"jsonrpc":"2.0","id":1,"result":7})"));
+  EXPECT_TRUE(of_response(R"({"id":1,"result":{}})"));
+  EXPECT_FALSE(of_response(R"({"jsonrpc":"2.0","id":1,"method":"ping","result":{}})"));
+  EXPECT_FALSE(of_response(R"({"jsonrpc":"2.0","id":null,"method":"ping"})"));
+  EXPECT_FALSE(of_response("{}"));
+  EXPECT_FALSE(of_response("{"));
+}
+
 TEST(Message, WhatIsNoMessageIsRefusedWithItsCode) {
   struct Row {
     std::string text;

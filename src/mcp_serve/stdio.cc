@@ -26,6 +26,7 @@ void take_line(const LineReader::Line& line, Conversation& conversation, Outbox&
   if (std::ranges::all_of(line.text, [](char c) { return c == ' ' || c == '\t'; })) return;
   auto message = mcp::parse_message(line.text);
   if (!message) {
+    if (message.error().of_response) return;
     return outbox.push(mcp::error_text(message.error().id, message.error().error), false);
   }
   conversation.receive(*std::move(message));
