@@ -138,6 +138,9 @@ void Conversation::run(const JobPtr& job) {
                         {}};
     }
   }
+  // Several large answers at once would be taken for a client that does not read.
+  const std::scoped_lock one(answering_);
+  if (throttle_ && is_wanted(*job)) throttle_();
   const std::scoped_lock lock(mutex_);
   running_.erase(job);
   apply(session_.ended(job, std::move(outcome)));

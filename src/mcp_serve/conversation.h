@@ -25,7 +25,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // Called with the conversation's lock held, in the order in which the client is to see it: takes
   // the message and returns.
   using Sink = std::function<void(mcp::Outgoing)>;
-  // Called on a call's thread before it begins; may block while the client does not keep up.
+  // Called on a call's thread before it begins, and before it is answered: then for one call at a
+  // time. May block while the client does not keep up.
   using Throttle = std::function<void()>;
 
   Conversation(Parts parts, mcp::Session::Eras eras, Sink sink, Throttle throttle = {});
@@ -65,6 +66,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   Parts parts_;
   Sink sink_;
   Throttle throttle_;
+  std::mutex answering_;  // before mutex_
   mutable std::mutex mutex_;
   std::condition_variable ended_;
   mcp::Session session_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 
 #include "mcp/testing.h"
@@ -25,11 +26,12 @@ mcp::Message cancel_of(std::int64_t id) {
 }
 
 struct Talk {
+  explicit Talk(std::size_t threads = 1) : workers(threads) {}
   SlowProvider provider;
   mcp::PlainSeal seal;
   std::mutex mutex;
   std::vector<mcp::Outgoing> sent;
-  Workers workers{1};
+  Workers workers;
   std::shared_ptr<Conversation> conversation =
       std::make_shared<Conversation>(Parts{.provider = provider, .seal = seal, .workers = workers},
                                      mcp::Session::Eras::kBoth, [this](mcp::Outgoing out) {
@@ -88,6 +90,21 @@ TEST(Conversation, WhatIsStoppedInOrderBeforeItBeginsIsStillAnswered) {
   talk.conversation->wait();
   EXPECT_EQ(talk.answers(0), 2U);
   EXPECT_TRUE(talk.sent.back().text.contains("\"interrupted\":true")) << talk.sent.back().text;
+}
+
+TEST(Conversation, OneAnswerAtATimeIsGivenRoom) {
+  Talk talk(4);
+  std::atomic<int> room = 0;
+  const auto conversation = std::make_shared<Conversation>(
+      Parts{.provider = talk.provider, .seal = talk.seal, .workers = talk.workers},
+      mcp::Session::Eras::kBoth, [&](const mcp::Outgoing&) { EXPECT_EQ(room--, 1); },
+      [&] { ++room; });
+  for (std::int64_t id = 1; id <= 4; ++id) conversation->receive(call_of(id, "hold"));
+  ASSERT_TRUE(talk.provider.wait_for(4));
+  room = 0;  // what was given to begin
+  talk.provider.release();
+  conversation->wait();
+  EXPECT_EQ(room, 0);
 }
 
 }  // namespace

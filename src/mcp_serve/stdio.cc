@@ -73,7 +73,7 @@ Result<void> serve_stdio(mcp::Provider& provider, const StdioOptions& options) {
 
   const Result<void> read = read_all(options, gone, *conversation, *outbox);
   conversation->close();
-  outbox->open_all();
+  outbox->open_at(std::chrono::steady_clock::now() + kLastAnswers);
   conversation->wait();
   provider.on_change({});
   outbox->finish(kLastAnswers);

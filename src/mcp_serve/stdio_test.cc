@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "mcp/protocol.h"
+#include "mcp_serve/outbox.h"
 #include "mcp_serve/testing.h"
 
 namespace pyro::mcp_serve {
@@ -84,6 +86,27 @@ TEST(Stdio, AnErrorOfTheClientIsNotAnsweredWithOne) {
   served.say(kPing);
   served.say("\n");
   EXPECT_EQ(served.line(), std::string(kPong) + "\n");
+}
+
+TEST(Stdio, ManyLargeAnswersAtOnceReachAClientThatReads) {
+  Served served;
+  constexpr int kCalls = 8;
+  constexpr std::size_t kSize = std::size_t{10} << 20;
+  static_assert(kCalls * kSize > kMostWaiting);
+  for (int id = 1; id <= kCalls; ++id) {
+    served.say(fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"tools/call","params":{{)"
+                           R"("name":"large","arguments":{{"bytes":{},"together":{}}},"_meta":{{)"
+                           R"("{}":"{}","{}":{{}}}}}}}})"
+                           "\n",
+                           id, kSize, kCalls, mcp::kMetaVersion, mcp::kModernVersion,
+                           mcp::kMetaCapabilities));
+  }
+  // All of them have ended, or wait for their turn to answer, before the first byte is read; and
+  // that the input ends must not cut them short either.
+  ASSERT_TRUE(served.provider.wait_for_ended(kCalls));
+  served.end_input();
+  for (int i = 0; i < kCalls; ++i) EXPECT_GT(served.line().size(), kSize);
+  EXPECT_TRUE(served.end());
 }
 
 }  // namespace

@@ -49,6 +49,10 @@ class SlowProvider final : public mcp::Provider {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, kTestLimit, [&] { return running_ == calls; });
   }
+  bool wait_for_ended(int calls) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kTestLimit, [&] { return ended_ == calls; });
+  }
   void release() {
     const std::scoped_lock lock(mutex_);
     released_ = true;
@@ -59,6 +63,7 @@ class SlowProvider final : public mcp::Provider {
   void count(int more) {
     const std::scoped_lock lock(mutex_);
     running_ += more;
+    if (more < 0) ++ended_;
     changed_.notify_all();
   }
   static bool wait(int interrupt_fd) {
@@ -81,7 +86,7 @@ class SlowProvider final : public mcp::Provider {
   mcp::ServerInfo info_{.name = "slow", .title = "", .version = "1", .instructions = ""};
   std::mutex mutex_;
   std::condition_variable changed_;
-  int running_ = 0;
+  int running_ = 0, ended_ = 0;
   std::int64_t large_ = 0;
   bool released_ = false;
 };
