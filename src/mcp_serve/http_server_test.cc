@@ -81,5 +81,30 @@ TEST(HttpServer, TheStreamOfASessionThatMadeRoomEnds) {
   EXPECT_TRUE(others.hear("0\r\n\r\n").ends_with("0\r\n\r\n"));
 }
 
+TEST(HttpServer, TheIdOfALostResponseIsTakenUntilItsCallHasEnded) {
+  TestServer server;
+  const std::string session = begin_session(server);
+  TestConnection lost(server.port());
+  lost.send("POST", call_text(1, "hold"), session);
+  ASSERT_TRUE(server.provider.wait_for(1));
+  lost.close();
+  // Whether the server has seen that already or not: the call runs on, and its id is in use.
+  for (int i = 0; i < 20; ++i) {
+    TestConnection again(server.port());
+    again.send("POST", call_text(1, "answer"), session);
+    EXPECT_TRUE(again.hear("under way").contains(" 400 "));
+  }
+  server.provider.release();
+  ASSERT_TRUE(server.provider.wait_for(0));
+  // The answer is written down a moment after the handler has ended.
+  std::string heard;
+  for (int i = 0; i < 1000 && !heard.contains(" 200 "); ++i) {
+    TestConnection again(server.port());
+    again.send("POST", call_text(1, "answer"), session);
+    heard = again.hear("}}");
+  }
+  EXPECT_TRUE(heard.contains(R"("tool":"answer")")) << heard;
+}
+
 }  // namespace
 }  // namespace pyro::mcp_serve

@@ -47,7 +47,9 @@ bool HttpSession::listen(const std::shared_ptr<HttpStream>& stream) {
 
 void HttpSession::unroute(const std::shared_ptr<HttpStream>& stream) {
   const std::scoped_lock lock(routes_->mutex);
-  std::erase_if(routes_->by_request, [&](const auto& entry) { return entry.second == stream; });
+  for (auto& [request, to] : routes_->by_request) {
+    if (to == stream) to = nullptr;
+  }
   if (routes_->others.lock() == stream) routes_->others.reset();
 }
 
@@ -60,7 +62,9 @@ void HttpSession::end() {
     routes_->by_request.clear();
     if (auto others = routes_->others.lock()) open.push_back(std::move(others));
   }
-  for (const auto& stream : open) stream->push({.kind = mcp::Outgoing::Kind::kEnd});
+  for (const auto& stream : open) {
+    if (stream) stream->push({.kind = mcp::Outgoing::Kind::kEnd});
+  }
 }
 
 Result<std::shared_ptr<HttpSession>> HttpSessions::make() {
