@@ -5,6 +5,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/terminal_text.h"
+#include "base/text.h"
+
 namespace pyro::mcp {
 namespace {
 
@@ -153,6 +156,12 @@ std::expected<Message, Refusal> parse_message(std::string_view text) {
   std::expected<Message, Refusal> message = read_message(object, text.size());
   if (!message) message.error().of_response = response;
   return message;
+}
+
+std::string shown(std::string_view text) {
+  const std::string_view some = text.substr(0, kMostName);
+  if (some.size() == text.size()) return to_utf8(text);
+  return to_utf8(some.substr(0, whole_characters(some, kMostName)));
 }
 
 std::string request_text(const RequestId& id, std::string_view method, const json::object& params) {

@@ -88,6 +88,10 @@ std::expected<Message, Refusal> parse_message(std::string_view text);
 // Of a text that is over kMostMessage and was therefore never kept.
 Refusal too_long();
 
+// What of a text from elsewhere may stand in a message: UTF-8, whole characters, of at most
+// kMostName bytes of it.
+std::string shown(std::string_view text);
+
 // One line each, without the newline.
 std::string request_text(const RequestId& id, std::string_view method, const json::object& params);
 std::string notification_text(std::string_view method, const json::object& params);

@@ -38,6 +38,14 @@ TEST(Message, RequestsNotificationsAndResponsesAreToldApart) {
   EXPECT_EQ(std::get<Response>(*error).result.error().code, -1);
 }
 
+TEST(Message, WhatIsShownOfATextIsUtf8AndWhole) {
+  EXPECT_EQ(shown("2025-11-25"), "2025-11-25");
+  EXPECT_EQ(shown("v\xff"), "v\xef\xbf\xbd");
+  const std::string almost(kMostName - 1, 'x');
+  EXPECT_EQ(shown(almost + "\xc3\xa4"), almost);
+  EXPECT_EQ(shown(almost + "y"), almost + "y");
+}
+
 TEST(Message, ARefusalSaysWhetherItWasAnAnswer) {
   const auto of_response = [](std::string_view text) {
     const auto parsed = parse_message(text);

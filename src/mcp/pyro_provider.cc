@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/terminal_text.h"
+#include "base/text.h"
 #include "base/version.h"
 
 namespace pyro::mcp {
@@ -165,9 +166,8 @@ class Steps {
     const double value = begin_ + std::floor(std::clamp(p.of.value_or(0), 0.0, 0.99) * 100) / 100;
     if (value <= last_) return;
     last_ = value;
-    call_.progress(
-        value, std::nullopt,
-        p.detail.empty() ? std::string(p.phase) : fmt::format("{}: {}", p.phase, p.detail));
+    call_.progress(value, std::nullopt,
+                   to_utf8(p.detail.empty() ? p.phase : fmt::format("{}: {}", p.phase, p.detail)));
   }
 
  private:
@@ -288,7 +288,7 @@ Result<json::object> PyroProvider::ask(const proto::Operation& operation,
   api::Observer observer;
   observer.on_progress = [&](const api::Progress& p) { steps.take(p); };
   observer.on_warning = [&](std::string_view text) {
-    call.log(LogLevel::kWarning, json::value(text));
+    call.log(LogLevel::kWarning, json::value(to_utf8(text)));
   };
   observer.interrupt_fd = call.interrupt_fd();
   return api_.call(operation, arguments, observer);
@@ -315,7 +315,7 @@ Outcome PyroProvider::call_tool(const std::string& name, const json::object& arg
         fmt::format("{} failed: {}\ncode: {}", op.tool, error.message, errc_name(error.code));
     if (!error.hint.empty()) text += "\nhint: " + error.hint;
     if (const std::string next = next_step(op, error); !next.empty()) text += "\nnext: " + next;
-    return tool_error(text);
+    return tool_error(to_utf8(text));
   }
   cut_long_texts(*result, kMostText);
   std::string text = json::serialize(*result);
@@ -348,7 +348,7 @@ std::string PyroProvider::resource_templates() {
 
 Outcome PyroProvider::list_resources(Call& call) {
   const Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
-  if (!all) return RpcError{kInternalError, all.error().message, {}};
+  if (!all) return RpcError{kInternalError, to_utf8(all.error().message), {}};
   json::array list;
   for (const json::value& one : all->at("workspaces").as_array()) {
     const json::object& workspace = one.as_object();
@@ -374,7 +374,7 @@ Outcome PyroProvider::read_resource(const std::string& uri, Call& call) {
     const Error& error = result.error();
     if (error.code == Errc::kNotFound) return resource_not_found(uri);
     return RpcError{kInternalError,
-                    error.hint.empty() ? error.message : error.message + "; " + error.hint,
+                    to_utf8(error.hint.empty() ? error.message : error.message + "; " + error.hint),
                     json::object{{"code", errc_name(error.code)}, {"uri", uri}}};
   }
   cut_long_texts(*result, kMostText);
@@ -397,7 +397,7 @@ Outcome PyroProvider::complete(const json::object& params, Call& call) {
   const json::value* begun = argument.if_contains("value");
   if (name != nullptr && *name == "workspace_id" && begun != nullptr && begun->is_string()) {
     const Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
-    if (!all) return RpcError{kInternalError, all.error().message, {}};
+    if (!all) return RpcError{kInternalError, to_utf8(all.error().message), {}};
     constexpr std::size_t kMostValuesAtOnce = 100;  // of the specification
     for (const json::value& one : all->at("workspaces").as_array()) {
       const json::value& id = one.at("workspace_id");

@@ -197,6 +197,24 @@ TEST(PyroProvider, ProgressGrowsAndTheInterruptIsPassedOn) {
   EXPECT_EQ(f.call.logged.front(), "careful");
 }
 
+TEST(PyroProvider, WhatIsNotUtf8DoesNotGoOut) {
+  Fixture f;
+  f.api.answer = [](const auto&, const auto&, const api::Observer& o) -> Result<json::object> {
+    o.on_progress({.phase = "pull", .detail = "caf\xe9", .of = {}});
+    o.on_warning("caf\xe9");
+    return fail_hint(Errc::kInternal, "no caf\xe9", "a caf\xe9");
+  };
+  constexpr const char* kCafe = "caf\xef\xbf\xbd";
+  EXPECT_TRUE(f.text("vm_run").contains(std::string("no ") + kCafe + "\n"));
+  EXPECT_TRUE(f.text("vm_run").contains(std::string("hint: a ") + kCafe));
+  EXPECT_EQ(f.call.steps.back().second, std::string("pull: ") + kCafe);
+  EXPECT_EQ(f.call.logged.back(), kCafe);
+  const Outcome read = f.provider.read_resource("pyro://workspaces/w/logs", f.call);
+  EXPECT_EQ(std::get<RpcError>(read).message, std::string("no ") + kCafe + "; a " + kCafe);
+  const Outcome list = f.provider.list_resources(f.call);
+  EXPECT_EQ(std::get<RpcError>(list).message, std::string("no ") + kCafe);
+}
+
 TEST(PyroProvider, LongTextsAreCutAndSaidToBe) {
   Fixture f;
   f.api.answer = [](const auto&, const auto&, const auto&) -> Result<json::object> {

@@ -227,8 +227,8 @@ Step Session::on_response(Response response) {
   const std::shared_ptr<Job>& job = question.job;
   job->waits_for.erase(response.id);
   if (!response.result) {
-    const std::string why = "the client did not answer what this needs: " +
-                            response.result.error().message.substr(0, kMostName);
+    const std::string why =
+        "the client did not answer what this needs: " + shown(response.result.error().message);
     Step step = give_up(job->id);
     Step answered = fail_job(*job, {kInternalError, why, {}});
     step.send.push_back(std::move(answered.send.front()));

@@ -238,6 +238,24 @@ TEST(Session, TheNewerEraAsksByItsResultAndTrustsOnlyItsOwnState) {
   EXPECT_EQ(client.error(), kInvalidParams);
 }
 
+TEST(Session, WhatIsRepeatedOfTheClientIsCutBetweenCharacters) {
+  const std::string name = std::string(kMostName - 1, 'x') + "\u00e4";
+  TestClient client;  // which reads as JSON what it is told
+  ASSERT_TRUE(client.say(
+      fmt::format(R"({{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{{"_meta":{{)"
+                  R"("io.modelcontextprotocol/protocolVersion":"{}",)"
+                  R"("io.modelcontextprotocol/clientCapabilities":{{}}}}}}}})",
+                  name)));
+  EXPECT_EQ(client.error(), kUnsupportedVersion);
+  ASSERT_TRUE(client.say(kInitialize));
+  ASSERT_TRUE(client.say(legacy("2", "tools/call", R"({"name":"ask"})")));
+  client.work();
+  ASSERT_TRUE(
+      client.say(fmt::format(R"({{"jsonrpc":"2.0","id":{},"error":{{"code":-1,"message":"{}"}}}})",
+                             client.last().at("id").as_int64(), name)));
+  EXPECT_EQ(client.error(), kInternalError);
+}
+
 TEST(Session, WhatAClientCannotDoItIsNotAsked) {
   TestClient client;
   ASSERT_TRUE(client.say(modern("1", "tools/call", R"("name":"ask")")));

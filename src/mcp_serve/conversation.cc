@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "base/text.h"
+
 namespace pyro::mcp_serve {
 
 class Conversation::RunningCall final : public mcp::Call {
@@ -152,9 +154,8 @@ mcp::Outcome Conversation::call(mcp::Job& job, int interrupt_fd) {
     RunningCall running(*this, job, interrupt_fd);
     return mcp::run(parts_.provider, job, running);
   } catch (const std::exception& bug) {
-    return mcp::RpcError{mcp::kInternalError,
-                         "internal error: " + std::string(bug.what()) + "; please report it",
-                         {}};
+    return mcp::RpcError{
+        mcp::kInternalError, "internal error: " + to_utf8(bug.what()) + "; please report it", {}};
   }
 }
 
