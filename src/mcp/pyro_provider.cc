@@ -392,6 +392,7 @@ Outcome PyroProvider::read_resource(const std::string& uri, Call& call) {
 
 Outcome PyroProvider::complete(const json::object& params, Call& call) {
   json::array values;
+  bool more = false;
   const json::object& argument = params.at("argument").as_object();
   const json::value* name = argument.if_contains("name");
   const json::value* begun = argument.if_contains("value");
@@ -402,10 +403,13 @@ Outcome PyroProvider::complete(const json::object& params, Call& call) {
     for (const json::value& one : all->at("workspaces").as_array()) {
       const json::value& id = one.at("workspace_id");
       const bool fits = std::string_view(id.as_string()).starts_with(begun->get_string());
-      if (fits && values.size() < kMostValuesAtOnce) values.push_back(id);
+      if (!fits) continue;
+      more = values.size() == kMostValuesAtOnce;
+      if (more) break;
+      values.push_back(id);
     }
   }
-  return json::object{{"completion", {{"hasMore", false}, {"values", std::move(values)}}}};
+  return json::object{{"completion", {{"hasMore", more}, {"values", std::move(values)}}}};
 }
 
 }  // namespace pyro::mcp

@@ -197,6 +197,27 @@ TEST(PyroProvider, ProgressGrowsAndTheInterruptIsPassedOn) {
   EXPECT_EQ(f.call.logged.front(), "careful");
 }
 
+TEST(PyroProvider, ACompletionSaysWhetherThereIsMore) {
+  const auto completed = [](int workspaces) {
+    Fixture f;
+    f.api.answer = [&](const auto&, const auto&, const auto&) -> Result<json::object> {
+      json::array list{json::object{{"workspace_id", "other"}}};
+      for (int i = 0; i < workspaces; ++i) {
+        list.push_back(json::object{{"workspace_id", "ws-" + std::to_string(i)}});
+      }
+      list.push_back(json::object{{"workspace_id", "other too"}});
+      return json::object{{"workspaces", std::move(list)}};
+    };
+    const Outcome out =
+        f.provider.complete({{"argument", {{"name", "workspace_id"}, {"value", "ws-"}}}}, f.call);
+    return std::get<json::object>(out).at("completion").as_object();
+  };
+  EXPECT_EQ(completed(100).at("values").as_array().size(), 100U);
+  EXPECT_EQ(completed(100).at("hasMore"), false);
+  EXPECT_EQ(completed(101).at("values").as_array().size(), 100U);
+  EXPECT_EQ(completed(101).at("hasMore"), true);
+}
+
 TEST(PyroProvider, WhatIsNotUtf8DoesNotGoOut) {
   Fixture f;
   f.api.answer = [](const auto&, const auto&, const api::Observer& o) -> Result<json::object> {
