@@ -47,7 +47,11 @@ Result<void> read_all(const StdioOptions& options, const Wake& gone, Conversatio
         "read standard input", [&] { return ::read(options.in, buffer.data(), buffer.size()); });
     if (!got && got.error().os_errno == EAGAIN) continue;
     PYRO_CHECK(got);
-    if (*got == 0) return {};
+    if (*got == 0) {
+      // The last message may have no newline; one that was cut is refused as no JSON.
+      if (const auto line = lines.rest()) take_line(*line, conversation, outbox);
+      return {};
+    }
     std::string_view bytes(buffer.data(), static_cast<std::size_t>(*got));
     while (const auto line = lines.next(bytes)) take_line(*line, conversation, outbox);
   }

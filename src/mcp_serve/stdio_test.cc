@@ -88,6 +88,20 @@ TEST(Stdio, AnErrorOfTheClientIsNotAnsweredWithOne) {
   EXPECT_EQ(served.line(), std::string(kPong) + "\n");
 }
 
+TEST(Stdio, TheLastMessageNeedsNoNewline) {
+  Served served;
+  served.say(kPing);
+  served.end_input();
+  EXPECT_EQ(served.line(), std::string(kPong) + "\n");
+  EXPECT_TRUE(served.end());
+
+  Served cut;
+  cut.say(kPing.substr(0, 20));
+  cut.end_input();
+  EXPECT_TRUE(cut.line().contains("-32700"));
+  EXPECT_TRUE(cut.end());
+}
+
 TEST(Stdio, ManyLargeAnswersAtOnceReachAClientThatReads) {
   Served served;
   constexpr int kCalls = 8;
