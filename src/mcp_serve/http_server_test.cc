@@ -81,6 +81,25 @@ TEST(HttpServer, TheStreamOfASessionThatMadeRoomEnds) {
   EXPECT_TRUE(others.hear("0\r\n\r\n").ends_with("0\r\n\r\n"));
 }
 
+TEST(HttpServer, AStreamToAnOlderClientHasNoChunksAndEndsWithItsConnection) {
+  TestServer server;
+  const std::string session = begin_session(server);
+  TestConnection connection(server.port());
+  connection.send("POST", call_text(1, "wait"), "Connection: keep-alive\r\n" + session, "1.0");
+  ASSERT_TRUE(server.provider.wait_for(1));
+  TestConnection others(server.port());
+  others.send("GET", "", session, "1.0");
+  ASSERT_TRUE(others.hear("\r\n\r\n").contains("text/event-stream"));
+  cancel(server, 1, session);
+  const std::string response = connection.hear_all();
+  EXPECT_TRUE(response.starts_with("HTTP/1.0 200 ")) << response;
+  EXPECT_TRUE(response.ends_with("\r\n\r\n")) << response;
+  EXPECT_FALSE(response.contains("chunked")) << response;
+  TestConnection last(server.port());
+  last.send("DELETE", "", session);
+  EXPECT_EQ(others.hear_all(), "");
+}
+
 TEST(HttpServer, TheIdOfALostResponseIsTakenUntilItsCallHasEnded) {
   TestServer server;
   const std::string session = begin_session(server);
