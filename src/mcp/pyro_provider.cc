@@ -182,6 +182,14 @@ bool is_given(const json::object& arguments, std::string_view name) {
   return value != nullptr && !value->is_null();
 }
 
+// A result as text; the size of one that is too large to be passed on.
+std::expected<std::string, std::size_t> passed_on(json::object& result) {
+  cut_long_texts(result, kMostText);
+  std::string text = json::serialize(result);
+  if (text.size() > kMostResult) return std::unexpected(text.size());
+  return text;
+}
+
 bool has_param(const proto::Operation& op, std::string_view name) {
   return proto::find_param(op, name) != nullptr;
 }
@@ -317,16 +325,15 @@ Outcome PyroProvider::call_tool(const std::string& name, const json::object& arg
     if (const std::string next = next_step(op, error); !next.empty()) text += "\nnext: " + next;
     return tool_error(to_utf8(text));
   }
-  cut_long_texts(*result, kMostText);
-  std::string text = json::serialize(*result);
-  if (text.size() > kMostResult) {
+  auto text = passed_on(*result);
+  if (!text) {
     return tool_error(fmt::format(
         "{} gave a result of {} bytes, more than the {} that are passed on\ncode: limit\nnext: ask "
         "for less at once, or write it to a file and use workspace_export",
-        op.tool, text.size(), kMostResult));
+        op.tool, text.error(), kMostResult));
   }
   return json::object{
-      {"content", json::array{json::object{{"type", "text"}, {"text", std::move(text)}}}},
+      {"content", json::array{json::object{{"type", "text"}, {"text", *std::move(text)}}}},
       {"structuredContent", *std::move(result)},
       {"isError", false}};
 }
@@ -346,11 +353,19 @@ std::string PyroProvider::resource_templates() {
   return json::serialize(list);
 }
 
+std::expected<json::array, RpcError> PyroProvider::workspaces(Call& call) {
+  Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
+  if (!all) {
+    return std::unexpected(RpcError{kInternalError, to_utf8(all.error().message), {}});
+  }
+  return std::move(all->at("workspaces").as_array());
+}
+
 Outcome PyroProvider::list_resources(Call& call) {
-  const Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
-  if (!all) return RpcError{kInternalError, to_utf8(all.error().message), {}};
+  const auto all = workspaces(call);
+  if (!all) return all.error();
   json::array list;
-  for (const json::value& one : all->at("workspaces").as_array()) {
+  for (const json::value& one : *all) {
     const json::object& workspace = one.as_object();
     const std::string id(workspace.at("workspace_id").as_string());
     const json::value* name = workspace.if_contains("name");
@@ -377,17 +392,16 @@ Outcome PyroProvider::read_resource(const std::string& uri, Call& call) {
                     to_utf8(error.hint.empty() ? error.message : error.message + "; " + error.hint),
                     json::object{{"code", errc_name(error.code)}, {"uri", uri}}};
   }
-  cut_long_texts(*result, kMostText);
-  std::string text = json::serialize(*result);
-  if (text.size() > kMostResult) {
+  auto text = passed_on(*result);
+  if (!text) {
     return RpcError{kInternalError,
                     fmt::format("this has {} bytes, more than the {} that are passed on",
-                                text.size(), kMostResult),
+                                text.error(), kMostResult),
                     json::object{{"uri", uri}}};
   }
   return json::object{{"contents", json::array{json::object{{"uri", uri},
                                                             {"mimeType", "application/json"},
-                                                            {"text", std::move(text)}}}}};
+                                                            {"text", *std::move(text)}}}}};
 }
 
 Outcome PyroProvider::complete(const json::object& params, Call& call) {
@@ -397,10 +411,10 @@ Outcome PyroProvider::complete(const json::object& params, Call& call) {
   const json::value* name = argument.if_contains("name");
   const json::value* begun = argument.if_contains("value");
   if (name != nullptr && *name == "workspace_id" && begun != nullptr && begun->is_string()) {
-    const Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
-    if (!all) return RpcError{kInternalError, to_utf8(all.error().message), {}};
+    const auto all = workspaces(call);
+    if (!all) return all.error();
     constexpr std::size_t kMostValuesAtOnce = 100;  // of the specification
-    for (const json::value& one : all->at("workspaces").as_array()) {
+    for (const json::value& one : *all) {
       const json::value& id = one.at("workspace_id");
       const bool fits = std::string_view(id.as_string()).starts_with(begun->get_string());
       if (!fits) continue;

@@ -75,6 +75,9 @@ struct Outgoing {
   int error_code = 0;              // of an answer that is an error
 };
 
+// An error as the answer to a request.
+Outgoing failure(const RequestId& id, const RpcError& error);
+
 // What the transport does next, in this order.
 struct Step {
   std::vector<Outgoing> send;
@@ -107,8 +110,6 @@ class Session {
   [[nodiscard]] static bool is_wanted(const Job& job) { return !job.given_up; }
   [[nodiscard]] bool initialized() const { return initialized_; }
   [[nodiscard]] bool idle() const { return jobs_.empty() && listens_.empty(); }
-  // What `initialize` agreed on.
-  [[nodiscard]] const std::string& version() const { return version_; }
 
  private:
   struct Filter {
@@ -144,7 +145,6 @@ class Session {
 
   // Until 2025-11-25 alone.
   bool initialized_ = false;
-  std::string version_;
   json::object capabilities_;
   LogLevel log_level_ = LogLevel::kInfo;
   std::set<std::string> subscribed_;

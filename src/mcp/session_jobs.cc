@@ -73,10 +73,7 @@ json::object missing_capabilities(const InputRequired& wanted, const json::objec
 Step fail_job(const Job& job, RpcError error) {
   if (error.code == kLegacyResourceNotFound && job.modern) error.code = kInvalidParams;
   Step step;
-  step.send.push_back({.kind = Outgoing::Kind::kAnswer,
-                       .text = error_text(job.id, error),
-                       .about = job.id,
-                       .error_code = error.code});
+  step.send.push_back(failure(job.id, error));
   return step;
 }
 
@@ -111,10 +108,9 @@ Step Session::begin(Request request, bool modern) {
     if (RequestId::from(*token)) job->progress_token = *token;
   }
   if (modern) {
-    const auto about = read_meta(job->params);
-    if (!about) return fail_job(*job, about.error());
-    job->asked.capabilities = about->capabilities;
-    job->log_level = about->log_level;
+    RequestMeta about = *read_meta(job->params);  // on_modern() has refused what has none
+    job->asked.capabilities = std::move(about.capabilities);
+    job->log_level = about.log_level;
     if (may_ask(job->method)) {
       if (auto wrong = take_answers(*job)) return fail_job(*job, *std::move(wrong));
     }

@@ -72,11 +72,6 @@ bool Conversation::initialized() const {
   return session_.initialized();
 }
 
-std::string Conversation::version() const {
-  const std::scoped_lock lock(mutex_);
-  return session_.version();
-}
-
 bool Conversation::is_wanted(const mcp::Job& job) const {
   const std::scoped_lock lock(mutex_);
   return mcp::Session::is_wanted(job);

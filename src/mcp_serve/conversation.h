@@ -41,7 +41,6 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void wait();     // until no call runs
   [[nodiscard]] bool idle() const;
   [[nodiscard]] bool initialized() const;
-  [[nodiscard]] std::string version() const;
 
  private:
   class RunningCall;
