@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <utility>
 
+#include "base/terminal_text.h"
+
 namespace pyro::chat {
 namespace {
 
@@ -106,7 +108,10 @@ class Conversation {
       } else {
         text = "there is no tool \"" + call.name + "\"; the only one is " + tool_.name;
       }
-      json::object result = said("tool", text.substr(0, kMaxToolText));
+      if (text.size() > kMaxToolText) {
+        text.resize(whole_characters(std::string_view(text).substr(0, kMaxToolText), kMaxToolText));
+      }
+      json::object result = said("tool", text);
       result["tool_call_id"] = call.id;
       messages_.push_back(std::move(result));
     }

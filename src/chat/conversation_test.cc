@@ -118,6 +118,17 @@ TEST(Conversation, WhatAToolSaysIsBounded) {
             kMaxToolText);
 }
 
+TEST(Conversation, WhatAToolSaysIsCutBetweenCharacters) {
+  ScriptedModel model({{200, calls("vm_run", "{}")}, {200, says("done")}});
+  std::vector<std::string> seen;
+  Tool tool = echo_tool(seen);
+  const std::string almost(kMaxToolText - 1, 'x');
+  tool.call = [&](const ToolCall&) -> Result<std::string> { return almost + "\xc3\xa9"; };
+  // The model reads JSON, which half a character is not.
+  ASSERT_TRUE(converse(model, kQuestion, tool, {}));
+  EXPECT_EQ(model.requests[1].at("messages").as_array().back().at("content").as_string(), almost);
+}
+
 TEST(Conversation, RefusalsAndErrorsEndIt) {
   struct Row {
     Reply reply;

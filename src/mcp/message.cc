@@ -5,6 +5,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/terminal_text.h"
+#include "base/text.h"
+
 namespace pyro::mcp {
 namespace {
 
@@ -85,6 +88,28 @@ std::expected<Message, Refusal> read_call(json::object& object, std::optional<Re
   return Request{.id = *std::move(id), .method = std::string(*name), .params = std::move(params)};
 }
 
+std::expected<Message, Refusal> read_message(json::object& object, std::size_t size) {
+  std::optional<RequestId> id;
+  if (const json::value* given = object.if_contains("id")) {
+    id = RequestId::from(*given);
+    if (!id) {
+      return refuse({}, kInvalidRequest,
+                    fmt::format("id must be an integer or a text of at most {} bytes", kMostName));
+    }
+  }
+  const json::value* version = object.if_contains("jsonrpc");
+  if (version == nullptr || *version != "2.0") {
+    return refuse(std::move(id), kInvalidRequest, "jsonrpc must be \"2.0\"");
+  }
+  if (const json::value* method = object.if_contains("method")) {
+    const json::value name = *method;
+    std::expected<Message, Refusal> call = read_call(object, std::move(id), name);
+    if (auto* request = call ? std::get_if<Request>(&*call) : nullptr) request->size = size;
+    return call;
+  }
+  return read_response(object, std::move(id));
+}
+
 }  // namespace
 
 std::optional<RequestId> RequestId::from(const json::value& value) {
@@ -126,24 +151,17 @@ std::expected<Message, Refusal> parse_message(std::string_view text) {
   }
   if (!value.is_object()) return refuse({}, kInvalidRequest, "a message must be an object");
   json::object& object = value.get_object();
+  const bool response =
+      !object.contains("method") && (object.contains("result") || object.contains("error"));
+  std::expected<Message, Refusal> message = read_message(object, text.size());
+  if (!message) message.error().of_response = response;
+  return message;
+}
 
-  std::optional<RequestId> id;
-  if (const json::value* given = object.if_contains("id")) {
-    id = RequestId::from(*given);
-    if (!id) {
-      return refuse({}, kInvalidRequest,
-                    fmt::format("id must be an integer or a text of at most {} bytes", kMostName));
-    }
-  }
-  const json::value* version = object.if_contains("jsonrpc");
-  if (version == nullptr || *version != "2.0") {
-    return refuse(std::move(id), kInvalidRequest, "jsonrpc must be \"2.0\"");
-  }
-  if (const json::value* method = object.if_contains("method")) {
-    const json::value name = *method;
-    return read_call(object, std::move(id), name);
-  }
-  return read_response(object, std::move(id));
+std::string shown(std::string_view text) {
+  const std::string_view some = text.substr(0, kMostName);
+  if (some.size() == text.size()) return to_utf8(text);
+  return to_utf8(some.substr(0, whole_characters(some, kMostName)));
 }
 
 std::string request_text(const RequestId& id, std::string_view method, const json::object& params) {

@@ -63,6 +63,7 @@ struct Request {
   RequestId id;
   std::string method;
   json::object params;
+  std::size_t size = 0;  // bytes of its text
 };
 struct Notification {
   std::string method;
@@ -78,11 +79,18 @@ using Message = std::variant<Request, Notification, Response>;
 struct Refusal {
   std::optional<RequestId> id;
   RpcError error;
+  // It was an answer to something: where answers are not answered, neither is this. Two peers could
+  // otherwise tell each other of errors without end.
+  bool of_response = false;
 };
 // Members that are not known are ignored. Nothing of the text is repeated in an error.
 std::expected<Message, Refusal> parse_message(std::string_view text);
 // Of a text that is over kMostMessage and was therefore never kept.
 Refusal too_long();
+
+// What of a text from elsewhere may stand in a message: UTF-8, whole characters, of at most
+// kMostName bytes of it.
+std::string shown(std::string_view text);
 
 // One line each, without the newline.
 std::string request_text(const RequestId& id, std::string_view method, const json::object& params);

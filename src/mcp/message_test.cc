@@ -21,6 +21,7 @@ TEST(Message, RequestsNotificationsAndResponsesAreToldApart) {
   EXPECT_EQ(std::get<Request>(*request).id, RequestId(7));
   EXPECT_EQ(std::get<Request>(*request).method, "ping");
   EXPECT_EQ(std::get<Request>(*request).params.at("a"), 1);
+  EXPECT_EQ(std::get<Request>(*request).size, 72U);
 
   const auto notification = parse_message(R"({"jsonrpc":"2.0","method":"notifications/x"})");
   ASSERT_TRUE(notification);
@@ -35,6 +36,29 @@ TEST(Message, RequestsNotificationsAndResponsesAreToldApart) {
       parse_message(R"({"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no","data":[]}})");
   ASSERT_TRUE(error);
   EXPECT_EQ(std::get<Response>(*error).result.error().code, -1);
+}
+
+TEST(Message, WhatIsShownOfATextIsUtf8AndWhole) {
+  EXPECT_EQ(shown("2025-11-25"), "2025-11-25");
+  EXPECT_EQ(shown("v\xff"), "v\xef\xbf\xbd");
+  const std::string almost(kMostName - 1, 'x');
+  EXPECT_EQ(shown(almost + "\xc3\xa4"), almost);
+  EXPECT_EQ(shown(almost + "y"), almost + "y");
+}
+
+TEST(Message, ARefusalSaysWhetherItWasAnAnswer) {
+  const auto of_response = [](std::string_view text) {
+    const auto parsed = parse_message(text);
+    return !parsed && parsed.error().of_response;
+  };
+  EXPECT_TRUE(of_response(R"({"jsonrpc":"2.0","error":{"code":-1,"message":"no"}})"));
+  EXPECT_TRUE(of_response(R"({"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"no"}})"));
+  EXPECT_TRUE(of_response(R"({"jsonrpc":"2.0","id":1,"result":7})"));
+  EXPECT_TRUE(of_response(R"({"id":1,"result":{}})"));
+  EXPECT_FALSE(of_response(R"({"jsonrpc":"2.0","id":1,"method":"ping","result":{}})"));
+  EXPECT_FALSE(of_response(R"({"jsonrpc":"2.0","id":null,"method":"ping"})"));
+  EXPECT_FALSE(of_response("{}"));
+  EXPECT_FALSE(of_response("{"));
 }
 
 TEST(Message, WhatIsNoMessageIsRefusedWithItsCode) {

@@ -82,8 +82,7 @@ std::expected<RequestMeta, RpcError> read_meta(const json::object& params) {
 
 RpcError unsupported_version(std::string_view requested) {
   return {kUnsupportedVersion, "Unsupported protocol version",
-          json::object{{"requested", requested.substr(0, kMostName)},
-                       {"supported", supported_versions()}}};
+          json::object{{"requested", shown(requested)}, {"supported", supported_versions()}}};
 }
 
 std::string_view log_level_name(LogLevel level) {

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/terminal_text.h"
+#include "base/text.h"
 #include "base/version.h"
 
 namespace pyro::mcp {
@@ -165,9 +166,8 @@ class Steps {
     const double value = begin_ + std::floor(std::clamp(p.of.value_or(0), 0.0, 0.99) * 100) / 100;
     if (value <= last_) return;
     last_ = value;
-    call_.progress(
-        value, std::nullopt,
-        p.detail.empty() ? std::string(p.phase) : fmt::format("{}: {}", p.phase, p.detail));
+    call_.progress(value, std::nullopt,
+                   to_utf8(p.detail.empty() ? p.phase : fmt::format("{}: {}", p.phase, p.detail)));
   }
 
  private:
@@ -175,6 +175,20 @@ class Steps {
   std::string phase_;
   double begin_ = 0, last_ = 0;
 };
+
+// null is not given, as the API has it.
+bool is_given(const json::object& arguments, std::string_view name) {
+  const json::value* value = arguments.if_contains(name);
+  return value != nullptr && !value->is_null();
+}
+
+// A result as text; the size of one that is too large to be passed on.
+std::expected<std::string, std::size_t> passed_on(json::object& result) {
+  cut_long_texts(result, kMostText);
+  std::string text = json::serialize(result);
+  if (text.size() > kMostResult) return std::unexpected(text.size());
+  return text;
+}
 
 bool has_param(const proto::Operation& op, std::string_view name) {
   return proto::find_param(op, name) != nullptr;
@@ -282,7 +296,7 @@ Result<json::object> PyroProvider::ask(const proto::Operation& operation,
   api::Observer observer;
   observer.on_progress = [&](const api::Progress& p) { steps.take(p); };
   observer.on_warning = [&](std::string_view text) {
-    call.log(LogLevel::kWarning, json::value(text));
+    call.log(LogLevel::kWarning, json::value(to_utf8(text)));
   };
   observer.interrupt_fd = call.interrupt_fd();
   return api_.call(operation, arguments, observer);
@@ -298,10 +312,9 @@ Outcome PyroProvider::call_tool(const std::string& name, const json::object& arg
   }
   const proto::Operation& op = **found;
   json::object given = arguments;
-  const json::value* seed = given.if_contains("seed_path");
-  if (op.tool == "workspace_create" && options_.seed_path && (seed == nullptr || seed->is_null())) {
+  if (op.tool == "workspace_create" && options_.seed_path && !is_given(given, "seed_path")) {
     given["seed_path"] = *options_.seed_path;
-    if (!given.contains("git_tracked")) given["git_tracked"] = options_.git_tracked;
+    if (!is_given(given, "git_tracked")) given["git_tracked"] = options_.git_tracked;
   }
   Result<json::object> result = ask(op, given, call);
   if (!result) {
@@ -310,18 +323,17 @@ Outcome PyroProvider::call_tool(const std::string& name, const json::object& arg
         fmt::format("{} failed: {}\ncode: {}", op.tool, error.message, errc_name(error.code));
     if (!error.hint.empty()) text += "\nhint: " + error.hint;
     if (const std::string next = next_step(op, error); !next.empty()) text += "\nnext: " + next;
-    return tool_error(text);
+    return tool_error(to_utf8(text));
   }
-  cut_long_texts(*result, kMostText);
-  std::string text = json::serialize(*result);
-  if (text.size() > kMostResult) {
+  auto text = passed_on(*result);
+  if (!text) {
     return tool_error(fmt::format(
         "{} gave a result of {} bytes, more than the {} that are passed on\ncode: limit\nnext: ask "
         "for less at once, or write it to a file and use workspace_export",
-        op.tool, text.size(), kMostResult));
+        op.tool, text.error(), kMostResult));
   }
   return json::object{
-      {"content", json::array{json::object{{"type", "text"}, {"text", std::move(text)}}}},
+      {"content", json::array{json::object{{"type", "text"}, {"text", *std::move(text)}}}},
       {"structuredContent", *std::move(result)},
       {"isError", false}};
 }
@@ -341,11 +353,19 @@ std::string PyroProvider::resource_templates() {
   return json::serialize(list);
 }
 
+std::expected<json::array, RpcError> PyroProvider::workspaces(Call& call) {
+  Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
+  if (!all) {
+    return std::unexpected(RpcError{kInternalError, to_utf8(all.error().message), {}});
+  }
+  return std::move(all->at("workspaces").as_array());
+}
+
 Outcome PyroProvider::list_resources(Call& call) {
-  const Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
-  if (!all) return RpcError{kInternalError, all.error().message, {}};
+  const auto all = workspaces(call);
+  if (!all) return all.error();
   json::array list;
-  for (const json::value& one : all->at("workspaces").as_array()) {
+  for (const json::value& one : *all) {
     const json::object& workspace = one.as_object();
     const std::string id(workspace.at("workspace_id").as_string());
     const json::value* name = workspace.if_contains("name");
@@ -369,38 +389,41 @@ Outcome PyroProvider::read_resource(const std::string& uri, Call& call) {
     const Error& error = result.error();
     if (error.code == Errc::kNotFound) return resource_not_found(uri);
     return RpcError{kInternalError,
-                    error.hint.empty() ? error.message : error.message + "; " + error.hint,
+                    to_utf8(error.hint.empty() ? error.message : error.message + "; " + error.hint),
                     json::object{{"code", errc_name(error.code)}, {"uri", uri}}};
   }
-  cut_long_texts(*result, kMostText);
-  std::string text = json::serialize(*result);
-  if (text.size() > kMostResult) {
+  auto text = passed_on(*result);
+  if (!text) {
     return RpcError{kInternalError,
                     fmt::format("this has {} bytes, more than the {} that are passed on",
-                                text.size(), kMostResult),
+                                text.error(), kMostResult),
                     json::object{{"uri", uri}}};
   }
   return json::object{{"contents", json::array{json::object{{"uri", uri},
                                                             {"mimeType", "application/json"},
-                                                            {"text", std::move(text)}}}}};
+                                                            {"text", *std::move(text)}}}}};
 }
 
 Outcome PyroProvider::complete(const json::object& params, Call& call) {
   json::array values;
+  bool more = false;
   const json::object& argument = params.at("argument").as_object();
   const json::value* name = argument.if_contains("name");
   const json::value* begun = argument.if_contains("value");
   if (name != nullptr && *name == "workspace_id" && begun != nullptr && begun->is_string()) {
-    const Result<json::object> all = ask(*proto::find_operation("workspace.list"), {}, call);
-    if (!all) return RpcError{kInternalError, all.error().message, {}};
+    const auto all = workspaces(call);
+    if (!all) return all.error();
     constexpr std::size_t kMostValuesAtOnce = 100;  // of the specification
-    for (const json::value& one : all->at("workspaces").as_array()) {
+    for (const json::value& one : *all) {
       const json::value& id = one.at("workspace_id");
       const bool fits = std::string_view(id.as_string()).starts_with(begun->get_string());
-      if (fits && values.size() < kMostValuesAtOnce) values.push_back(id);
+      if (!fits) continue;
+      more = values.size() == kMostValuesAtOnce;
+      if (more) break;
+      values.push_back(id);
     }
   }
-  return json::object{{"completion", {{"hasMore", false}, {"values", std::move(values)}}}};
+  return json::object{{"completion", {{"hasMore", more}, {"values", std::move(values)}}}};
 }
 
 }  // namespace pyro::mcp

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <boost/json/array.hpp>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +55,7 @@ class PyroProvider final : public Provider {
   [[nodiscard]] std::string next_step(const proto::Operation& operation, const Error& error) const;
   Result<json::object> ask(const proto::Operation& operation, const json::object& arguments,
                            Call& call);
+  std::expected<json::array, RpcError> workspaces(Call& call);
 
   api::Api& api_;
   PyroOptions options_;

@@ -165,6 +165,7 @@ TEST(PyroProvider, TheProjectSeedsWhatIsGivenNoOtherSeed) {
   f.tool("workspace_create", {{"environment", "debian:12"}, {"seed_path", nullptr}});
   f.tool("workspace_create", {{"environment", "debian:12"}, {"git_tracked", false}});
   f.tool("workspace_exec", {{"workspace_id", "w"}});
+  f.tool("workspace_create", {{"environment", "debian:12"}, {"git_tracked", nullptr}});
   EXPECT_EQ(f.api.calls[0].second.at("seed_path"), "/src/project");
   EXPECT_EQ(f.api.calls[0].second.at("git_tracked"), true);
   EXPECT_EQ(f.api.calls[1].second.at("seed_path"), "/other");
@@ -172,6 +173,7 @@ TEST(PyroProvider, TheProjectSeedsWhatIsGivenNoOtherSeed) {
   EXPECT_EQ(f.api.calls[2].second.at("seed_path"), "/src/project");
   EXPECT_EQ(f.api.calls[3].second.at("git_tracked"), false);
   EXPECT_FALSE(f.api.calls[4].second.contains("seed_path"));
+  EXPECT_EQ(f.api.calls[5].second.at("git_tracked"), true) << "null would seed untracked files";
 }
 
 TEST(PyroProvider, ProgressGrowsAndTheInterruptIsPassedOn) {
@@ -193,6 +195,45 @@ TEST(PyroProvider, ProgressGrowsAndTheInterruptIsPassedOn) {
                                      &std::pair<double, std::string>::first));
   EXPECT_EQ(f.call.steps.back().second, "boot");
   EXPECT_EQ(f.call.logged.front(), "careful");
+}
+
+TEST(PyroProvider, ACompletionSaysWhetherThereIsMore) {
+  const auto completed = [](int workspaces) {
+    Fixture f;
+    f.api.answer = [&](const auto&, const auto&, const auto&) -> Result<json::object> {
+      json::array list{json::object{{"workspace_id", "other"}}};
+      for (int i = 0; i < workspaces; ++i) {
+        list.push_back(json::object{{"workspace_id", "ws-" + std::to_string(i)}});
+      }
+      list.push_back(json::object{{"workspace_id", "other too"}});
+      return json::object{{"workspaces", std::move(list)}};
+    };
+    const Outcome out =
+        f.provider.complete({{"argument", {{"name", "workspace_id"}, {"value", "ws-"}}}}, f.call);
+    return std::get<json::object>(out).at("completion").as_object();
+  };
+  EXPECT_EQ(completed(100).at("values").as_array().size(), 100U);
+  EXPECT_EQ(completed(100).at("hasMore"), false);
+  EXPECT_EQ(completed(101).at("values").as_array().size(), 100U);
+  EXPECT_EQ(completed(101).at("hasMore"), true);
+}
+
+TEST(PyroProvider, WhatIsNotUtf8DoesNotGoOut) {
+  Fixture f;
+  f.api.answer = [](const auto&, const auto&, const api::Observer& o) -> Result<json::object> {
+    o.on_progress({.phase = "pull", .detail = "caf\xe9", .of = {}});
+    o.on_warning("caf\xe9");
+    return fail_hint(Errc::kInternal, "no caf\xe9", "a caf\xe9");
+  };
+  constexpr const char* kCafe = "caf\xef\xbf\xbd";
+  EXPECT_TRUE(f.text("vm_run").contains(std::string("no ") + kCafe + "\n"));
+  EXPECT_TRUE(f.text("vm_run").contains(std::string("hint: a ") + kCafe));
+  EXPECT_EQ(f.call.steps.back().second, std::string("pull: ") + kCafe);
+  EXPECT_EQ(f.call.logged.back(), kCafe);
+  const Outcome read = f.provider.read_resource("pyro://workspaces/w/logs", f.call);
+  EXPECT_EQ(std::get<RpcError>(read).message, std::string("no ") + kCafe + "; a " + kCafe);
+  const Outcome list = f.provider.list_resources(f.call);
+  EXPECT_EQ(std::get<RpcError>(list).message, std::string("no ") + kCafe);
 }
 
 TEST(PyroProvider, LongTextsAreCutAndSaidToBe) {

@@ -13,12 +13,6 @@ constexpr std::int64_t kFixedListMs = 3'600'000;
 Outgoing answer(const RequestId& id, std::string_view result) {
   return {.kind = Outgoing::Kind::kAnswer, .text = result_text(id, result), .about = id};
 }
-Outgoing failure(const RequestId& id, const RpcError& error) {
-  return {.kind = Outgoing::Kind::kAnswer,
-          .text = error_text(id, error),
-          .about = id,
-          .error_code = error.code};
-}
 Outgoing notice(std::string_view method, const json::object& params,
                 std::optional<RequestId> about = {}) {
   return {.kind = Outgoing::Kind::kNotice,
@@ -35,7 +29,7 @@ Step refuse(const RequestId& id, int code, std::string message) {
 }
 
 RpcError no_such_method(std::string_view method) {
-  return {kMethodNotFound, fmt::format("there is no method {}", method.substr(0, kMostName)), {}};
+  return {kMethodNotFound, fmt::format("there is no method {}", method), {}};
 }
 
 bool runs_handler(std::string_view method) {
@@ -58,6 +52,13 @@ const json::object* object_in(const json::object& in, std::string_view name) {
 }
 
 }  // namespace
+
+Outgoing failure(const RequestId& id, const RpcError& error) {
+  return {.kind = Outgoing::Kind::kAnswer,
+          .text = error_text(id, error),
+          .about = id,
+          .error_code = error.code};
+}
 
 std::string Session::finish(json::object result, bool modern, std::string_view method) const {
   if (modern) {
@@ -143,12 +144,12 @@ Step Session::initialize(const Request& request) {
     return refuse(request.id, kInvalidParams, "initialize needs protocolVersion, a text");
   }
   const std::string_view wanted = version->get_string();
-  version_ = is_legacy_version(wanted) ? wanted : kNewestLegacy;
+  const std::string_view agreed = is_legacy_version(wanted) ? wanted : kNewestLegacy;
   const json::object* client = object_in(request.params, "capabilities");
   capabilities_ = client == nullptr ? json::object() : *client;
   initialized_ = true;
   return only(
-      answer(request.id, finish(initialize_result(provider_, version_), false, request.method)));
+      answer(request.id, finish(initialize_result(provider_, agreed), false, request.method)));
 }
 
 Step Session::subscribe(const Request& request, bool on) {
@@ -234,12 +235,16 @@ Step Session::on_notification(const Notification& notification) {
   const std::optional<RequestId> id = given == nullptr ? std::nullopt : RequestId::from(*given);
   if (!id) return {};
   listens_.erase(*id);
-  return give_up(*id);
+  if (!jobs_.contains(*id)) return {};  // ended meanwhile, or given up before
+  Step step = give_up(*id);
+  // Without it a transport would keep the response open for an answer that never comes.
+  step.send.push_back({.kind = Outgoing::Kind::kEnd, .about = *id});
+  return step;
 }
 
 Step Session::give_up(const RequestId& id) {
   const auto found = jobs_.find(id);
-  if (found == jobs_.end()) return {};  // ended meanwhile, or given up before
+  if (found == jobs_.end()) return {};
   const std::shared_ptr<Job> job = found->second;
   jobs_.erase(found);
   job->given_up = true;

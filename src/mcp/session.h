@@ -42,6 +42,7 @@ struct Job {
   bool modern = false;
   std::string method;
   json::object params;
+  std::size_t size = 0;  // bytes of the request's text
   Asked asked;
 
  private:
@@ -66,12 +67,16 @@ struct Outgoing {
     kAnswer,   // the last about its request
     kRequest,  // of ours
     kNotice,   // may be left out when the client does not keep up
+    kEnd,      // no message: its request was cancelled, and nothing about it will come
   };
   Kind kind = Kind::kAnswer;
-  std::string text;                // one line, without the newline
+  std::string text;                // one line, without the newline; of kEnd none
   std::optional<RequestId> about;  // the client's request that it belongs to
   int error_code = 0;              // of an answer that is an error
 };
+
+// An error as the answer to a request.
+Outgoing failure(const RequestId& id, const RpcError& error);
 
 // What the transport does next, in this order.
 struct Step {
@@ -105,8 +110,6 @@ class Session {
   [[nodiscard]] static bool is_wanted(const Job& job) { return !job.given_up; }
   [[nodiscard]] bool initialized() const { return initialized_; }
   [[nodiscard]] bool idle() const { return jobs_.empty() && listens_.empty(); }
-  // What `initialize` agreed on.
-  [[nodiscard]] const std::string& version() const { return version_; }
 
  private:
   struct Filter {
@@ -142,7 +145,6 @@ class Session {
 
   // Until 2025-11-25 alone.
   bool initialized_ = false;
-  std::string version_;
   json::object capabilities_;
   LogLevel log_level_ = LogLevel::kInfo;
   std::set<std::string> subscribed_;

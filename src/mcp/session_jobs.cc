@@ -73,10 +73,7 @@ json::object missing_capabilities(const InputRequired& wanted, const json::objec
 Step fail_job(const Job& job, RpcError error) {
   if (error.code == kLegacyResourceNotFound && job.modern) error.code = kInvalidParams;
   Step step;
-  step.send.push_back({.kind = Outgoing::Kind::kAnswer,
-                       .text = error_text(job.id, error),
-                       .about = job.id,
-                       .error_code = error.code});
+  step.send.push_back(failure(job.id, error));
   return step;
 }
 
@@ -101,6 +98,7 @@ Step Session::begin(Request request, bool modern) {
   }
   auto job = std::make_shared<Job>(request.id, modern, std::move(request.method),
                                    std::move(request.params));
+  job->size = request.size;
   if (jobs_.size() >= kMostCalls) {
     return fail_job(
         *job, {kBusy, fmt::format("{} requests are under way: wait for some", kMostCalls), {}});
@@ -110,10 +108,9 @@ Step Session::begin(Request request, bool modern) {
     if (RequestId::from(*token)) job->progress_token = *token;
   }
   if (modern) {
-    const auto about = read_meta(job->params);
-    if (!about) return fail_job(*job, about.error());
-    job->asked.capabilities = about->capabilities;
-    job->log_level = about->log_level;
+    RequestMeta about = *read_meta(job->params);  // on_modern() has refused what has none
+    job->asked.capabilities = std::move(about.capabilities);
+    job->log_level = about.log_level;
     if (may_ask(job->method)) {
       if (auto wrong = take_answers(*job)) return fail_job(*job, *std::move(wrong));
     }
@@ -226,8 +223,8 @@ Step Session::on_response(Response response) {
   const std::shared_ptr<Job>& job = question.job;
   job->waits_for.erase(response.id);
   if (!response.result) {
-    const std::string why = "the client did not answer what this needs: " +
-                            response.result.error().message.substr(0, kMostName);
+    const std::string why =
+        "the client did not answer what this needs: " + shown(response.result.error().message);
     Step step = give_up(job->id);
     Step answered = fail_job(*job, {kInternalError, why, {}});
     step.send.push_back(std::move(answered.send.front()));

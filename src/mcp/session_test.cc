@@ -160,6 +160,7 @@ TEST(Session, ACancelledCallIsStoppedAndNeverAnswered) {
   EXPECT_EQ(client.stopped.size(), 1U);
   client.work();
   EXPECT_TRUE(client.sent.empty());
+  EXPECT_EQ(client.ended, std::vector{RequestId(1)}) << "its response has to end, once";
   ASSERT_TRUE(client.say(cancel));  // and of what has ended, nothing
   for (const char* params :
        {"{}", R"({"requestId":null})", R"({"requestId":[]})", R"({"requestId":"never asked"})"}) {
@@ -192,6 +193,7 @@ TEST(Session, TheOlderEraAsksByRequestsOfItsOwn) {
                              client.last().at("id").as_int64())));
   EXPECT_EQ(client.last().at("id"), 2);
   EXPECT_EQ(client.error(), kInternalError);
+  EXPECT_TRUE(client.ended.empty()) << "what is answered needs no other end";
   EXPECT_TRUE(client.session.idle());
 }
 
@@ -234,6 +236,24 @@ TEST(Session, TheNewerEraAsksByItsResultAndTrustsOnlyItsOwnState) {
   EXPECT_EQ(client.error(), kInvalidParams);
   again(R"({"x":1})", "\"x" + state.substr(1));
   EXPECT_EQ(client.error(), kInvalidParams);
+}
+
+TEST(Session, WhatIsRepeatedOfTheClientIsCutBetweenCharacters) {
+  const std::string name = std::string(kMostName - 1, 'x') + "\u00e4";
+  TestClient client;  // which reads as JSON what it is told
+  ASSERT_TRUE(client.say(
+      fmt::format(R"({{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{{"_meta":{{)"
+                  R"("io.modelcontextprotocol/protocolVersion":"{}",)"
+                  R"("io.modelcontextprotocol/clientCapabilities":{{}}}}}}}})",
+                  name)));
+  EXPECT_EQ(client.error(), kUnsupportedVersion);
+  ASSERT_TRUE(client.say(kInitialize));
+  ASSERT_TRUE(client.say(legacy("2", "tools/call", R"({"name":"ask"})")));
+  client.work();
+  ASSERT_TRUE(
+      client.say(fmt::format(R"({{"jsonrpc":"2.0","id":{},"error":{{"code":-1,"message":"{}"}}}})",
+                             client.last().at("id").as_int64(), name)));
+  EXPECT_EQ(client.error(), kInternalError);
 }
 
 TEST(Session, WhatAClientCannotDoItIsNotAsked) {

@@ -71,9 +71,16 @@ struct TestClient {
   Session session{provider, seal, Session::Eras::kBoth};
   std::vector<std::shared_ptr<Job>> started, stopped;
   std::vector<json::object> sent;
+  std::vector<RequestId> ended;  // without an answer
 
   void take(Step step) {
-    for (const Outgoing& out : step.send) sent.push_back(json::parse(out.text).get_object());
+    for (const Outgoing& out : step.send) {
+      if (out.kind == Outgoing::Kind::kEnd) {
+        ended.push_back(out.about.value());
+      } else {
+        sent.push_back(json::parse(out.text).get_object());
+      }
+    }
     for (auto& job : step.start) started.push_back(std::move(job));
     for (auto& job : step.stop) stopped.push_back(std::move(job));
   }

@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "base/text.h"
+
 namespace pyro::mcp_serve {
 
 class Conversation::RunningCall final : public mcp::Call {
@@ -70,11 +72,6 @@ bool Conversation::initialized() const {
   return session_.initialized();
 }
 
-std::string Conversation::version() const {
-  const std::scoped_lock lock(mutex_);
-  return session_.version();
-}
-
 bool Conversation::is_wanted(const mcp::Job& job) const {
   const std::scoped_lock lock(mutex_);
   return mcp::Session::is_wanted(job);
@@ -83,47 +80,78 @@ bool Conversation::is_wanted(const mcp::Job& job) const {
 void Conversation::apply(mcp::Step step) {
   for (mcp::Outgoing& out : step.send) sink_(std::move(out));
   for (const JobPtr& job : step.start) start(job);
-  for (const JobPtr& job : step.stop) {
-    if (const auto found = running_.find(job); found != running_.end()) found->second->raise();
-  }
+  for (const JobPtr& job : step.stop) stop(job);
 }
 
 void Conversation::start(const JobPtr& job) {
-  Result<Wake> wake = Wake::make();
-  bool started = false;
-  if (wake) {
-    auto interrupt = std::make_shared<Wake>(*std::move(wake));
-    running_[job] = interrupt;
-    started = parts_.workers.post(
-        [self = shared_from_this(), job, interrupt] { self->run(job, interrupt); });
-    if (!started) running_.erase(job);
+  const auto ticket =
+      parts_.workers.post([self = shared_from_this(), job] { self->run(job); }, job->size);
+  if (ticket) {
+    running_[job] = {.ticket = *ticket};
+    return;
   }
-  if (started) return;
-  apply(session_.ended(job, mcp::RpcError{mcp::kBusy,
-                                          "the host has no descriptor or thread for this call: try "
-                                          "again when others have ended",
-                                          {}}));
+  apply(session_.ended(
+      job, mcp::RpcError{mcp::kBusy,
+                         "no thread is free for this call, and too much waits for one already: try "
+                         "again when others have ended",
+                         {}}));
 }
 
-void Conversation::run(const JobPtr& job, const std::shared_ptr<Wake>& interrupt) {
+void Conversation::stop(const JobPtr& job) {
+  const auto found = running_.find(job);
+  if (found == running_.end()) return;
+  found->second.stopped = true;
+  if (found->second.interrupt) {
+    found->second.interrupt->raise();
+  } else if (!mcp::Session::is_wanted(*job) && parts_.workers.withdraw(found->second.ticket)) {
+    // Nothing of it stays: a client may send large calls and cancel them for as long as it likes.
+    running_.erase(found);
+    ended_.notify_all();
+  }
+}
+
+Result<std::shared_ptr<Wake>> Conversation::begin(const JobPtr& job) {
+  const std::scoped_lock lock(mutex_);
+  PYRO_TRY(Wake wake, Wake::make());
+  Running& running = running_[job];
+  running.interrupt = std::make_shared<Wake>(std::move(wake));
+  if (running.stopped) running.interrupt->raise();
+  return running.interrupt;
+}
+
+void Conversation::run(const JobPtr& job) {
   if (throttle_) throttle_();
   mcp::Outcome outcome = mcp::RpcError{mcp::kInternalError, "the call was given up", {}};
   // What was to be stopped in order is begun all the same: short calls are still answered, and long
   // ones see that they are to end.
   if (is_wanted(*job)) {
-    try {
-      RunningCall call(*this, *job, interrupt->fd());
-      outcome = mcp::run(parts_.provider, *job, call);
-    } catch (const std::exception& bug) {
-      outcome = mcp::RpcError{mcp::kInternalError,
-                              "internal error: " + std::string(bug.what()) + "; please report it",
-                              {}};
+    if (const auto interrupt = begin(job)) {
+      outcome = call(*job, (*interrupt)->fd());
+    } else {
+      outcome =
+          mcp::RpcError{mcp::kBusy,
+                        "the host has no descriptor for this call: try again when others have "
+                        "ended",
+                        {}};
     }
   }
+  // Several large answers at once would be taken for a client that does not read.
+  const std::scoped_lock one(answering_);
+  if (throttle_ && is_wanted(*job)) throttle_();
   const std::scoped_lock lock(mutex_);
   running_.erase(job);
   apply(session_.ended(job, std::move(outcome)));
   ended_.notify_all();
+}
+
+mcp::Outcome Conversation::call(mcp::Job& job, int interrupt_fd) {
+  try {
+    RunningCall running(*this, job, interrupt_fd);
+    return mcp::run(parts_.provider, job, running);
+  } catch (const std::exception& bug) {
+    return mcp::RpcError{
+        mcp::kInternalError, "internal error: " + to_utf8(bug.what()) + "; please report it", {}};
+  }
 }
 
 void Hub::add(const std::shared_ptr<Conversation>& conversation) {

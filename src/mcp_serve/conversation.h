@@ -25,7 +25,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // Called with the conversation's lock held, in the order in which the client is to see it: takes
   // the message and returns.
   using Sink = std::function<void(mcp::Outgoing)>;
-  // Called on a call's thread before it begins; may block while the client does not keep up.
+  // Called on a call's thread before it begins, and before it is answered: then for one call at a
+  // time. May block while the client does not keep up.
   using Throttle = std::function<void()>;
 
   Conversation(Parts parts, mcp::Session::Eras eras, Sink sink, Throttle throttle = {});
@@ -40,24 +41,35 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void wait();     // until no call runs
   [[nodiscard]] bool idle() const;
   [[nodiscard]] bool initialized() const;
-  [[nodiscard]] std::string version() const;
 
  private:
   class RunningCall;
   using JobPtr = std::shared_ptr<mcp::Job>;
 
   [[nodiscard]] bool is_wanted(const mcp::Job& job) const;
-  void apply(mcp::Step step);  // with the lock held
+  // A call that waits for a thread, or has one.
+  struct Running {
+    Workers::Ticket ticket = 0;
+    std::shared_ptr<Wake> interrupt;  // once it has begun: those that wait take no descriptor
+    bool stopped = false;
+  };
+  // With the lock held.
+  void apply(mcp::Step step);
   void start(const JobPtr& job);
-  void run(const JobPtr& job, const std::shared_ptr<Wake>& interrupt);
+  void stop(const JobPtr& job);
+
+  void run(const JobPtr& job);
+  mcp::Outcome call(mcp::Job& job, int interrupt_fd);
+  Result<std::shared_ptr<Wake>> begin(const JobPtr& job);
 
   Parts parts_;
   Sink sink_;
   Throttle throttle_;
+  std::mutex answering_;  // before mutex_
   mutable std::mutex mutex_;
   std::condition_variable ended_;
   mcp::Session session_;
-  std::map<JobPtr, std::shared_ptr<Wake>> running_;
+  std::map<JobPtr, Running> running_;
 };
 
 // The conversations there are, for changes that all of them may want to hear of.

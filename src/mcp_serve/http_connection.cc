@@ -56,8 +56,12 @@ bool is_malformed(const boost::system::error_code& ec) {
          ec != http::error::end_of_stream && ec != http::error::partial_message;
 }
 
-bool is_last(const mcp::Outgoing& message) {
+bool is_answer(const mcp::Outgoing& message) {
   return message.kind == mcp::Outgoing::Kind::kAnswer;
+}
+
+bool is_end(const mcp::Outgoing& message) {
+  return message.kind == mcp::Outgoing::Kind::kEnd;
 }
 
 std::string event(const mcp::Outgoing& message) {
@@ -254,23 +258,18 @@ io::Task<void> HttpConnection::pump(StreamPtr stream, bool modern, std::string s
     if (*state == HttpStream::State::kQuiet) {
       // Whoever stands between sees that it goes on, and a client that its request was heard.
       if (!events_) PYRO_CO_CHECK(co_await begin_events(session_id));
-      PYRO_CO_CHECK(co_await write_chunk(": still at it\n\n"));
+      PYRO_CO_CHECK(co_await write_events(": still at it\n\n"));
       continue;
     }
     while (std::optional<mcp::Outgoing> message = stream->take()) {
-      const bool last = is_last(*message);
-      if (last && !events_) {
+      if (is_answer(*message) && !events_) {
         co_return co_await write_json(status_of(*message, modern), std::move(message->text),
                                       session_id);
       }
       if (!events_) PYRO_CO_CHECK(co_await begin_events(session_id));
-      PYRO_CO_CHECK(co_await write_chunk(event(*message)));
-      if (!last) continue;
-      events_ = false;
-      stream_.expires_after(kWriteLimit);
-      const auto wrote = co_await asio::async_write(stream_, http::make_chunk_last(), kTuple);
-      if (std::get<0>(wrote)) co_return gone();
-      co_return Result<void>();
+      if (!is_end(*message)) PYRO_CO_CHECK(co_await write_events(event(*message)));
+      if (!is_end(*message) && !is_answer(*message)) continue;
+      co_return co_await end_events();
     }
   }
 }
@@ -294,8 +293,10 @@ io::Task<void> HttpConnection::begin_events(std::string session_id) {
   head.set(http::field::cache_control, "no-cache, no-transform");
   head.set("X-Accel-Buffering", "no");
   if (!session_id.empty()) head.set(kSessionHeader, session_id);
+  // HTTP/1.0 knows no chunks: there the end of the connection is the end of the stream.
+  if (!chunks()) keep_alive_ = false;
   head.keep_alive(keep_alive_);
-  head.chunked(true);
+  if (chunks()) head.chunked(true);
   http::response_serializer<http::empty_body> serializer(head);
   stream_.expires_after(kWriteLimit);
   const auto wrote = co_await http::async_write_header(stream_, serializer, kTuple);
@@ -304,10 +305,26 @@ io::Task<void> HttpConnection::begin_events(std::string session_id) {
   co_return Result<void>();
 }
 
-io::Task<void> HttpConnection::write_chunk(std::string text) {
+io::Task<void> HttpConnection::write_events(std::string text) {
   stream_.expires_after(kWriteLimit);
-  const auto wrote =
-      co_await asio::async_write(stream_, http::make_chunk(asio::buffer(text)), kTuple);
+  boost::system::error_code ec;
+  if (chunks()) {
+    const auto wrote =
+        co_await asio::async_write(stream_, http::make_chunk(asio::buffer(text)), kTuple);
+    ec = std::get<0>(wrote);
+  } else {
+    const auto wrote = co_await asio::async_write(stream_, asio::buffer(text), kTuple);
+    ec = std::get<0>(wrote);
+  }
+  if (ec) co_return gone();
+  co_return Result<void>();
+}
+
+io::Task<void> HttpConnection::end_events() {
+  events_ = false;
+  if (!chunks()) co_return Result<void>();  // the connection ends now
+  stream_.expires_after(kWriteLimit);
+  const auto wrote = co_await asio::async_write(stream_, http::make_chunk_last(), kTuple);
   if (std::get<0>(wrote)) co_return gone();
   co_return Result<void>();
 }

@@ -54,11 +54,13 @@ class HttpConnection {
   boost::asio::awaitable<void> watch(StreamPtr stream);
   boost::asio::awaitable<void> linger();
   io::Task<void> begin_events(std::string session_id);
-  io::Task<void> write_chunk(std::string text);
+  io::Task<void> write_events(std::string text);
+  io::Task<void> end_events();
   io::Task<void> write(Response response);
   io::Task<void> write_json(boost::beast::http::status status, std::string body,
                             std::string session_id);
   io::Task<void> refuse(Refused refused);
+  [[nodiscard]] bool chunks() const { return http_version_ >= 11; }
 
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;

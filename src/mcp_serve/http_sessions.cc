@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "base/text.h"
 #include "sys/random.h"
 
@@ -23,7 +25,9 @@ void HttpSession::deliver(Routes& routes, mcp::Outgoing message) {
     } else if (const auto found = routes.by_request.find(*message.about);
                found != routes.by_request.end()) {
       stream = found->second;
-      if (message.kind == mcp::Outgoing::Kind::kAnswer) routes.by_request.erase(found);
+      const bool last =
+          message.kind == mcp::Outgoing::Kind::kAnswer || message.kind == mcp::Outgoing::Kind::kEnd;
+      if (last) routes.by_request.erase(found);
     }
   }
   if (stream) stream->push(std::move(message));
@@ -43,8 +47,24 @@ bool HttpSession::listen(const std::shared_ptr<HttpStream>& stream) {
 
 void HttpSession::unroute(const std::shared_ptr<HttpStream>& stream) {
   const std::scoped_lock lock(routes_->mutex);
-  std::erase_if(routes_->by_request, [&](const auto& entry) { return entry.second == stream; });
+  for (auto& [request, to] : routes_->by_request) {
+    if (to == stream) to = nullptr;
+  }
   if (routes_->others.lock() == stream) routes_->others.reset();
+}
+
+void HttpSession::end() {
+  conversation_->abandon();
+  std::vector<std::shared_ptr<HttpStream>> open;
+  {
+    const std::scoped_lock lock(routes_->mutex);
+    for (auto& [request, stream] : routes_->by_request) open.push_back(std::move(stream));
+    routes_->by_request.clear();
+    if (auto others = routes_->others.lock()) open.push_back(std::move(others));
+  }
+  for (const auto& stream : open) {
+    if (stream) stream->push({.kind = mcp::Outgoing::Kind::kEnd});
+  }
 }
 
 Result<std::shared_ptr<HttpSession>> HttpSessions::make() {
@@ -58,6 +78,7 @@ Result<std::shared_ptr<HttpSession>> HttpSessions::make() {
       return fail(Errc::kLimit,
                   fmt::format("{} sessions have calls under way: end some", kMostSessions));
     }
+    oldest->second.session->end();
     by_id_.erase(oldest);
   }
   PYRO_TRY(const std::string bytes, sys::random_bytes(32));
@@ -75,16 +96,15 @@ std::shared_ptr<HttpSession> HttpSessions::find(const std::string& id) {
   return found->second.session;
 }
 
-bool HttpSessions::end(const std::string& id) {
+void HttpSessions::end(const std::string& id) {
   const auto found = by_id_.find(id);
-  if (found == by_id_.end()) return false;
-  found->second.session->conversation()->abandon();
+  if (found == by_id_.end()) return;
+  found->second.session->end();
   by_id_.erase(found);
-  return true;
 }
 
 void HttpSessions::end_all() {
-  for (auto& [id, entry] : by_id_) entry.session->conversation()->abandon();
+  for (auto& [id, entry] : by_id_) entry.session->end();
   by_id_.clear();
 }
 

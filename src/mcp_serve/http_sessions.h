@@ -25,13 +25,17 @@ class HttpSession {
   bool route(const mcp::RequestId& request, const std::shared_ptr<HttpStream>& stream);
   // What belongs to none goes here (a GET): false when there is such a stream already.
   bool listen(const std::shared_ptr<HttpStream>& stream);
-  // Nothing goes there any more.
+  // Nothing goes there any more. The id of a request that was not answered stays taken until it is:
+  // its answer must not pass for that of another request.
   void unroute(const std::shared_ptr<HttpStream>& stream);
+  // The client has gone, or its session made room: what runs is given up, and every response of it
+  // that is open ends.
+  void end();
 
  private:
   struct Routes {
     std::mutex mutex;
-    std::map<mcp::RequestId, std::shared_ptr<HttpStream>> by_request;
+    std::map<mcp::RequestId, std::shared_ptr<HttpStream>> by_request;  // null: nobody listens
     std::weak_ptr<HttpStream> others;
   };
   static void deliver(Routes& routes, mcp::Outgoing message);
@@ -49,7 +53,7 @@ class HttpSessions {
   // that was used least lately makes room.
   Result<std::shared_ptr<HttpSession>> make();
   std::shared_ptr<HttpSession> find(const std::string& id);
-  bool end(const std::string& id);
+  void end(const std::string& id);
   void end_all();
 
  private:

@@ -46,11 +46,6 @@ void HttpStream::set_gone() {
   changes_.notify();
 }
 
-bool HttpStream::gone() const {
-  const std::scoped_lock lock(mutex_);
-  return gone_;
-}
-
 io::Task<HttpStream::State> HttpStream::wait(std::chrono::milliseconds limit) {
   for (;;) {
     const std::uint64_t seen = changes_.count();

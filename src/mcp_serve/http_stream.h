@@ -25,14 +25,13 @@ class HttpStream : public std::enable_shared_from_this<HttpStream> {
   io::Task<State> wait(std::chrono::milliseconds limit);
   std::optional<mcp::Outgoing> take();
   void set_gone();
-  [[nodiscard]] bool gone() const;
 
  private:
   void wake();
 
   boost::asio::any_io_executor loop_;
   io::Changes changes_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::deque<mcp::Outgoing> queue_;
   std::size_t waiting_ = 0;
   bool gone_ = false;

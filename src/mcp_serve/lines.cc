@@ -21,11 +21,19 @@ std::optional<LineReader::Line> LineReader::next(std::string_view& bytes) {
       return Line{.text = {}, .too_long = true};
     }
     line_ += part;
-    if (!whole) continue;
-    if (line_.ends_with('\r')) line_.pop_back();
-    return Line{.text = std::exchange(line_, {}), .too_long = false};
+    if (whole) return taken();
   }
   return std::nullopt;
+}
+
+std::optional<LineReader::Line> LineReader::rest() {
+  if (line_.empty()) return std::nullopt;
+  return taken();
+}
+
+LineReader::Line LineReader::taken() {
+  if (line_.ends_with('\r')) line_.pop_back();
+  return {.text = std::exchange(line_, {}), .too_long = false};
 }
 
 }  // namespace pyro::mcp_serve

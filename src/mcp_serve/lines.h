@@ -19,8 +19,13 @@ class LineReader {
   // The first whole line that `bytes` ends or holds, which are cut by what was used. nullopt:
   // all of them were.
   std::optional<Line> next(std::string_view& bytes);
+  // At the end of the bytes: what no newline ended. nullopt: nothing, or it was told to be too
+  // long.
+  std::optional<Line> rest();
 
  private:
+  Line taken();
+
   const std::size_t most_;
   std::string line_;
   bool skipping_ = false;

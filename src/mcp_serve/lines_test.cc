@@ -30,6 +30,19 @@ TEST(LineReader, CutsTheSameHoweverTheBytesCome) {
   }
 }
 
+TEST(LineReader, WhatNoNewlineEndedIsGivenAtTheEnd) {
+  LineReader reader(10);
+  EXPECT_FALSE(reader.rest());
+  std::string_view bytes = "one\ntwo\r";
+  EXPECT_EQ(reader.next(bytes)->text, "one");
+  EXPECT_FALSE(reader.next(bytes));
+  EXPECT_EQ(reader.rest()->text, "two");
+  EXPECT_FALSE(reader.rest());
+  bytes = "longer than ten";
+  EXPECT_TRUE(reader.next(bytes)->too_long);
+  EXPECT_FALSE(reader.rest()) << "it was told already";
+}
+
 TEST(LineReader, ALineThatNeverEndsIsToldOnceAndNotKept) {
   LineReader reader(1000);
   std::size_t told = 0;

@@ -52,12 +52,18 @@ void Outbox::break_off(Error why) {
 
 void Outbox::wait_for_room() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return open_ || problem_ || waiting_ < kCallRoom; });
+  while (!problem_ && waiting_ >= kCallRoom) {
+    if (!opens_) {
+      changed_.wait(lock);
+    } else if (changed_.wait_until(lock, *opens_) == std::cv_status::timeout) {
+      return;
+    }
+  }
 }
 
-void Outbox::open_all() {
+void Outbox::open_at(std::chrono::steady_clock::time_point when) {
   const std::scoped_lock lock(mutex_);
-  open_ = true;
+  opens_ = when;
   changed_.notify_all();
 }
 

@@ -15,7 +15,7 @@
 namespace pyro::mcp_serve {
 
 // Bytes that wait to be written. From the first on, notices are left out; from the second on, no
-// new call begins; with the third, the reader is taken to have gone.
+// new call begins and none is answered; with the third, the reader is taken to have gone.
 inline constexpr std::size_t kNoticeRoom = std::size_t{1} << 20;
 inline constexpr std::size_t kCallRoom = std::size_t{8} << 20;
 inline constexpr std::size_t kMostWaiting = std::size_t{64} << 20;
@@ -30,10 +30,11 @@ class Outbox {
 
   // Never blocks. A notice is left out when there is no room for one.
   void push(std::string line, bool notice);
-  // Returns when there is room for the answer of a call, or none will be written.
+  // Returns when there is room for the answer of a call, or none will be written. Whoever has
+  // waited pushes before the next one waits: an answer may be larger than the room.
   void wait_for_room();
-  // Nothing is held back any more (wait_for_room() returns).
-  void open_all();
+  // From then on nothing is held back (wait_for_room() returns).
+  void open_at(std::chrono::steady_clock::time_point when);
   // Waits until all is written, or `limit` is over; then nothing more is.
   void finish(std::chrono::milliseconds limit);
   // Why nothing can be written; its os_errno is EPIPE when the reader went away.
@@ -52,7 +53,8 @@ class Outbox {
   std::condition_variable changed_;
   std::deque<std::string> queue_;
   std::size_t waiting_ = 0;
-  bool open_ = false, ending_ = false, done_ = false;
+  std::optional<std::chrono::steady_clock::time_point> opens_;
+  bool ending_ = false, done_ = false;
   std::optional<Error> problem_;
   std::thread thread_;
 };

@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <future>
+#include <vector>
 
 #include "sys/fd.h"
 
@@ -55,6 +57,30 @@ TEST(Outbox, AClientThatNeverReadsCostsNoMoreThanItsBound) {
   EXPECT_TRUE(boxed.box->problem()->message.contains("does not read"));
   boxed.box->wait_for_room();  // returns: nothing will be written any more
   boxed.box->finish(std::chrono::seconds(10));
+}
+
+TEST(Outbox, BeforeItOpensAnAnswerWaitsForTheReader) {
+  Boxed boxed;
+  boxed.box->push(std::string(kCallRoom, 'x'), false);
+  boxed.box->open_at(std::chrono::steady_clock::now() + std::chrono::hours(1));
+  auto room = std::async(std::launch::async, [&] { boxed.box->wait_for_room(); });
+  EXPECT_EQ(room.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  std::vector<char> line(kCallRoom + 1);
+  for (std::size_t at = 0; at < line.size();) {
+    const auto got = ::read(boxed.pipe.read.get(), &line[at], line.size() - at);
+    ASSERT_GT(got, 0);
+    at += static_cast<std::size_t>(got);
+  }
+  EXPECT_EQ(room.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+}
+
+TEST(Outbox, OnceItIsOpenNobodyWaits) {
+  Boxed boxed;
+  boxed.box->push(std::string(kCallRoom, 'x'), false);
+  auto room = std::async(std::launch::async, [&] { boxed.box->wait_for_room(); });
+  boxed.box->open_at(std::chrono::steady_clock::now());
+  EXPECT_EQ(room.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_FALSE(boxed.box->problem());
 }
 
 TEST(Outbox, AClientThatHasGoneIsNoticed) {

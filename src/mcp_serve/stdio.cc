@@ -26,6 +26,7 @@ void take_line(const LineReader::Line& line, Conversation& conversation, Outbox&
   if (std::ranges::all_of(line.text, [](char c) { return c == ' ' || c == '\t'; })) return;
   auto message = mcp::parse_message(line.text);
   if (!message) {
+    if (message.error().of_response) return;
     return outbox.push(mcp::error_text(message.error().id, message.error().error), false);
   }
   conversation.receive(*std::move(message));
@@ -46,7 +47,11 @@ Result<void> read_all(const StdioOptions& options, const Wake& gone, Conversatio
         "read standard input", [&] { return ::read(options.in, buffer.data(), buffer.size()); });
     if (!got && got.error().os_errno == EAGAIN) continue;
     PYRO_CHECK(got);
-    if (*got == 0) return {};
+    if (*got == 0) {
+      // The last message may have no newline; one that was cut is refused as no JSON.
+      if (const auto line = lines.rest()) take_line(*line, conversation, outbox);
+      return {};
+    }
     std::string_view bytes(buffer.data(), static_cast<std::size_t>(*got));
     while (const auto line = lines.next(bytes)) take_line(*line, conversation, outbox);
   }
@@ -63,6 +68,7 @@ Result<void> serve_stdio(mcp::Provider& provider, const StdioOptions& options) {
   const auto conversation = std::make_shared<Conversation>(
       Parts{.provider = provider, .seal = seal, .workers = workers}, mcp::Session::Eras::kBoth,
       [&](mcp::Outgoing out) {
+        if (out.kind == mcp::Outgoing::Kind::kEnd) return;  // a line has no end of its own
         outbox->push(std::move(out.text), out.kind == mcp::Outgoing::Kind::kNotice);
       },
       [&] { outbox->wait_for_room(); });
@@ -71,7 +77,7 @@ Result<void> serve_stdio(mcp::Provider& provider, const StdioOptions& options) {
 
   const Result<void> read = read_all(options, gone, *conversation, *outbox);
   conversation->close();
-  outbox->open_all();
+  outbox->open_at(std::chrono::steady_clock::now() + kLastAnswers);
   conversation->wait();
   provider.on_change({});
   outbox->finish(kLastAnswers);

@@ -14,17 +14,31 @@ Workers::~Workers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool Workers::post(std::function<void()> work) {
+std::optional<Workers::Ticket> Workers::post(std::function<void()> work, std::size_t weight) {
   const std::scoped_lock lock(mutex_);
-  if (idle_ <= queue_.size() && threads_.size() < most_) {
+  bool at_once = idle_ > queue_.size();
+  if (!at_once && threads_.size() < most_) {
     try {
       threads_.emplace_back([this] { loop(); });
+      at_once = true;
     } catch (const std::system_error&) {
-      if (threads_.empty()) return false;  // with one thread the queue still gets done
+      if (threads_.empty()) return std::nullopt;  // with one thread the queue still gets done
     }
   }
-  queue_.push_back(std::move(work));
+  if (!at_once && queued_ + weight > kMostQueued) return std::nullopt;
+  const Ticket ticket = next_++;
+  queue_[ticket] = {.run = std::move(work), .weight = weight};
+  queued_ += weight;
   more_.notify_one();
+  return ticket;
+}
+
+bool Workers::withdraw(Ticket ticket) {
+  std::map<Ticket, Work>::node_type taken;  // goes without the lock
+  const std::scoped_lock lock(mutex_);
+  taken = queue_.extract(ticket);
+  if (taken.empty()) return false;
+  queued_ -= taken.mapped().weight;
   return true;
 }
 
@@ -35,11 +49,11 @@ void Workers::loop() {
     more_.wait(lock, [this] { return ending_ || !queue_.empty(); });
     --idle_;
     if (queue_.empty()) return;
-    std::function<void()> work = std::move(queue_.front());
-    queue_.pop_front();
+    auto first = queue_.extract(queue_.begin());
+    queued_ -= first.mapped().weight;
     lock.unlock();
-    work();
-    work = nullptr;  // what it holds goes without the lock
+    first.mapped().run();
+    first = {};  // what it holds goes without the lock
     lock.lock();
   }
 }
