@@ -441,7 +441,7 @@ TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
   }
   EXPECT_GE(restarts, 4);
   EXPECT_EQ(pauses(), 0);
-  ASSERT_TRUE(services().stop(kId, kName, 5));
+  ASSERT_TRUE(services().stop(kId, kName, 5, -1));
   while (pauses() == 0 && std::chrono::steady_clock::now() < until + 10s) ::usleep(20'000);
   EXPECT_EQ(pauses(), 1);
 }

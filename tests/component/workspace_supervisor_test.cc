@@ -122,7 +122,7 @@ TEST_F(WorkspaceSupervisor, TheSummaryHasNoSecretAndIsWhole) {
                                   .detail = {{"path", "/a\"b\\c"}, {"bytes", 1024}}};
   ASSERT_TRUE(creator->call(proto::NoteWorkspace::kName, proto::encode(note)));
   auto pyro = library();
-  const auto summary = pyro.workspaces().summary(kId);
+  const auto summary = pyro.workspaces().summary(kId, -1);
   ASSERT_TRUE(summary) << summary.error().message;
   ASSERT_FALSE(summary->events.empty());
   EXPECT_EQ(summary->events.back().detail, R"({"path":"/[redacted:QUOTED]","bytes":1024})");
