@@ -437,12 +437,13 @@ TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
     ASSERT_TRUE(now) << now.error().message;
     ASSERT_EQ(now->last_error, "");
     restarts = now->restart_count;
-    ::usleep(20'000);
+    ::usleep(20'000);  // lint: sleep, a restart has no event
   }
   EXPECT_GE(restarts, 4);
   EXPECT_EQ(pauses(), 0);
   ASSERT_TRUE(services().stop(kId, kName, 5, -1));
-  while (pauses() == 0 && std::chrono::steady_clock::now() < until + 10s) ::usleep(20'000);
+  while (pauses() == 0 && std::chrono::steady_clock::now() < until + 10s)
+    ::usleep(20'000);  // lint: sleep, a pause has no event
   EXPECT_EQ(pauses(), 1);
 }
 

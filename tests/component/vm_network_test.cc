@@ -40,7 +40,7 @@ class VmNetworkTest : public WorkspaceSupervisor {
     // Each call turns the loop, which sends what was said before.
     for (int i = 0; i < 1000 && !sys::exists(begun_); ++i) {
       EXPECT_TRUE(peer.call(proto::StatusVm::kName));
-      ::usleep(10'000);
+      ::usleep(10'000);  // lint: sleep, the program of the engine only makes a file
     }
     EXPECT_TRUE(sys::exists(begun_));
   }
