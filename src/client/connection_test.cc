@@ -48,23 +48,26 @@ class DeafSupervisor {
   sys::Dirs dirs;
 
  private:
+  using StreamPtr = std::shared_ptr<rpc::Stream>;
+  static asio::awaitable<void> keep(std::vector<StreamPtr>* held, StreamPtr stream) {
+    held->push_back(std::move(stream));
+    co_return;
+  }
+  static asio::awaitable<void> talk(rpc::Session* session) {
+    const auto hello = co_await session->handshake_as_acceptor();
+    if (hello) static_cast<void>(co_await session->closed());
+    co_await session->close();
+  }
   // Until its client is gone.
   void serve() {
     sys::UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     asio::io_context loop(1);
-    std::vector<std::shared_ptr<rpc::Stream>> held;
-    rpc::Session session(loop.get_executor(), std::move(fd), sys::UniqueFd(),
-                         {.handler = [&](auto stream) -> asio::awaitable<void> {
-                            held.push_back(std::move(stream));
-                            co_return;
-                          },
-                          .software = "deaf"});
-    const auto talk = [&]() -> asio::awaitable<void> {
-      const auto hello = co_await session.handshake_as_acceptor();
-      if (hello) static_cast<void>(co_await session.closed());
-      co_await session.close();
-    };
-    asio::co_spawn(loop, talk(), [](std::exception_ptr) {});
+    std::vector<StreamPtr> held;
+    rpc::Session session(
+        loop.get_executor(), std::move(fd), sys::UniqueFd(),
+        {.handler = [&held](StreamPtr stream) { return keep(&held, std::move(stream)); },
+         .software = "deaf"});
+    asio::co_spawn(loop, talk(&session), [](std::exception_ptr) {});
     loop.run();
   }
   sys::UniqueFd listener_;
