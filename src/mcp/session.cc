@@ -238,7 +238,7 @@ Step Session::on_notification(const Notification& notification) {
   if (!jobs_.contains(*id)) return {};  // ended meanwhile, or given up before
   Step step = give_up(*id);
   // Without it a transport would keep the response open for an answer that never comes.
-  step.send.push_back({.kind = Outgoing::Kind::kEnd, .about = *id});
+  step.send.push_back({.kind = Outgoing::Kind::kEnd, .about = id});
   return step;
 }
 
