@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include "core/sandbox_folder.h"
@@ -82,7 +83,7 @@ class DeafSupervisorTest : public ::testing::Test {
     interrupt_ = *std::move(made);
     auto connected = Connection::connect(supervisor_.dirs, DeafSupervisor::kId);
     ASSERT_TRUE(connected) << connected.error().message;
-    connection_ = *std::move(connected);
+    connection_ = std::make_unique<Connection>(*std::move(connected));
   }
   void press() { EXPECT_EQ(::write(interrupt_.write.get(), "!", 1), 1); }
   [[nodiscard]] Connection::CallOptions options() const {
@@ -90,7 +91,7 @@ class DeafSupervisorTest : public ::testing::Test {
   }
   DeafSupervisor supervisor_;
   sys::Pipe interrupt_;
-  std::optional<Connection> connection_;
+  std::unique_ptr<Connection> connection_;
 };
 
 TEST_F(DeafSupervisorTest, AnInterruptEndsAnUploadThatNobodyTakes) {
