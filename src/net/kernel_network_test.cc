@@ -163,7 +163,7 @@ TEST_F(KernelNetworkTest, AnyAddressMayBeItsOwnWhenItCannotLook) {
   for (int spare = 0; spare <= 2; ++spare) {
     sys::UniqueFd next(::dup(epoll_.get()));
     rlimit few = before;
-    few.rlim_cur = static_cast<rlim_t>(next.get() + spare);
+    few.rlim_cur = static_cast<rlim_t>(next.get()) + static_cast<rlim_t>(spare);
     next = {};
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
     const bool own = network_.is_own(ip("93.184.216.34"));
