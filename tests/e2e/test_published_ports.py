@@ -87,9 +87,12 @@ def test_two_ports_of_one_service(space):
     first, second = (p["host_port"] for p in it["published_ports"])
     assert second == wanted
     assert answers(first)
-    # Nobody in the guest listens there.
-    with connect(second) as s:
-        assert network.ends(s)
+    # Nobody in the guest listens there; the reset may come before connect() has looked.
+    try:
+        with connect(second) as s:
+            assert network.ends(s)
+    except ConnectionResetError:
+        pass
 
 
 # ---- errors, before anything starts
