@@ -278,10 +278,10 @@ void TcpRelay::on_deadline(Token token, Time now) {
 
 // Its RST is for a guest that reads; the socket goes in any case. A segment of the guest that comes
 // later meets no flow and gets a RST as well.
-void TcpRelay::cut(Token token, Flow& flow, Time now) {
+void TcpRelay::cut(Token token, Flow& flow, TcpFlow& guest, Time now) {
   const char* const why = flow.ended;
   Sink sink(shared_);
-  flow.guest->reset();
+  guest.reset();
   produce(token, flow, sink, now);
   if (Flow* const left = flows_.find(token)) remove(token, *left, why);
 }
@@ -294,7 +294,7 @@ void TcpRelay::judge_again(Time now) {
     flow.rule = decision.rule;
     if (decision.allow) return;
     flow.ended = reason::kPolicy;
-    if (flow.guest) return cut(token, flow, now);
+    if (flow.guest) return cut(token, flow, *flow.guest, now);
     reset(flow.key, flow.syn);
     remove(token, flow, reason::kPolicy);
   });
@@ -302,9 +302,9 @@ void TcpRelay::judge_again(Time now) {
 
 void TcpRelay::unpublish(Token listener, Time now) {
   flows_.for_each([&](Token token, Flow& flow) {
-    if (flow.listener != listener) return;
+    if (flow.listener != listener || !flow.guest) return;
     flow.ended = reason::kUnpublished;
-    cut(token, flow, now);
+    cut(token, flow, *flow.guest, now);
   });
 }
 

@@ -72,7 +72,7 @@ class TcpRelay {
   void touch(Token token, Flow& flow);
   void wait_for(Token token, Flow& flow);
   void opened(Flow& flow);
-  void cut(Token token, Flow& flow, Time now);
+  void cut(Token token, Flow& flow, TcpFlow& guest, Time now);
   void produce(Token token, Flow& flow, Sink& sink, Time now);
   void remove(Token token, Flow& flow, const char* why);
   static NetEvent event_of(const Flow& flow);
