@@ -20,6 +20,7 @@ while (my $client = $listener->accept) {
 // What a program of the host gets from the port; empty: nothing.
 std::string get(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return {};
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
