@@ -76,7 +76,7 @@ struct TestClient {
   void take(Step step) {
     for (const Outgoing& out : step.send) {
       if (out.kind == Outgoing::Kind::kEnd) {
-        ended.push_back(out.about.value());
+        if (out.about) ended.push_back(*out.about);
       } else {
         sent.push_back(json::parse(out.text).get_object());
       }

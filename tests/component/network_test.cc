@@ -276,7 +276,7 @@ TEST_F(NetworkTest, APortThatSomebodyElseTookMeanwhileComesBackWhenItIsFree) {
   thief = sys::UniqueFd();
   ASSERT_TRUE(driver_.until([&] {
     const sys::UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    return ::connect(client.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)) == 0;
+    return client && ::connect(client.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)) == 0;
   }));
 }
 
