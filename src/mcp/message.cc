@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <cmath>
 
 #include "base/terminal_text.h"
 #include "base/text.h"
@@ -27,6 +29,15 @@ std::size_t values_in(std::string_view text) {
     if (c == ',' || c == '[' || c == '{') ++count;
   }
   return count;
+}
+
+// Some texts of a number are read as infinity, which cannot be written as JSON again.
+bool is_finite(const json::value& value) {
+  if (value.is_double()) return std::isfinite(value.get_double());
+  if (const auto* array = value.if_array()) return std::ranges::all_of(*array, is_finite);
+  const auto* object = value.if_object();
+  return object == nullptr ||
+         std::ranges::all_of(*object, [](const auto& pair) { return is_finite(pair.value()); });
 }
 
 std::unexpected<Refusal> refuse(std::optional<RequestId> id, int code, std::string message) {
@@ -146,6 +157,7 @@ std::expected<Message, Refusal> parse_message(std::string_view text) {
     return refuse({}, kParseError, fmt::format("JSON nested more than {} deep", kMostDepth));
   }
   if (ec) return refuse({}, kParseError, "not JSON: one object on one line is expected");
+  if (!is_finite(value)) return refuse({}, kParseError, "a number that is too large");
   if (value.is_array()) {
     return refuse({}, kInvalidRequest, "batches are not part of MCP: send one message at a time");
   }

@@ -130,6 +130,13 @@ TEST(Message, CapsHoldBeforeAnythingIsAllocated) {
   EXPECT_EQ(refused(head + "\"" + std::string(kMostMessage, 'a') + "\"}}"), kInvalidRequest);
 }
 
+TEST(Message, ANumberThatIsInfiniteIsRefused) {
+  const auto refused = parse_message(
+      R"({"jsonrpc":"2.0","id":1,"method":"m","params":{"a":[144444444444444444000E444]}})");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error.code, kParseError);
+}
+
 TEST(Message, WhatIsWrittenIsReadBackTheSame) {
   const auto parsed = parse_message(
       request_text(RequestId(std::string("q\n1")), "roots/list", {{"a", json::array{1, "x"}}}));
