@@ -12,6 +12,7 @@
 #include "api/json.h"
 #include "api/schema_testing.h"
 #include "api/testing.h"
+#include "sys/file.h"
 
 namespace pyro::api {
 namespace {
@@ -456,6 +457,7 @@ TEST(Api, TheRealOneAnswersSeveralThreadsAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(right, std::vector<int>(kThreads, kCalls));
+  EXPECT_TRUE(sys::remove_tree(root));
 }
 
 }  // namespace

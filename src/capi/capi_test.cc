@@ -9,6 +9,7 @@
 
 #include "api/testing.h"
 #include "capi/calls.h"
+#include "sys/file.h"
 
 namespace pyro::capi {
 namespace {
@@ -552,6 +553,7 @@ TEST(COpen, VariablesComeBeforeThoseOfTheProcess) {
   pyro_close(client);
   const char* const wrong[] = {"NOTHING", nullptr};
   EXPECT_EQ(pyro_open(wrong, &client, nullptr), PYRO_INVALID);
+  EXPECT_TRUE(sys::remove_tree(folder));
 }
 
 }  // namespace
