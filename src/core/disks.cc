@@ -198,7 +198,7 @@ Result<sys::UniqueFd> empty_baseline(const std::string& folder) {
   PYRO_CHECK(sys::retrying("ftruncate", [&] {
     return ::ftruncate(file.get(), static_cast<off_t>(vmm::kBaselineBytes));
   }));
-  return sys::reopen_read_only(file.get());
+  return sys::reopen(file.get(), O_RDONLY);
 }
 
 }  // namespace pyro::core

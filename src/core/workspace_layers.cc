@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "sys/file.h"
+#include "sys/sparse.h"
 #include "vmm/qcow2.h"
 
 namespace pyro::core {
@@ -25,7 +26,7 @@ std::unexpected<Error> damaged(const std::string& path, const std::string& why) 
 Result<sys::UniqueFd> open_to_write(const std::string& path) {
   PYRO_TRY(const sys::UniqueFd fd, sys::open_file(path, O_RDONLY | O_NOFOLLOW));
   PYRO_CHECK(sys::retrying("chmod " + path, [&] { return ::fchmod(fd.get(), 0600); }));
-  return sys::open_file("/proc/self/fd/" + std::to_string(fd.get()), O_RDWR);
+  return sys::reopen(fd.get(), O_RDWR);
 }
 
 Result<sys::UniqueFd> open_layer(const std::string& path, const store::LayerRecord& layer,

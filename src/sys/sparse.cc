@@ -86,8 +86,8 @@ Result<UniqueFd> nameless_copy(int from, const std::string& folder) {
   return to;
 }
 
-Result<UniqueFd> reopen_read_only(int fd) {
-  return open_file("/proc/self/fd/" + std::to_string(fd), O_RDONLY);
+Result<UniqueFd> reopen(int fd, int flags) {
+  return open_file("/proc/self/fd/" + std::to_string(fd), flags);
 }
 
 }  // namespace pyro::sys

@@ -22,7 +22,7 @@ Result<void> for_each_extent(int fd,
 Result<void> copy_sparse(int from, int to);
 // Both: a private copy, O_RDWR.
 Result<UniqueFd> nameless_copy(int from, const std::string& folder);
-// Another descriptor of the same file, opened anew, O_RDONLY.
-Result<UniqueFd> reopen_read_only(int fd);
+// Another descriptor of the same file, opened anew: also for another access than `fd` has.
+Result<UniqueFd> reopen(int fd, int flags);
 
 }  // namespace pyro::sys

@@ -56,7 +56,7 @@ TEST_F(SparseFile, NamelessLeavesNothingAndIsItsOwn) {
 
 TEST_F(SparseFile, ReadOnlyDescriptorOfANamelessFileSeesItAndCannotWrite) {
   const auto file = nameless_file(dir_);
-  const auto reader = reopen_read_only(file->get());
+  const auto reader = reopen(file->get(), O_RDONLY);
   ASSERT_TRUE(reader) << reader.error().message;
   ASSERT_TRUE(write_all(file->get(), "seen"));
   EXPECT_EQ(at(*reader, 0, 4), "seen");

@@ -313,7 +313,7 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
   sys::UniqueFd top_layer_read_only;
   if (spec.disks) {
     PYRO_CO_CHECK(check_disks(*spec.disks));
-    PYRO_CO_TRY(top_layer_read_only, sys::reopen_read_only(spec.disks->work_layers.back().get()));
+    PYRO_CO_TRY(top_layer_read_only, sys::reopen(spec.disks->work_layers.back().get(), O_RDONLY));
   }
   PYRO_CO_TRY(Sockets sockets, make_sockets());
   std::vector<isolate::OpenGrant> grants{{.path = kMemoryPath, .fd = spec.memory.get()}};

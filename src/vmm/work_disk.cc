@@ -70,7 +70,7 @@ std::vector<std::pair<int, int>> disk_fds(const WorkspaceDisks& disks,
 // Gives QEMU the layer, on top of nothing yet.
 io::Task<void> WorkDisk::open_layer(Qmp& qmp, int index, const sys::UniqueFd& layer) {
   const int set = kFirstLayerSet + index;
-  PYRO_CO_TRY(const sys::UniqueFd read_only, sys::reopen_read_only(layer.get()));
+  PYRO_CO_TRY(const sys::UniqueFd read_only, sys::reopen(layer.get(), O_RDONLY));
   PYRO_CO_CHECK(co_await qmp.add_to_set(set, layer.get()));
   PYRO_CO_CHECK(co_await qmp.add_to_set(set, read_only.get()));
   json::object file{

@@ -13,7 +13,7 @@ namespace pyro::vmm {
 // for too many) when a descriptor is not what WorkspaceDisks asks for.
 Result<void> check_disks(const WorkspaceDisks& disks);
 
-// What QEMU gets: (ours, its number). `top_read_only` is sys::reopen_read_only() of the top layer.
+// What QEMU gets: (ours, its number). `top_read_only` is sys::reopen() of the top layer, O_RDONLY.
 std::vector<std::pair<int, int>> disk_fds(const WorkspaceDisks& disks,
                                           const sys::UniqueFd& top_read_only);
 

@@ -165,7 +165,7 @@ TEST_F(WorkDiskTest, WhatIsNoLayerNeverReachesQemu) {
   ASSERT_TRUE(sys::write_file_atomic(dir_ + "/bad", "no layer"));
   EXPECT_EQ(add(disk, "", *sys::open_file(dir_ + "/bad", O_RDWR)).error().code, Errc::kDamaged);
   const auto good = layer();
-  const auto read_only = add(disk, "", *sys::reopen_read_only(good.get()));
+  const auto read_only = add(disk, "", *sys::reopen(good.get(), O_RDONLY));
   EXPECT_EQ(read_only.error().code, Errc::kInternal);
   WorkDisk none(0);
   EXPECT_EQ(add(none, "", layer()).error().code, Errc::kConflict);
@@ -179,7 +179,7 @@ class CheckDisks : public WorkDiskTest {
   sys::UniqueFd raw(std::uint64_t bytes, bool writable) {
     auto file = sys::nameless_file(dir_);
     EXPECT_EQ(::ftruncate(file->get(), static_cast<off_t>(bytes)), 0);
-    return writable ? *std::move(file) : *sys::reopen_read_only(file->get());
+    return writable ? *std::move(file) : *sys::reopen(file->get(), O_RDONLY);
   }
   WorkspaceDisks good() {
     WorkspaceDisks d;
@@ -187,7 +187,7 @@ class CheckDisks : public WorkDiskTest {
     d.baseline = raw(kBaselineBytes, false);
     d.work_base = raw(kWorkBytes, false);
     const auto below = layer();
-    d.work_layers.push_back(*sys::reopen_read_only(below.get()));
+    d.work_layers.push_back(*sys::reopen(below.get(), O_RDONLY));
     d.work_layers.push_back(layer());
     return d;
   }
