@@ -43,6 +43,11 @@ class Context {
   std::string phase_;  // the last one
 };
 
+// The one that an operation of workspaces names.
+inline std::string workspace(const Context& context) {
+  return context.args.text("workspace_id");
+}
+
 using Call = Result<boost::json::object> (*)(Context& context);
 struct CallRow {
   std::string_view operation;

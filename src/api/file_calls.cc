@@ -10,10 +10,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string workspace(const Context& context) {
-  return context.args.text("workspace_id");
-}
-
 Result<json::object> push(Context& context) {
   const client::SyncOptions options{.source_path = context.args.text("source_path"),
                                     .dest = context.args.text("dest"),

@@ -29,10 +29,6 @@ Result<client::NetworkOptions> network_options(const Arguments& args) {
 
 namespace {
 
-std::string workspace(const Context& context) {
-  return context.args.text("workspace_id");
-}
-
 Result<json::object> set(Context& context) {
   PYRO_TRY(const client::NetworkOptions network, network_options(context.args));
   if (!network.given())

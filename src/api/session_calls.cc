@@ -8,9 +8,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string workspace(const Context& context) {
-  return context.args.text("workspace_id");
-}
 std::string shell(const Context& context) {
   return context.args.text("shell_id");
 }

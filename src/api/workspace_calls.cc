@@ -13,10 +13,6 @@ namespace {
 namespace json = boost::json;
 using client::WorkspaceInfo;
 
-std::string workspace(const Context& context) {
-  return context.args.text("workspace_id");
-}
-
 Result<std::vector<client::SecretSource>> secrets(const Arguments& args) {
   std::vector<client::SecretSource> out;
   std::set<std::string> names;
