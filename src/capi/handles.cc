@@ -1,7 +1,5 @@
 #include "capi/handles.h"
 
-#include <fcntl.h>
-
 #include <boost/json/serialize.hpp>
 #include <cstdlib>
 

@@ -130,12 +130,8 @@ io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
   const std::string text = policy.text();
   const proto::ConfigureNet request{.policy = text, .resolvers = resolvers_};
   const auto answer = co_await call(engine, proto::ConfigureNet::kName, proto::encode(request));
-  Result<proto::ConfiguredNet> configured = fail(Errc::kInternal, "no answer");
-  if (answer) {
-    configured = proto::decode<proto::ConfiguredNet>(*answer);
-  } else {
-    configured = std::unexpected(answer.error());
-  }
+  Result<proto::ConfiguredNet> configured =
+      answer ? proto::decode<proto::ConfiguredNet>(*answer) : std::unexpected(answer.error());
   if (configured && configured->policy != text)
     configured = fail(Errc::kInternal, "it has another policy than it was given");
   if (configured) co_return Result<void>{};
