@@ -37,6 +37,13 @@ void cancel(const TestServer& server, int id, const std::string& session) {
   EXPECT_TRUE(connection.hear("\r\n\r\n").contains(" 202 "));
 }
 
+// Opens the stream of what is about no request; false: there is none.
+bool listens(TestConnection& connection, const std::string& session,
+             std::string_view version = "1.1") {
+  connection.send("GET", "", session, version);
+  return connection.hear("\r\n\r\n").contains("text/event-stream");
+}
+
 TEST(HttpServer, TheResponseOfACancelledRequestEnds) {
   TestServer server;
   const std::string session = begin_session(server);
@@ -62,8 +69,7 @@ TEST(HttpServer, TheResponsesOfADeletedSessionEnd) {
   call.send("POST", call_text(1, "wait"), session);
   ASSERT_TRUE(server.provider.wait_for(1));
   TestConnection others(server.port());
-  others.send("GET", "", session);
-  ASSERT_TRUE(others.hear("\r\n\r\n").contains("text/event-stream"));
+  ASSERT_TRUE(listens(others, session));
   TestConnection last(server.port());
   last.send("DELETE", "", session);
   EXPECT_TRUE(last.hear("\r\n\r\n").contains(" 204 "));
@@ -75,8 +81,7 @@ TEST(HttpServer, TheStreamOfASessionThatMadeRoomEnds) {
   TestServer server;
   const std::string session = begin_session(server);
   TestConnection others(server.port());
-  others.send("GET", "", session);
-  ASSERT_TRUE(others.hear("\r\n\r\n").contains("text/event-stream"));
+  ASSERT_TRUE(listens(others, session));
   for (std::size_t i = 0; i < kMostSessions; ++i) ASSERT_FALSE(begin_session(server).empty());
   EXPECT_TRUE(others.hear("0\r\n\r\n").ends_with("0\r\n\r\n"));
 }
@@ -88,8 +93,7 @@ TEST(HttpServer, AStreamToAnOlderClientHasNoChunksAndEndsWithItsConnection) {
   connection.send("POST", call_text(1, "wait"), "Connection: keep-alive\r\n" + session, "1.0");
   ASSERT_TRUE(server.provider.wait_for(1));
   TestConnection others(server.port());
-  others.send("GET", "", session, "1.0");
-  ASSERT_TRUE(others.hear("\r\n\r\n").contains("text/event-stream"));
+  ASSERT_TRUE(listens(others, session, "1.0"));
   cancel(server, 1, session);
   const std::string response = connection.hear_all();
   EXPECT_TRUE(response.starts_with("HTTP/1.0 200 ")) << response;

@@ -120,7 +120,19 @@ awaitable<void> probe_script(StreamPtr stream) {
   ended(stream, proto::encode(proto::ProbeResult{.ready = true, .detail = {}}));
 }
 
-class HostileSessions : public WorkspaceSupervisor {
+class OneWorkspace : public WorkspaceSupervisor {
+ protected:
+  client::Services& services() { return pyro_.workspaces().services(); }
+  void TearDown() override {
+    EXPECT_TRUE(pyro_.workspaces().remove(kId));
+    peer_.reset();
+  }
+
+  client::Pyro pyro_ = library();
+  std::unique_ptr<Peer> peer_;
+};
+
+class HostileSessions : public OneWorkspace {
  protected:
   HostileSessions() {
     agent_ =
@@ -166,19 +178,11 @@ class HostileSessions : public WorkspaceSupervisor {
   }
   // The next connection.
   client::Shells& shells() { return pyro_.workspaces().shells(); }
-  client::Services& services() { return pyro_.workspaces().services(); }
   // A guest that lies ends nobody but its programs.
   void expect_the_workspace_lives() {
     EXPECT_EQ(pyro_.workspaces().status(kId)->state, "started");
     EXPECT_EQ(end_of(open("ends-unstarted")).exit_code, 5);
   }
-  void TearDown() override {
-    EXPECT_TRUE(pyro_.workspaces().remove(kId));
-    peer_.reset();
-  }
-
-  client::Pyro pyro_ = library();
-  std::unique_ptr<Peer> peer_;
 };
 
 // ---- shells
@@ -409,21 +413,13 @@ awaitable<void> is_idle(StreamPtr stream) {
   co_return;
 }
 
-class IdleSessions : public WorkspaceSupervisor {
+class IdleSessions : public OneWorkspace {
  protected:
   IdleSessions() {
     agent_ = scripted_agent({{proto::Exec::kName, exec_script}, {proto::Rest::kName, is_idle}});
     peer_ = create(request());
   }
-  client::Services& services() { return pyro_.workspaces().services(); }
   [[nodiscard]] int pauses() const { return FakeVmm(host_.log()).launches("pause"); }
-  void TearDown() override {
-    EXPECT_TRUE(pyro_.workspaces().remove(kId));
-    peer_.reset();
-  }
-
-  client::Pyro pyro_ = library();
-  std::unique_ptr<Peer> peer_;
 };
 
 TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
@@ -449,21 +445,13 @@ TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
 
 // ---- a guest that means well
 
-class Sessions : public WorkspaceSupervisor {
+class Sessions : public OneWorkspace {
  protected:
   Sessions() { peer_ = create(request()); }
-  client::Services& services() { return pyro_.workspaces().services(); }
-  void TearDown() override {
-    EXPECT_TRUE(pyro_.workspaces().remove(kId));
-    peer_.reset();
-  }
   void limit_file_size(rlim_t bytes) {
     const rlimit limit{.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
     EXPECT_EQ(::prlimit(supervisor_->pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
   }
-
-  client::Pyro pyro_ = library();
-  std::unique_ptr<Peer> peer_;
 };
 
 TEST_F(Sessions, AnEndThatCannotBeRecordedIsRecordedLater) {
