@@ -1,6 +1,8 @@
 // Shells and services of a workspace whose guest is hostile, broken, or only unlucky.
 #include <sys/resource.h>
 
+#include <semaphore>
+
 #include "support/workspace_supervisor.h"
 
 namespace pyro::testing {
@@ -269,16 +271,19 @@ TEST_F(HostileSessions, WhoWritesToAProgramThatDoesNotReadIsToldWhatWasTaken) {
 
 // ---- attached
 
-// One end of a terminal's input, and what attach() said in the end.
+// One end of a terminal's input, and what attach() said in the end. Attached when it is made.
 class Attached {
  public:
   Attached(client::Shells& shells, const std::string& shell) {
     EXPECT_EQ(::pipe2(input_.data(), O_CLOEXEC), 0);
     EXPECT_EQ(::pipe2(stop_.data(), O_CLOEXEC), 0);
     thread_ = std::thread([this, &shells, shell] {
-      result_ =
-          shells.attach(kId, shell, {}, {.input_fd = input_[0], .stop_fd = stop_[0], .size = {}});
+      const auto answered = [this](std::int64_t, std::int64_t, bool) { answered_.release(); };
+      result_ = shells.attach(kId, shell, {.on_output = {}, .on_position = answered},
+                              {.input_fd = input_[0], .stop_fd = stop_[0], .size = {}});
+      answered_.release();  // by an error
     });
+    answered_.acquire();
   }
   ~Attached() {
     if (thread_.joinable()) static_cast<void>(end());
@@ -295,6 +300,7 @@ class Attached {
 
  private:
   std::array<int, 2> input_{}, stop_{};
+  std::counting_semaphore<> answered_{0};
   Result<client::ShellAttachResult> result_ = fail(Errc::kInternal, "not done");
   std::thread thread_;
 };
