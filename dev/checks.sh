@@ -212,7 +212,7 @@ e2e_as_user() {
   install -d -o "$TEST_USER" -m 0755 "$stage/results"
   local -a as_user=(runuser -u "$TEST_USER" -- env -i "--chdir=$stage" "HOME=$home" "USER=$TEST_USER" "LOGNAME=$TEST_USER" "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "PYRO_TEST_PREFIX=$stage/prefix"
-    "PYRO_TEST_FRESH_PULL=${PYRO_TEST_FRESH_PULL:-0}")
+    "PYRO_TEST_FRESH_PULL=${PYRO_TEST_FRESH_PULL:-0}" "PYRO_TEST_NIGHTLY=${PYRO_TEST_NIGHTLY:-0}")
   note_accelerator user "${as_user[@]}"
   XML_DIR=$stage/results
   run_pytest e2e-user 600 "${as_user[@]}" :: tests/e2e "$@"

@@ -121,7 +121,9 @@ Result<proto::TreeCounts> LocalWorkspaces::send_tree(Connection& connection,
   const auto in_chunks = [&](const Connection::OnData& sink) -> Result<void> {
     Chunks chunks(sink);
     PYRO_CHECK(produce([&](std::string_view bytes) { return chunks.add(bytes); }));
-    return chunks.flush();
+    PYRO_CHECK(chunks.flush());
+    sys::fault_point("client.sync.sent");
+    return {};
   };
   PYRO_TRY(const json::object answer,
            connection.upload(proto::ForwardWorkspace::kName, proto::encode(request), in_chunks,

@@ -177,6 +177,7 @@ Result<vmm::WorkspaceDisks> Workspace::make_disks(const Template& base, bool kee
 }
 
 io::Task<void> Workspace::settle_in(Guest* guest, bool keep) {
+  sys::fault_point("start.greeted");
   PYRO_CO_TRY(const auto answer,
               co_await guest->call("mounting the workspace", proto::WorkspaceMount::kName,
                                    proto::encode(proto::WorkspaceMount{})));

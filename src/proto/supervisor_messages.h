@@ -14,7 +14,7 @@ struct HostSettings {
   // The network namespace whose network guests get, as /proc/PID/ns/net; empty: this one.
   std::string net_namespace;
   int boot_limit_ms = 60'000;
-  std::string fault;  // sys::fault_point() that kills the supervisor: for tests
+  std::string fault;  // sys::fault_point() at which the supervisor stops: for tests
 
   template <class M>
   void map(M& m) {

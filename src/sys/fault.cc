@@ -1,7 +1,6 @@
 #include "sys/fault.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -21,7 +20,9 @@ void arm_fault(std::string name) {
 }
 
 void fault_point(std::string_view name) {
-  if (!armed().empty() && armed() == name) ::kill(::getpid(), SIGKILL);
+  if (armed().empty() || armed() != name) return;
+  armed().clear();
+  ::raise(SIGSTOP);
 }
 
 }  // namespace pyro::sys
