@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 
 #include <boost/asio/this_coro.hpp>
+#include <cerrno>
 #include <chrono>
 
 #include "agent/workspace_diff.h"
@@ -27,6 +28,14 @@ Result<proto::WorkspaceUsage> usage_of(int work) {
   return proto::WorkspaceUsage{
       .used_bytes = static_cast<std::int64_t>((st.f_blocks - st.f_bfree) * st.f_frsize),
       .entries = static_cast<std::int64_t>(st.f_files - st.f_ffree)};
+}
+
+// The host, which shows it, has a disk as well.
+Error explained(Error error) {
+  if (error.os_errno != ENOSPC) return error;
+  return std::move(error)
+      .context("the workspace's disk is full")
+      .with_hint("remove something below /workspace and run the command again");
 }
 
 }  // namespace
@@ -147,7 +156,7 @@ asio::awaitable<void> WorkspaceService::sync(std::shared_ptr<rpc::Stream> stream
   if (counts) {
     (void)stream->respond(proto::encode(*counts));
   } else {
-    (void)stream->respond(std::move(counts.error()));
+    (void)stream->respond(explained(std::move(counts.error())));
   }
   stream.reset();
   // What cannot be removed now goes at the next mount.

@@ -244,6 +244,51 @@ def fill(folder):
             pass
 
 
+def fill_the_guest(workspace):
+    """Nothing more fits on the disk behind /workspace. What is only reserved costs the host nothing."""
+    workspace.sh(
+        "mkdir fill; n=0; for size in 4G 256M 16M 1M 64K 4K; do"
+        " while fallocate -l $size fill/$n 2>/dev/null; do n=$((n + 1)); done; n=$((n + 1)); done"
+    )
+
+
+def test_a_full_disk_of_the_guest(workspace, big):
+    def refused():
+        """What needs room is refused whole and says why; everything else goes on."""
+        written = workspace.exec("dd", "if=/dev/zero", "of=more", "bs=64k", "count=16", "conv=fsync")
+        assert written.code == 1, written
+        assert b"No space left on device" in written.err
+        for done in (workspace.pyro("sync push", big), workspace.pyro("file write", "kept", input=bytes(1 << 20))):
+            assert done.code == 1, done
+            assert "the workspace's disk is full" in done.text, done
+        assert workspace.read("kept") == b"kept\n"
+        assert "pushed" not in workspace.paths()
+        assert workspace.sh("rm -f more; cat after") == b"after\n"
+
+    fill_the_guest(workspace)
+    refused()
+    ok(workspace.pyro("snapshot create", "full"))
+    kill(workspace, "qemu")
+    assert_stopped_and_usable(workspace)
+    refused()
+    changed = {change["path"] for change in workspace.json("diff")["entries"]}
+    assert {"after", "kept", "fill"} <= changed
+    ok(workspace.pyro("stop"))
+    ok(workspace.pyro("start"))
+    refused()
+    workspace.sh("rm -r fill")
+    ok(workspace.pyro("sync push", big))
+    assert len([p for p in workspace.paths() if p.startswith("pushed/")]) == 300
+    assert workspace.read("kept") == b"pushed\n"
+    ok(workspace.pyro("file write", "kept", input=bytes(1 << 20)))
+    workspace.sh("dd if=/dev/zero of=more bs=64k count=16 conv=fsync")
+    ok(workspace.pyro("reset", "--snapshot", "full"))
+    refused()
+    ok(workspace.pyro("delete"))
+    with workspaces.one(workspace.host, "--name", "fix"):
+        pass
+
+
 def test_a_full_disk_of_the_host(small_disk, big):
     host, disk = small_disk
     with workspaces.one(host, "--name", "fix") as workspace:
