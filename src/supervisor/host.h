@@ -1,9 +1,11 @@
 // What of the host a sandbox stands on.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
+#include "core/clock.h"
 #include "core/disks.h"
 #include "core/guest.h"
 #include "core/network.h"
@@ -20,6 +22,10 @@ struct Monitor {
   std::unique_ptr<vmm::Vmm> vmm;
   vmm::Accelerator accelerator = vmm::Accelerator::kTcg;
   long tsc_khz = 0;
+  // The time that counts for a TTL, and the longest that is waited at once: a clock that somebody
+  // sets forward is noticed.
+  std::function<double()> now = core::now_seconds;
+  std::chrono::milliseconds longest_nap{60'000};
 };
 using MakeMonitor = std::function<Result<Monitor>(const proto::HostSettings& settings)>;
 // QEMU, as this host can run it.

@@ -19,10 +19,9 @@ using boost::json::object;
 
 namespace {
 
-// The longest that is waited at once: a clock that somebody sets forward is noticed.
-constexpr double kLongestNap = 60;  // seconds
+constexpr std::chrono::milliseconds kShortestNap{10};
 // What failed may fail again at once: a disk that is full stays so for a while.
-constexpr double kRetry = 1;  // seconds
+constexpr std::chrono::milliseconds kRetry{1000};
 
 Result<void> check(const proto::CreateWorkspace& r) {
   if (!core::is_workspace_id(r.id)) return fail(Errc::kInvalid, "not the id of a workspace");
@@ -156,7 +155,7 @@ asio::awaitable<void> WorkspaceService::watch_machine() {
 }
 
 io::Task<void> WorkspaceService::act_at_expiry(const store::WorkspaceRecord& record) {
-  if (core::deleted_at(record) <= core::now_seconds()) {
+  if (core::deleted_at(record) <= host_->monitor.now()) {
     PYRO_CO_CHECK(co_await workspace_->remove());
   } else if (workspace_->has_machine()) {
     PYRO_CO_CHECK(co_await workspace_->stop());
@@ -169,17 +168,17 @@ asio::awaitable<void> WorkspaceService::keep_time() {
   for (;;) {
     new_time_.clear();
     const auto record = workspace_->record();
-    double wait = kLongestNap;
+    std::chrono::milliseconds nap = host_->monitor.longest_nap;
     if (record && record->expires_at && created_) {
-      const double now = core::now_seconds();
+      const double now = host_->monitor.now();
       Result<void> acted;
       if (*record->expires_at <= now) acted = co_await act_at_expiry(*record);
       const double next =
           *record->expires_at > now ? *record->expires_at : core::deleted_at(*record);
-      wait = acted ? std::clamp(next - now, 0.01, kLongestNap) : kRetry;
+      const std::chrono::milliseconds rest(std::llround(std::ceil((next - now) * 1e3)));
+      nap = acted ? std::clamp(rest, kShortestNap, nap) : kRetry;
     }
-    const auto woken =
-        co_await new_time_.wait_for(std::chrono::milliseconds(std::llround(std::ceil(wait * 1e3))));
+    const auto woken = co_await new_time_.wait_for(nap);
     if (!woken && woken.error().code != Errc::kDeadline) co_return;
   }
 }

@@ -250,6 +250,25 @@ TEST_F(WorkspaceSupervisor, TheEndOfItsTimeStopsIt) {
   expect_no_trace();
 }
 
+TEST_F(WorkspaceSupervisor, ADayAfterTheEndOfItsTimeItsOwnSupervisorDeletesIt) {
+  clock_ = SharedClock::make();
+  ASSERT_NE(clock_, nullptr);
+  auto wanted = request();
+  wanted.ttl_seconds = 3600;
+  create(wanted).reset();
+  Driver driver;
+  clock_->ahead = 3601;
+  EXPECT_TRUE(driver.until([&] { return record().state == store::WorkspaceState::kStopped; }));
+  constexpr double kDay = 86'400;
+  clock_->ahead = 3600 + kDay - 60;
+  const int before = clock_->looks;
+  EXPECT_TRUE(driver.until([&] { return clock_->looks > before + 4; }));
+  EXPECT_EQ(record().state, store::WorkspaceState::kStopped);
+  clock_->ahead = 3601 + kDay;
+  expect_ended();
+  expect_no_trace();
+}
+
 TEST_F(WorkspaceSupervisor, TakingItsTimeAwayKeepsIt) {
   auto wanted = request();
   wanted.ttl_seconds = 2;

@@ -3,11 +3,16 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <memory>
+
 #include "client/client.h"
 #include "client/workspaces.h"
+#include "core/clock.h"
 #include "core/sandbox_folder.h"
 #include "proto/workspace_requests.h"
 #include "rpc/session.h"
@@ -58,6 +63,18 @@ class Peer {
   std::vector<std::shared_ptr<rpc::Stream>> streams_;
 };
 
+// Of a supervisor, set by the test: in memory that both have.
+struct SharedClock {
+  std::atomic<double> ahead = 0;  // seconds
+  std::atomic<int> looks = 0;     // how often it was read
+
+  static SharedClock* make() {
+    void* page = ::mmap(nullptr, sizeof(SharedClock), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return page == MAP_FAILED ? nullptr : std::construct_at(static_cast<SharedClock*>(page));
+  }
+};
+
 class WorkspaceSupervisor : public ::testing::Test {
  protected:
   WorkspaceSupervisor() { EXPECT_TRUE(sys::make_dirs(guest_)); }
@@ -72,7 +89,15 @@ class WorkspaceSupervisor : public ::testing::Test {
       options.make_monitor = [this](const proto::HostSettings&) -> Result<supervisor::Monitor> {
         auto vmm = std::make_unique<FakeVmm>(host_.log());
         vmm->clone = agent_ ? agent_ : workspace_agent(guest_);
-        return supervisor::Monitor{.vmm = std::move(vmm)};
+        supervisor::Monitor monitor{.vmm = std::move(vmm)};
+        if (clock_ != nullptr) {
+          monitor.now = [this] {
+            ++clock_->looks;
+            return core::now_seconds() + clock_->ahead;
+          };
+          monitor.longest_nap = 20ms;
+        }
+        return monitor;
       };
       ::_exit(supervisor::run_supervisor(std::move(options)) ? 0 : 1);
     }
@@ -173,6 +198,7 @@ class WorkspaceSupervisor : public ::testing::Test {
   Host host_;
   std::string guest_ = host_.dirs().cache + "/guest";
   Agent agent_;  // of its machines; empty: workspace_agent()
+  SharedClock* clock_ = nullptr;
   std::unique_ptr<sys::ChildProcess> supervisor_;
 };
 
