@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
+#include <cerrno>
 
 #include "base/text.h"
 #include "image/initramfs.h"
@@ -88,6 +89,7 @@ io::Task<Error> Guest::explain(Error error) {
   if (!ended) co_return error;
   const vmm::VmEnd end = vm_->end();
   co_return Error{.code = Errc::kUnavailable,
+                  .os_errno = end.killed_by_host ? ENOMEM : 0,
                   .message = end.detail + console_lines(vm_->console_tail()),
                   .hint = end.kind == vmm::VmEnd::Kind::kCrashed
                               ? "run the command again; if QEMU was killed, check the host's memory"

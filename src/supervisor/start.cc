@@ -1,6 +1,7 @@
 #include "supervisor/start.h"
 
 #include <boost/asio/this_coro.hpp>
+#include <cerrno>
 
 #include "proto/limits.h"
 #include "vmm/host_facts.h"
@@ -11,9 +12,11 @@ namespace asio = io::asio;
 
 namespace {
 
-// Of errors of a start: the ones that another accelerator may not have.
+// Of errors of a start: the ones that another accelerator may not have. A machine that the host
+// killed says nothing about its accelerator.
 bool is_of_the_machine(const Error& error) {
-  return error.code == Errc::kDeadline || error.code == Errc::kUnavailable;
+  return error.code == Errc::kDeadline ||
+         (error.code == Errc::kUnavailable && error.os_errno != ENOMEM);
 }
 
 bool may_blame_kvm(const core::Sandbox& sandbox, const Host& host, const Error& error) {

@@ -9,6 +9,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/value.hpp>
+#include <cerrno>
 #include <cstdio>
 
 #include "isolate/jail.h"
@@ -198,7 +199,8 @@ void QemuVm::finish(const sys::ExitStatus& status) {
     end_ = {.kind = Kind::kPowerOff, .detail = "the guest powered off"};
   } else if (status.signaled) {
     end_ = {.kind = Kind::kCrashed,
-            .detail = fmt::format("QEMU was killed by signal {}", status.value)};
+            .detail = fmt::format("QEMU was killed by signal {}", status.value),
+            .killed_by_host = status.value == SIGKILL};
   } else {
     end_ = {.kind = Kind::kCrashed,
             .detail = fmt::format("QEMU ended with exit code {}", status.value)};
@@ -354,6 +356,7 @@ io::Task<std::unique_ptr<Vm>> QemuVmm::launch(LaunchSpec spec) {
     static_cast<void>(co_await vm->kill());
     Error error = std::move(ready.error());
     error.code = Errc::kUnavailable;
+    if (by_itself && vm->end().killed_by_host) error.os_errno = ENOMEM;
     error.message = "QEMU did not start: " + (by_itself ? vm->end().detail : error.message) + "\n" +
                     last_lines(vm->console_tail());
     co_return std::unexpected(std::move(error));

@@ -102,6 +102,9 @@ struct VmEnd {
     kCrashed,   // the VMM itself ended or was killed
   } kind = Kind::kCrashed;
   std::string detail;  // one sentence for people
+  // kCrashed by a SIGKILL that was not ours: mostly the host has no memory left. Such an error of
+  // launch(), too, has ENOMEM for its os_errno.
+  bool killed_by_host = false;
 };
 
 // A running machine.

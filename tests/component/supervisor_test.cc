@@ -457,6 +457,16 @@ TEST_F(SupervisorTest, ForcedKvmIsNotReplacedAndTheErrorSaysSo) {
   expect_all_gone();
 }
 
+TEST_F(SupervisorTest, AMachineThatTheHostKillsIsNotKvmsFault) {
+  under_kvm_ = [](const Ports&) { ::raise(SIGKILL); };
+  const auto first = create(true);
+  EXPECT_EQ(first->call("start").error().code, Errc::kUnavailable);
+  EXPECT_EQ(launches("fresh"), 1);
+  EXPECT_FALSE(sys::exists(host_.dirs().cache + "/host.json"));
+  EXPECT_TRUE(first->call("delete"));
+  expect_all_gone();
+}
+
 TEST_F(SupervisorTest, AGuestThatFailsUnderEmulationTooIsNotKvmsFault) {
   fresh_ = under_kvm_ = [](const Ports& p) { die(p, kPanics, "Kernel panic - not syncing\n"); };
   const auto first = create(true);

@@ -157,7 +157,9 @@ class FakeVm final : public vmm::Vm {
     const auto status = process_.wait();
     using Kind = vmm::VmEnd::Kind;
     if (!status || status->signaled) {
-      finish({.kind = Kind::kCrashed, .detail = "QEMU was killed by a signal"});
+      finish({.kind = Kind::kCrashed,
+              .detail = "QEMU was killed by a signal",
+              .killed_by_host = status && status->value == SIGKILL});
     } else if (status->value == kPanics) {
       finish({.kind = Kind::kPanic, .detail = "the guest's kernel panicked"});
     } else if (status->value == kReboots) {
