@@ -119,7 +119,7 @@ typedef struct pyro_callbacks {
   const int* stdin_fd; /* of a command; read to its end and not closed. NULL: none */
 } pyro_callbacks;
 
-/* Any operation by its name in docs/reference/cli.md or its method ("run", "run_in_vm",
+/* Any operation by its name in docs/reference/operations.md or its method ("run", "run_in_vm",
  * "workspace.status"), with its parameters as a JSON object; NULL: none. */
 PYRO_API pyro_status pyro_call(pyro_client* client, const char* operation,
                                const char* arguments_json, const pyro_callbacks* callbacks,

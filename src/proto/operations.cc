@@ -76,9 +76,9 @@ constexpr std::array<std::string_view, 3> kEnvPullText{
     "work once."};
 constexpr std::array<Example, 1> kEnvPullExamples{
     {{"pyro env pull debian:12", "Install the default environment"}}};
-constexpr std::array kEnvPullErrors{Errc::kNotFound, Errc::kDenied, Errc::kUnavailable,
-                                    Errc::kDeadline, Errc::kLimit,  Errc::kDamaged,
-                                    Errc::kInternal};
+constexpr std::array kEnvPullErrors{Errc::kInvalid,     Errc::kNotFound, Errc::kDenied,
+                                    Errc::kUnavailable, Errc::kDeadline, Errc::kLimit,
+                                    Errc::kDamaged,     Errc::kInternal};
 
 constexpr std::array<std::string_view, 2> kEnvInspectPath{"env", "inspect"};
 constexpr std::array<std::string_view, 1> kEnvInspectText{
@@ -86,7 +86,8 @@ constexpr std::array<std::string_view, 1> kEnvInspectText{
     "artefact is read and compared with the manifest; damage is reported and not repaired."};
 constexpr std::array<Example, 1> kEnvInspectExamples{
     {{"pyro env inspect debian:12 --json", "Show every field of one environment"}}};
-constexpr std::array kEnvInspectErrors{Errc::kNotFound, Errc::kDenied, Errc::kInternal};
+constexpr std::array kEnvInspectErrors{Errc::kInvalid, Errc::kNotFound, Errc::kDenied,
+                                       Errc::kInternal};
 
 constexpr std::array<std::string_view, 2> kEnvPrunePath{"env", "prune"};
 constexpr std::array<std::string_view, 1> kEnvPruneText{
@@ -247,7 +248,7 @@ constexpr std::array<Example, 2> kDoctorExamples{{
     {"pyro doctor", "Is this host ready?"},
     {"pyro doctor --fresh", "Ask again after a change of the host"},
 }};
-constexpr std::array kDoctorErrors{Errc::kDenied, Errc::kInternal};
+constexpr std::array kDoctorErrors{Errc::kInvalid, Errc::kDenied, Errc::kInternal};
 
 // ---- demo
 
