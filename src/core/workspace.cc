@@ -215,6 +215,11 @@ io::Task<std::vector<proto::Stage>> Workspace::bring_up(OnPhase on_phase) {
     if (auto recorded = store_.set_state(WorkspaceState::kStarted, ""); !recorded)
       stages = std::unexpected(std::move(recorded.error()));
   }
+  // Whoever finds `creating` clears it away: that it was usable must not hang on the log beside the
+  // record, which may be damaged.
+  if (stages && record.state == WorkspaceState::kCreating) {
+    if (auto kept = store_.checkpoint(); !kept) stages = std::unexpected(std::move(kept.error()));
+  }
   if (!stages) {
     Error error = safe(std::move(stages.error()), secrets_);
     if (sandbox_) co_await sandbox_->stop();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "sys/file.h"
 #include "sys/sparse.h"
@@ -115,6 +116,20 @@ Result<void> WorkspaceLayers::remove(std::int64_t id) const {
   if (::unlink(path(id).c_str()) != 0 && errno != ENOENT)
     return sys::fail_errno("unlink " + path(id), errno);
   return {};
+}
+
+Result<std::int64_t> WorkspaceLayers::newest() const {
+  std::int64_t newest = 0;
+  if (!sys::exists(dir_)) return newest;
+  PYRO_TRY(const auto names, sys::list_dir(dir_));
+  for (const std::string& name : names) {
+    if (!name.ends_with(kSuffix)) continue;
+    const char* const suffix = name.data() + name.size() - kSuffix.size();
+    std::int64_t id = 0;
+    const auto [end, error] = std::from_chars(name.data(), suffix, id);
+    if (error == std::errc() && end == suffix) newest = std::max(newest, id);
+  }
+  return newest;
 }
 
 Result<void> WorkspaceLayers::sweep(const std::vector<store::LayerRecord>& known) const {

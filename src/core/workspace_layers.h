@@ -36,6 +36,8 @@ class WorkspaceLayers {
   // Read-only for good, and how it must be found from now on.
   [[nodiscard]] Result<store::LayerStamp> freeze(std::int64_t id) const;
   [[nodiscard]] Result<void> remove(std::int64_t id) const;
+  // The highest id of which there is a file; 0: none.
+  [[nodiscard]] Result<std::int64_t> newest() const;
   // Removes every file that is none of these.
   [[nodiscard]] Result<void> sweep(const std::vector<store::LayerRecord>& known) const;
 

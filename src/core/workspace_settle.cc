@@ -1,4 +1,6 @@
 // What a crash leaves of workspaces, found out by whoever comes next.
+#include <fmt/format.h>
+
 #include "core/workspace.h"
 #include "core/workspace_names.h"
 
@@ -14,6 +16,17 @@ Result<void> remove_held(const sys::Dirs& dirs, SandboxFolder& folder, const std
   return folder.remove();
 }
 
+// The number of a layer is in the record, and that on the disk, before the layer's file is made: a
+// file with a number that the record does not know outlived what the record has lost, be it all or
+// its last changes. Going by such a record would throw away what only it forgot.
+std::unexpected<Error> record_lost(const std::string& folder, std::int64_t newest) {
+  return fail_hint(Errc::kDamaged,
+                   fmt::format("the record {0}/workspace.db is damaged: it does not know of the "
+                               "layer {0}/layers/{1}.qcow2",
+                               folder, newest),
+                   "the workspace can only be deleted");
+}
+
 }  // namespace
 
 double deleted_at(const store::WorkspaceRecord& record) {
@@ -27,12 +40,14 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
     if (folder.error().code == Errc::kConflict) return {};
     return std::unexpected(std::move(folder.error()));
   }
+  PYRO_TRY(const std::int64_t newest, WorkspaceLayers(folder->path()).newest());
   auto store = store::WorkspaceStore::open(folder->path(), store::Database::Mode::kReadWrite);
-  // Without a record it never came to be.
-  if (!store && store.error().code == Errc::kNotFound) return remove_held(dirs, *folder, id);
+  const bool no_record = !store && store.error().code == Errc::kNotFound;
+  if (no_record && newest == 0) return remove_held(dirs, *folder, id);  // it never came to be
+  if (no_record) return record_lost(folder->path(), newest);
   if (!store) return std::unexpected(std::move(store.error()));
-  PYRO_TRY(const bool begun, store->has_record());
-  if (!begun) return remove_held(dirs, *folder, id);
+  PYRO_TRY(const std::int64_t last, store->last_layer_id());
+  if (newest > last) return record_lost(folder->path(), newest);
   PYRO_TRY(const auto record, store->record());
   const bool over = record.expires_at && deleted_at(record) <= now;
   if (record.state == WorkspaceState::kCreating || record.state == WorkspaceState::kDeleting ||

@@ -2,13 +2,14 @@
 
 #include <sqlite3.h>
 
+#include "sys/file.h"
+
 namespace pyro::store {
 namespace {
 
 std::unexpected<Error> fail_sqlite(sqlite3* db, int rc, const std::string& what) {
   const Errc code = rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? Errc::kDamaged
                     : rc == SQLITE_FULL                         ? Errc::kLimit
-                    : rc == SQLITE_CANTOPEN                     ? Errc::kNotFound
                                                                 : Errc::kUnavailable;
   return fail(code, what + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(rc)));
 }
@@ -71,30 +72,37 @@ bool Statement::is_null(int column) const {
 Result<Database> Database::open(const std::string& path, Mode mode,
                                 std::span<const char* const> migrations) {
   sqlite3* raw = nullptr;
-  const int flags =
-      mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const int flags = mode == Mode::kReadOnly    ? SQLITE_OPEN_READONLY
+                    : mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE
+                                               : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   const int rc = sqlite3_open_v2(path.c_str(), &raw,
                                  flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
   Database db(raw);
   if (rc != SQLITE_OK) return fail_sqlite(raw, rc, path);
   sqlite3_busy_timeout(raw, 5000);
+  if (rc == SQLITE_CANTOPEN && !sys::exists(path)) return fail(Errc::kNotFound, "no file " + path);
   // The file is ours, but a damaged or planted schema must not run functions.
   PYRO_CHECK(db.execute("PRAGMA trusted_schema=OFF"));
-  if (mode == Mode::kReadWrite) {
-    PYRO_CHECK(db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"));
-  }
-  PYRO_TRY(auto query, db.prepare("PRAGMA user_version"));
-  PYRO_TRY(const bool row, query.step());
-  const std::int64_t version = row ? query.integer(0) : 0;
+  PYRO_TRY(const std::int64_t version, db.version());
+  // Whoever did not come to make one must not take it for a new one.
+  if (version == 0 && mode != Mode::kCreate) return fail(Errc::kNotFound, path + " is empty");
   if (version > static_cast<std::int64_t>(migrations.size())) {
     return fail_hint(Errc::kConflict, path + " was written by a newer pyro",
                      "use that version of pyro");
   }
+  if (mode != Mode::kReadOnly)
+    PYRO_CHECK(db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"));
   if (version < static_cast<std::int64_t>(migrations.size())) {
     if (mode == Mode::kReadOnly) return fail(Errc::kConflict, path + " has an older schema");
     PYRO_CHECK(db.migrate(migrations, static_cast<std::size_t>(version)));
   }
   return db;
+}
+
+Result<std::int64_t> Database::version() {
+  PYRO_TRY(auto query, prepare("PRAGMA user_version"));
+  PYRO_TRY(const bool row, query.step());
+  return row ? query.integer(0) : 0;
 }
 
 Result<void> Database::migrate(std::span<const char* const> migrations, std::size_t from) {

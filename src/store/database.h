@@ -51,20 +51,25 @@ class Statement {
 
 class Database {
  public:
-  enum class Mode : std::uint8_t { kReadOnly, kReadWrite };
-  // Opens (kReadWrite: creates) the file and brings it to the newest schema; migration number i
-  // (from 1) leads to user_version i. A newer schema than we know is kConflict, a file that is no
-  // database kDamaged. WAL; a writer waits up to 5 s for another.
+  enum class Mode : std::uint8_t { kReadOnly, kReadWrite, kCreate };
+  // Opens (kCreate: makes, where there is none) the file and brings it to the newest schema unless
+  // kReadOnly; migration number i (from 1) leads to user_version i. kNotFound when there is none,
+  // or one without any schema; a newer schema than we know is kConflict, a file that is no database
+  // kDamaged. WAL; a writer waits up to 5 s for another.
   static Result<Database> open(const std::string& path, Mode mode,
                                std::span<const char* const> migrations);
   Result<Statement> prepare(std::string_view sql);
   Result<void> execute(const std::string& sql);
+  // What was committed is in the file itself, not only in the log beside it. As far as nobody reads
+  // an older state at the moment.
+  Result<void> checkpoint() { return execute("PRAGMA wal_checkpoint(PASSIVE)"); }
 
  private:
   struct Closer {
     void operator()(sqlite3* db) const;
   };
   explicit Database(sqlite3* db) : db_(db) {}
+  Result<std::int64_t> version();
   Result<void> migrate(std::span<const char* const> migrations, std::size_t from);
   std::unique_ptr<sqlite3, Closer> db_;
 };

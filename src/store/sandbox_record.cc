@@ -22,7 +22,7 @@ std::string path_of(const std::string& folder) {
 }  // namespace
 
 Result<void> write_record(const std::string& folder, const SandboxRecord& r) {
-  PYRO_TRY(auto db, Database::open(path_of(folder), Database::Mode::kReadWrite, kMigrations));
+  PYRO_TRY(auto db, Database::open(path_of(folder), Database::Mode::kCreate, kMigrations));
   PYRO_TRY(auto insert,
            db.prepare("INSERT OR REPLACE INTO sandbox VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   insert.bind(1, r.vm_id)

@@ -53,28 +53,43 @@ TEST_F(Store, MigratesFromEveryOlderVersionAndRefusesNewerOnes) {
                                         "ALTER TABLE a ADD COLUMN y TEXT"};
   const std::string path = dir_ + "/m.db";
   {
-    auto old = Database::open(path, Database::Mode::kReadWrite, std::span(both).first(1));
+    auto old = Database::open(path, Database::Mode::kCreate, std::span(both).first(1));
     ASSERT_TRUE(old);
     ASSERT_TRUE(old->execute("INSERT INTO a VALUES (7)"));
   }
   {
-    auto now = Database::open(path, Database::Mode::kReadWrite, both);
+    auto now = Database::open(path, Database::Mode::kCreate, both);
     ASSERT_TRUE(now) << now.error().message;
     auto q = now->prepare("SELECT x, y FROM a");
     ASSERT_TRUE(*q->step());
     EXPECT_EQ(q->integer(0), 7);
     EXPECT_TRUE(q->is_null(1));
   }
-  EXPECT_EQ(Database::open(path, Database::Mode::kReadWrite, std::span(both).first(1)).error().code,
+  EXPECT_EQ(Database::open(path, Database::Mode::kCreate, std::span(both).first(1)).error().code,
             Errc::kConflict);
+}
+
+TEST_F(Store, OnlyWhoComesToMakeADatabaseMakesOne) {
+  const std::array<const char*, 1> one{"CREATE TABLE a (x INTEGER) STRICT"};
+  const std::string path = dir_ + "/m.db";
+  for (const auto mode : {Database::Mode::kReadOnly, Database::Mode::kReadWrite}) {
+    EXPECT_FALSE(Database::open(path, mode, one));
+    EXPECT_FALSE(sys::exists(path));
+  }
+  ASSERT_TRUE(sys::write_file_atomic(path, ""));
+  for (const auto mode : {Database::Mode::kReadOnly, Database::Mode::kReadWrite}) {
+    EXPECT_EQ(Database::open(path, mode, one).error().code, Errc::kNotFound);
+    EXPECT_EQ(sys::stamp(path)->size, 0U);
+  }
+  EXPECT_TRUE(Database::open(path, Database::Mode::kCreate, one));
 }
 
 TEST_F(Store, AFailedMigrationLeavesTheOldVersion) {
   const std::array<const char*, 2> bad{"CREATE TABLE a (x INTEGER) STRICT",
                                        "CREATE TABLE b (x INTEGER); CREATE TABLE a (x)"};
   const std::string path = dir_ + "/m.db";
-  EXPECT_FALSE(Database::open(path, Database::Mode::kReadWrite, bad));
-  const auto again = Database::open(path, Database::Mode::kReadWrite, std::span(bad).first(1));
+  EXPECT_FALSE(Database::open(path, Database::Mode::kCreate, bad));
+  const auto again = Database::open(path, Database::Mode::kCreate, std::span(bad).first(1));
   EXPECT_TRUE(again) << again.error().message;
 }
 

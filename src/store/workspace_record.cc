@@ -132,7 +132,7 @@ const char* state_text(WorkspaceState state) {
 
 Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const WorkspaceRecord& r) {
   if (sys::exists(path_of(folder))) return fail(Errc::kConflict, folder + " has a record already");
-  PYRO_TRY(auto db, Database::open(path_of(folder), Database::Mode::kReadWrite, kMigrations));
+  PYRO_TRY(auto db, Database::open(path_of(folder), Database::Mode::kCreate, kMigrations));
   sys::fault_point("create.empty_record");
   PYRO_CHECK(db.execute(kDurable));
   WorkspaceStore store(std::move(db));
@@ -157,20 +157,20 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
 }
 
 Result<WorkspaceStore> WorkspaceStore::open(const std::string& folder, Database::Mode mode) {
-  // Opening to write would make a file that is not there.
-  if (!sys::exists(path_of(folder))) return fail(Errc::kNotFound, folder + " has no record");
+  // SQLite throws away the log beside an empty file, which is then all that there is of the record.
+  const auto file = sys::stamp(path_of(folder));
+  if (!file) return std::unexpected(file.error());
+  if (file->size == 0) return fail(Errc::kNotFound, folder + " has no record");
   auto db = Database::open(path_of(folder), mode, kMigrations);
   if (!db && db.error().code == Errc::kDamaged) {
     return std::unexpected(std::move(db.error())
                                .context("the record " + path_of(folder) + " is damaged")
                                .with_hint("the workspace can only be deleted"));
   }
-  // Not found means that it never came to be, and is a reason to clear it away: not so one that is
-  // there and cannot be opened now, for want of descriptors or of space beside it.
-  if (!db && db.error().code == Errc::kNotFound && sys::exists(path_of(folder)))
-    db.error().code = Errc::kUnavailable;
   if (!db) return std::unexpected(std::move(db.error()));
   if (mode == Database::Mode::kReadWrite) PYRO_CHECK(db->execute(kDurable));
+  PYRO_TRY(const std::int64_t rows, one_number(*db, "SELECT count(*) FROM workspace"));
+  if (rows == 0) return fail(Errc::kNotFound, folder + " has no record");
   return WorkspaceStore(*std::move(db));
 }
 
@@ -188,11 +188,6 @@ Result<void> WorkspaceStore::read_lists(WorkspaceRecord& r) {
   PYRO_TRY(const auto secrets, read_pairs(db_, "secret"));
   for (const auto& [name, kind] : secrets) r.secrets.push_back({.name = name, .source_kind = kind});
   return {};
-}
-
-Result<bool> WorkspaceStore::has_record() {
-  PYRO_TRY(const std::int64_t rows, one_number(db_, "SELECT count(*) FROM workspace"));
-  return rows > 0;
 }
 
 Result<WorkspaceRecord> WorkspaceStore::record() {
@@ -288,6 +283,10 @@ Result<std::vector<LayerRecord>> WorkspaceStore::layers() {
 Result<std::int64_t> WorkspaceStore::next_layer_id() {
   return one_number(
       db_, "UPDATE workspace SET layer_counter = layer_counter + 1 RETURNING layer_counter");
+}
+
+Result<std::int64_t> WorkspaceStore::last_layer_id() {
+  return one_number(db_, "SELECT layer_counter FROM workspace");
 }
 
 Result<void> WorkspaceStore::add_first_layer(std::int64_t id) {

@@ -129,12 +129,13 @@ class WorkspaceStore {
  public:
   // Makes the file, with the record in it. kConflict when there is one.
   static Result<WorkspaceStore> create(const std::string& folder, const WorkspaceRecord& record);
-  // kNotFound; kDamaged when the file is no such database; kConflict when a newer pyro wrote it.
+  // kNotFound when there is none, or nothing in it; kDamaged when the file is no such database;
+  // kConflict when a newer pyro wrote it.
   static Result<WorkspaceStore> open(const std::string& folder, Database::Mode mode);
 
   [[nodiscard]] Result<WorkspaceRecord> record();
-  // False: whoever created it was killed before there was anything in it.
-  [[nodiscard]] Result<bool> has_record();
+  // What was written so far is in the file itself: losing the log beside it does not undo it.
+  Result<void> checkpoint() { return db_.checkpoint(); }
   // In any state but kStarted no shell and no service runs: those that did end with it.
   Result<void> set_state(WorkspaceState state, const std::string& last_error,
                          const SessionsEnd& end = {});
@@ -146,6 +147,8 @@ class WorkspaceStore {
   Result<std::vector<LayerRecord>> layers();
   // An id that no layer ever had. Burnt even when no layer of that id follows.
   Result<std::int64_t> next_layer_id();
+  // The last one that was given out; 0: none yet.
+  Result<std::int64_t> last_layer_id();
   // The first layer of a workspace becomes its current one.
   Result<void> add_first_layer(std::int64_t id);
   // The current layer is frozen and gets a name; `new_layer` stands on it and is the current one.

@@ -503,25 +503,75 @@ TEST_F(SettleTest, WhatAKilledCreationOrDeletionLeftGoesOnceItIsOld) {
   EXPECT_EQ(Host::names(host_.dirs().sandboxes()), std::vector<std::string>{".gone-ws-hgfedcba"});
 }
 
-TEST_F(SettleTest, AnEmptyRecordIsThatOfOneThatNeverCameToBe) {
-  for (const bool whole : {true, false}) {
+// Of a record: its only row, its tables, all that is in its file, the file.
+enum class Lost : std::uint8_t { kRow, kTables, kContent, kFile };
+constexpr std::array kLost{Lost::kRow, Lost::kTables, Lost::kContent, Lost::kFile};
+void lose(const std::string& record, Lost what) {
+  if (what == Lost::kFile) {
+    ASSERT_EQ(::unlink(record.c_str()), 0);
+    return;
+  }
+  if (what != Lost::kRow) ASSERT_EQ(::truncate(record.c_str(), 0), 0);
+  if (what == Lost::kContent) return;
+  auto db = store::Database::open(record, store::Database::Mode::kCreate,
+                                  std::array<const char*, 3>{"", "", ""});
+  ASSERT_TRUE(db) << db.error().message;
+  ASSERT_TRUE(
+      db->execute(what == Lost::kRow ? "DELETE FROM workspace" : "PRAGMA user_version = 0"));
+}
+
+TEST_F(SettleTest, AnEmptyRecordWithoutALayerIsThatOfOneThatNeverCameToBe) {
+  for (const Lost what : kLost) {
     left(WorkspaceState::kStopped);
-    const std::string path = folder() + "/workspace.db";
-    if (whole) {
-      auto db = store::Database::open(path, store::Database::Mode::kReadWrite,
-                                      std::array<const char*, 3>{});
-      ASSERT_TRUE(db && db->execute("DELETE FROM workspace"));
-    } else {  // before the first of its tables
-      ASSERT_EQ(::unlink((path + "-wal").c_str()) + ::unlink((path + "-shm").c_str()), -2);
-      ASSERT_EQ(::truncate(path.c_str(), 0), 0);
-    }
+    lose(folder() + "/workspace.db", what);
+    ASSERT_EQ(::unlink((folder() + "/layers/1.qcow2").c_str()), 0);
     EXPECT_TRUE(settle());
     expect_no_trace();
   }
 }
 
+TEST_F(SettleTest, ALayerWithoutARecordIsDamageAndStays) {
+  for (const Lost what : kLost) {
+    left(WorkspaceState::kStopped);
+    lose(folder() + "/workspace.db", what);
+    for (int look = 0; look < 2; ++look) {
+      const auto settled = settle();
+      ASSERT_FALSE(settled) << static_cast<int>(what);
+      EXPECT_EQ(settled.error().code, Errc::kDamaged);
+      EXPECT_NE(settled.error().message.find("workspace.db is damaged"), std::string::npos);
+    }
+    EXPECT_EQ(open().error().code, Errc::kDamaged);
+    EXPECT_EQ(layers(), std::vector<std::string>{"1.qcow2"});
+    ASSERT_TRUE(core::remove_workspace(host_.dirs(), kId));
+    expect_no_trace();
+  }
+}
+
+TEST_F(SettleTest, ARecordThatForgotALayerIsDamaged) {
+  left(WorkspaceState::kCreating);
+  ASSERT_TRUE(vmm::create_layer(folder() + "/layers/2.qcow2"));
+  EXPECT_EQ(settle().error().code, Errc::kDamaged);
+  EXPECT_EQ(layers(), (std::vector<std::string>{"1.qcow2", "2.qcow2"}));
+}
+
+TEST_F(SettleTest, ThatItCameToBeIsNotOnlyInTheLogOfItsRecord) {
+  static_cast<void>(started());
+  const std::string record = folder() + "/workspace.db";
+  const auto as_when_killed = sys::read_file(record, 1U << 20);
+  ASSERT_TRUE(as_when_killed);
+  close();
+  ASSERT_EQ(::unlink((record + "-wal").c_str()) + ::unlink((record + "-shm").c_str()), -2);
+  ASSERT_TRUE(sys::write_file_atomic(record, *as_when_killed));
+  EXPECT_TRUE(settle());
+  expect_state(WorkspaceState::kStopped);
+}
+
 TEST_F(SettleTest, LayersThatNoRecordNamesGoWhenItIsOpened) {
   left(WorkspaceState::kStopped);
+  {
+    auto store = store::WorkspaceStore::open(folder(), store::Database::Mode::kReadWrite);
+    for (int burnt = 0; burnt < 6; ++burnt) ASSERT_TRUE(store && store->next_layer_id());
+  }
   ASSERT_TRUE(vmm::create_layer(folder() + "/layers/7.qcow2"));
   ASSERT_TRUE(sys::write_file_atomic(folder() + "/layers/.unnamed-1", ""));
   ASSERT_TRUE(open());

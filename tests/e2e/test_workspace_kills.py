@@ -158,6 +158,52 @@ def test_a_damaged_record(host, workspace):
             pass
 
 
+def flip(path, offset):
+    """One byte of a file, as a disk that forgets would."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)
+        file.seek(offset)
+        file.write(bytes([byte[0] ^ 0xFF]))
+
+
+def lose_record(folder, how):
+    record, log = folder / "workspace.db", folder / "workspace.db-wal"
+    if how == "log flipped":
+        assert log.stat().st_size > 0
+        flip(log, 32 + 24 + 100)  # in the first page, after the header of the log and that of its frame
+    elif how == "log missing":
+        log.unlink()
+    elif how == "empty":
+        os.truncate(record, 0)
+    else:
+        record.unlink()
+
+
+@pytest.mark.parametrize("how", ["log flipped", "log missing", "empty", "missing"])
+def test_a_record_that_is_lost_does_not_take_the_workspace_along(host, workspace, how):
+    """After a kill: what was written last is in the log beside the record only."""
+    pids = [workspace.supervisor(), workspace.qemu()]
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    harness.wait_gone(pids)
+    layers = sorted((workspace.folder / "layers").iterdir())
+    assert len(layers) == 2
+    lose_record(workspace.folder, how)
+    for _ in range(2):
+        assert workspaces.listed(host) == {workspace.id: "damaged"}
+    for command in ("start", "status", "logs"):
+        done = workspace.pyro(command)
+        assert done.code == 1, done
+        assert f"{workspace.folder}/workspace.db is damaged" in done.text
+    assert sorted((workspace.folder / "layers").iterdir()) == layers
+    ok(workspace.pyro("delete"))
+    assert workspaces.listed(host) == {}
+    with workspaces.one(host, "--name", "fix"):
+        pass
+
+
 def test_a_record_that_cannot_be_opened_now_is_kept(host, workspace):
     ok(workspace.pyro("stop"))
     workspace.wait_for_nobody()
