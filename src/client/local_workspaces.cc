@@ -328,6 +328,7 @@ Result<std::vector<WorkspaceInfo>> LocalWorkspaces::list() {
     auto found = info(id);
     if (!found && found.error().code == Errc::kNotFound) continue;  // it went meanwhile
     all.push_back(found ? *std::move(found) : damaged(id, found.error()));
+  core::sweep_leftovers(host_.dirs, core::now_seconds());
   }
   std::ranges::sort(all, {}, &WorkspaceInfo::created_at);
   return all;
@@ -382,6 +383,7 @@ Result<WorkspaceInfo> LocalWorkspaces::remove(const std::string& workspace) {
   for (int tries = 0; tries < kTries; ++tries) {
     if (tries > 0) pause_a_moment();
     removed = remove_once(id);
+  core::sweep_leftovers(host_.dirs, core::now_seconds());
     if (removed || removed.error().code == Errc::kNotFound) break;
     if (removed.error().code == Errc::kDeadline) {
       // One that hangs is ended; the next round finds the workspace without anybody.

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "core/clock.h"
+#include "sys/fault.h"
 #include "sys/random.h"
 
 namespace pyro::core {
@@ -25,11 +26,12 @@ Result<void> remove_folder(const sys::Dirs& dirs, const std::string& id) {
     if (errno == ENOENT) return {};
     return sys::fail_errno("rename " + path, errno);
   }
+  sys::fault_point("delete.renamed");
   return sys::remove_tree(gone);
 }
 
-// Left by somebody who was killed: old enough that nobody can still be at it.
-void sweep(const std::string& path, double now) {
+// A creation that was cut short: old enough that nobody can still be at it.
+void sweep_new(const std::string& path, double now) {
   constexpr double kAtIt = 60;  // seconds
   struct stat st{};
   if (::stat(path.c_str(), &st) != 0) return;
@@ -111,8 +113,10 @@ void sweep_leftovers(const sys::Dirs& dirs, double now) {
   const auto names = sys::list_dir(dirs.sandboxes());
   if (!names) return;
   for (const std::string& name : *names) {
-    if (name.starts_with(kNew) || name.starts_with(kGone))
-      sweep(dirs.sandboxes() + "/" + name, now);
+    const std::string path = dirs.sandboxes() + "/" + name;
+    if (name.starts_with(kNew)) sweep_new(path, now);
+    // Somebody may still be at it: two who remove the same are not in each other's way.
+    if (name.starts_with(kGone)) (void)sys::remove_tree(path);
   }
 }
 

@@ -53,8 +53,8 @@ class SandboxFolder {
   sys::FileLock lock_;
 };
 
-// Removes what a creation or a removal left behind that was killed half way, of VMs and workspaces,
-// once it is so old that nobody can still be at it.
+// Removes what a creation or a removal left behind that was killed half way, of VMs and workspaces;
+// of a creation once it is so old that nobody can still be at it.
 void sweep_leftovers(const sys::Dirs& dirs, double now);
 // Removes every sandbox whose supervisor is gone, and what a creation or a removal left behind that
 // was killed half way. One that cannot be removed does not keep the others. Returns their ids.

@@ -317,9 +317,7 @@ io::Task<void> Workspace::do_remove() {
   sys::fault_point("delete.recorded");
   static_cast<void>(co_await put_down(/*flush=*/false));
   sys::fault_point("delete.machine");
-  PYRO_CO_CHECK(give_names_back(deps_.dirs, id_));
-  sys::fault_point("delete.named");
-  PYRO_CO_CHECK(folder_.remove());
+  PYRO_CO_CHECK(remove_rest(deps_.dirs, id_, folder_));
   sys::fault_point("delete.folder");
   removed_ = true;
   co_return Result<void>{};

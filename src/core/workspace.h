@@ -184,6 +184,9 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
 Result<void> settle_workspaces(const sys::Dirs& dirs, double now);
 // Removes one that nobody has open, whatever its state or damage. kConflict when somebody has.
 Result<void> remove_workspace(const sys::Dirs& dirs, const std::string& id);
+// What is left to do once nothing runs and the record says `deleting`: the values of its secrets go
+// first, then its names, then the folder.
+Result<void> remove_rest(const sys::Dirs& dirs, const std::string& id, SandboxFolder& folder);
 // Ids of all that there are, sorted.
 Result<std::vector<std::string>> workspace_ids(const sys::Dirs& dirs);
 

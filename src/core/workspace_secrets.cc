@@ -1,6 +1,7 @@
 #include "core/workspace_secrets.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/redact.h"
 #include "base/text.h"
@@ -46,6 +47,12 @@ Result<void> write_secrets(const std::string& folder, const Secrets& secrets) {
   proto::WorkspaceSecrets all;
   for (const auto& [name, value] : secrets) all.secrets[name] = proto::Bytes(value);
   return sys::write_file_atomic(path_of(folder), proto::to_text(proto::encode(all)), 0600);
+}
+
+Result<void> remove_secrets(const std::string& folder) {
+  if (::unlink(path_of(folder).c_str()) != 0 && errno != ENOENT)
+    return sys::fail_errno("unlink " + path_of(folder), errno);
+  return {};
 }
 
 Result<Secrets> read_secrets(const std::string& folder) {

@@ -21,6 +21,7 @@ using Secrets = std::map<std::string, std::string>;  // by name
 Result<void> check_secret(const std::string& name, const std::string& value);
 
 Result<void> write_secrets(const std::string& folder, const Secrets& secrets);
+Result<void> remove_secrets(const std::string& folder);
 // None when there is no such file.
 Result<Secrets> read_secrets(const std::string& folder);
 

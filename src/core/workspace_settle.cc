@@ -3,6 +3,8 @@
 
 #include "core/workspace.h"
 #include "core/workspace_names.h"
+#include "core/workspace_secrets.h"
+#include "sys/fault.h"
 
 namespace pyro::core {
 
@@ -10,11 +12,6 @@ namespace {
 
 using store::WorkspaceState;
 constexpr double kDaySeconds = 86'400;
-
-Result<void> remove_held(const sys::Dirs& dirs, SandboxFolder& folder, const std::string& id) {
-  PYRO_CHECK(give_names_back(dirs, id));
-  return folder.remove();
-}
 
 // The number of a layer is in the record, and that on the disk, before the layer's file is made: a
 // file with a number that the record does not know outlived what the record has lost, be it all or
@@ -28,6 +25,14 @@ std::unexpected<Error> record_lost(const std::string& folder, std::int64_t newes
 }
 
 }  // namespace
+
+Result<void> remove_rest(const sys::Dirs& dirs, const std::string& id, SandboxFolder& folder) {
+  PYRO_CHECK(remove_secrets(folder.path()));
+  sys::fault_point("delete.secrets");
+  PYRO_CHECK(give_names_back(dirs, id));
+  sys::fault_point("delete.named");
+  return folder.remove();
+}
 
 double deleted_at(const store::WorkspaceRecord& record) {
   const double expires = record.expires_at.value_or(0);
@@ -43,7 +48,7 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
   PYRO_TRY(const std::int64_t newest, WorkspaceLayers(folder->path()).newest());
   auto store = store::WorkspaceStore::open(folder->path(), store::Database::Mode::kReadWrite);
   const bool no_record = !store && store.error().code == Errc::kNotFound;
-  if (no_record && newest == 0) return remove_held(dirs, *folder, id);  // it never came to be
+  if (no_record && newest == 0) return remove_rest(dirs, id, *folder);  // it never came to be
   if (no_record) return record_lost(folder->path(), newest);
   if (!store) return std::unexpected(std::move(store.error()));
   PYRO_TRY(const std::int64_t last, store->last_layer_id());
@@ -52,7 +57,7 @@ Result<void> settle_workspace(const sys::Dirs& dirs, const std::string& id, doub
   const bool over = record.expires_at && deleted_at(record) <= now;
   if (record.state == WorkspaceState::kCreating || record.state == WorkspaceState::kDeleting ||
       over)
-    return remove_held(dirs, *folder, id);
+    return remove_rest(dirs, id, *folder);
   if (record.state != WorkspaceState::kStarted) return {};
   return store->set_state(WorkspaceState::kStopped,
                           "its supervisor was ended; what the guest had not synced is lost",
@@ -74,7 +79,13 @@ Result<void> settle_workspaces(const sys::Dirs& dirs, double now) {
 
 Result<void> remove_workspace(const sys::Dirs& dirs, const std::string& id) {
   PYRO_TRY(auto folder, SandboxFolder::open(dirs, id));
-  return remove_held(dirs, folder, id);
+  // As when its supervisor does it: whoever finds it half gone goes on. A record that cannot be
+  // written is no reason to keep it.
+  if (auto store = store::WorkspaceStore::open(folder.path(), store::Database::Mode::kReadWrite);
+      store)
+    static_cast<void>(store->set_state(WorkspaceState::kDeleting, ""));
+  sys::fault_point("delete.recorded");
+  return remove_rest(dirs, id, folder);
 }
 
 Result<std::vector<std::string>> workspace_ids(const sys::Dirs& dirs) {

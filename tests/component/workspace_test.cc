@@ -488,19 +488,20 @@ TEST_F(SettleTest, AFolderWithoutARecordNeverCameToBe) {
   expect_no_trace();
 }
 
-TEST_F(SettleTest, WhatAKilledCreationOrDeletionLeftGoesOnceItIsOld) {
+TEST_F(SettleTest, WhatAKilledDeletionLeftGoesAndThatOfACreationOnceItIsOld) {
   const std::string top = host_.dirs().sandboxes() + "/";
-  for (const char* name : {".gone-ws-abcdefgh/layers", ".new-ws-abcdefgh", ".gone-ws-hgfedcba"})
+  for (const char* name : {".gone-ws-abcdefgh/layers", ".new-ws-abcdefgh", ".new-ws-hgfedcba"})
     ASSERT_TRUE(sys::make_dirs(top + name));
   // Somebody is still at it.
   const auto lock =
-      sys::FileLock::acquire(top + ".gone-ws-hgfedcba/lock", sys::FileLock::Mode::kExclusive);
+      sys::FileLock::acquire(top + ".new-ws-hgfedcba/lock", sys::FileLock::Mode::kExclusive);
   ASSERT_TRUE(lock);
   const double now = core::now_seconds();
   EXPECT_TRUE(core::settle_workspaces(host_.dirs(), now));
-  EXPECT_EQ(Host::names(host_.dirs().sandboxes()).size(), 3U);
+  EXPECT_EQ(Host::names(host_.dirs().sandboxes()),
+            (std::vector<std::string>{".new-ws-abcdefgh", ".new-ws-hgfedcba"}));
   EXPECT_TRUE(core::settle_workspaces(host_.dirs(), now + 120));
-  EXPECT_EQ(Host::names(host_.dirs().sandboxes()), std::vector<std::string>{".gone-ws-hgfedcba"});
+  EXPECT_EQ(Host::names(host_.dirs().sandboxes()), std::vector<std::string>{".new-ws-hgfedcba"});
 }
 
 // Of a record: its only row, its tables, all that is in its file, the file.

@@ -44,12 +44,12 @@ CREATE = [
     "create.started",
 ]  # fmt: skip
 START = ["start.greeted", "start.machine", "start.recorded"]
-DELETE = ["delete.recorded", "delete.machine", "delete.named", "delete.folder"]
+DELETE = ["delete.recorded", "delete.machine", "delete.secrets", "delete.named", "delete.renamed", "delete.folder"]
 SYNC = ["client.sync.sent", "client.sync.answered"]
 # There is no machine (any more, or yet) that could be killed.
 NO_MACHINE = {
     *CREATE[:-1], "layer.forgotten", "reset.stopped", "reset.recorded", "stop.machine", "stop.recorded",
-    "delete.machine", "delete.named", "delete.folder",
+    "delete.machine", *DELETE[2:],
 }  # fmt: skip
 # The command does not need its machine any more, or gets another.
 MACHINE_HAD = {
@@ -308,6 +308,28 @@ def test_killed_in_delete(host, stopped, point, victim):
     assert host.pyro("workspace", "status", "fix").code == 1
     host.assert_nothing_left()
     assert_gone(host, workspaces.create(host, "--name", "fix"))
+
+
+@pytest.mark.parametrize(
+    ("point", "look"),
+    [("delete.recorded", "status"), ("delete.secrets", "list"), ("delete.named", "status"), ("delete.named", "create"),
+     ("delete.renamed", "list")],
+)  # fmt: skip
+def test_a_command_killed_in_delete(host, point, look):
+    """A stopped workspace has no supervisor: the command deletes it by itself."""
+    workspace = workspaces.create(host, "--name", "fix", "--secret", "TOKEN=a very secret value")
+    ok(workspace.pyro("stop"))
+    workspace.wait_for_nobody()
+    struck(host, ["delete", workspace.id], "command", point, halts="command")
+    kept = list((host.home / "sandboxes").rglob("secrets.json"))
+    assert len(kept) == (1 if point == "delete.recorded" else 0)
+    if look == "status":  # by id first: the name may be gone already
+        assert workspace.pyro("status").code == 1
+        assert host.pyro("workspace", "status", "fix").code == 1
+    if look == "create":
+        assert_gone(host, workspaces.create(host, "--name", "fix"))
+    assert workspaces.listed(host) == {}
+    assert_nothing(host)
 
 
 @pytest.mark.parametrize("point", ["client.create.seeded", "client.create.answered"])
