@@ -22,6 +22,21 @@ TEST_F(WorkspaceSupervisor, OutlivesItsCreatorAndEndsWhenItIsStopped) {
   expect_ended();
 }
 
+TEST_F(WorkspaceSupervisor, ASyncThatTheGuestHasDoneIsDoneAlsoWhenTheSummaryCannotSaySo) {
+  agent_ = scripted_agent({});
+  auto peer = create(request());
+  {
+    auto db =
+        store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
+                              store::Database::Mode::kReadWrite, std::array<const char*, 3>{});
+    ASSERT_TRUE(db && db->execute("DROP TABLE event"));  // as when it cannot be written
+  }
+  const auto done = peer->call(proto::ForwardWorkspace::kName,
+                               proto::encode(proto::ForwardWorkspace{
+                                   .method = proto::WorkspaceSync::kName, .event = "sync"}));
+  EXPECT_TRUE(done) << done.error().message;
+}
+
 TEST_F(WorkspaceSupervisor, OfAFirstStartThatFailsNothingIsLeft) {
   tell_guest("refuse-mount");
   auto peer = fork_supervisor();
