@@ -22,6 +22,7 @@ using Mode = sys::FileLock::Mode;
 constexpr std::size_t kHashDigits = 16;
 constexpr const char* kPrefix = "work-";
 constexpr const char* kManifestSuffix = ".json";
+constexpr const char* kImageSuffix = ".ext4";
 constexpr std::uint64_t kMostManifest = 64U << 10;
 
 std::string recipe_prefix() {
@@ -128,7 +129,7 @@ Result<WorkBase> Disks::open(const std::string& id) const {
   const std::string stem = dir_ + "/" + kPrefix + id;
   PYRO_TRY(const std::string text, sys::read_file(stem + kManifestSuffix, kMostManifest));
   PYRO_TRY(const auto expected, proto::decode_text<SealedFile>(text));
-  PYRO_TRY(sys::UniqueFd file, open_sealed(stem + ".ext4", expected));
+  PYRO_TRY(sys::UniqueFd file, open_sealed(stem + kImageSuffix, expected));
   return WorkBase{.id = id, .file = std::move(file)};
 }
 
@@ -146,20 +147,54 @@ Result<WorkBase> Disks::find() const {
 }
 
 Result<WorkBase> Disks::make() const {
-  const std::string fresh = dir_ + "/.new";
+  const std::string fresh = fresh_path();
   PYRO_TRY(const sys::UniqueFd file, sized_file(fresh, vmm::kWorkBytes));
   PYRO_CHECK(format(fresh, work_options()));
   PYRO_TRY(const std::string hash, content_sha256(file.get()));
-  const std::string id = recipe_prefix() + hash.substr(0, kHashDigits);
+  return seal_fresh(file, recipe_prefix() + hash.substr(0, kHashDigits));
+}
+
+Result<WorkBase> Disks::seal_fresh(const sys::UniqueFd& file, const std::string& id) const {
+  const std::string fresh = fresh_path();
   const std::string stem = dir_ + "/" + kPrefix + id;
   PYRO_CHECK(seal(file, fresh));
   PYRO_CHECK(sys::retrying("rename " + stem,
-                           [&] { return ::rename(fresh.c_str(), (stem + ".ext4").c_str()); }));
+                           [&] { return ::rename(fresh.c_str(), (stem + kImageSuffix).c_str()); }));
   // After the rename, which changes the ctime. Without it the file counts as not there.
-  PYRO_TRY(SealedFile stamp, describe_sealed(stem + ".ext4"));
+  PYRO_TRY(SealedFile stamp, describe_sealed(stem + kImageSuffix));
   PYRO_CHECK(
       sys::write_file_atomic(stem + kManifestSuffix, proto::to_text(proto::encode(stamp)), 0400));
   return open(id);
+}
+
+// A file counts by its bytes: the copy is hashed, not what it was made of.
+Result<void> Disks::adopt(const std::string& path, const std::string& id) const {
+  PYRO_TRY(const sys::UniqueFd old, sys::open_file(path, O_RDONLY | O_NOFOLLOW));
+  PYRO_TRY(const sys::FileStamp stamp, sys::stamp(old.get()));
+  if (stamp.size != vmm::kWorkBytes) return fail(Errc::kDamaged, path + " has another size");
+  PYRO_TRY(const sys::UniqueFd file, sized_file(fresh_path(), 0));
+  PYRO_CHECK(sys::copy_sparse(old.get(), file.get()));
+  PYRO_TRY(const std::string hash, content_sha256(file.get()));
+  if (id.substr(id.find('-') + 1) != hash.substr(0, kHashDigits))
+    return fail(Errc::kDamaged, path + " has another content");
+  PYRO_CHECK(seal_fresh(file, id));
+  return {};
+}
+
+// Every base that is not in its place as it was sealed, but has the right bytes; one that cannot be
+// had is missed by who needs it.
+void Disks::adopt_all() const {
+  for (const std::string& dir : {dir_, old_dir_}) {
+    const auto names = sys::list_dir(dir);
+    if (!names) continue;
+    for (const std::string& name : *names) {
+      if (!name.starts_with(kPrefix) || !name.ends_with(kImageSuffix)) continue;
+      const std::size_t from = std::string_view(kPrefix).size();
+      const std::string id =
+          name.substr(from, name.size() - from - std::string_view(kImageSuffix).size());
+      if (is_id(id) && !open(id)) static_cast<void>(adopt(dir + "/" + name, id));
+    }
+  }
 }
 
 Result<WorkBase> Disks::work_base() const {
@@ -167,6 +202,8 @@ Result<WorkBase> Disks::work_base() const {
   PYRO_CHECK(sys::make_dirs(dir_));
   PYRO_TRY(const auto lock, sys::FileLock::acquire(dir_ + "/lock", Mode::kExclusive));
   if (auto found = find()) return found;  // somebody else made it meanwhile
+  adopt_all();
+  if (auto found = find()) return found;
   return make();
 }
 
@@ -175,6 +212,8 @@ Result<WorkBase> Disks::work_base(const std::string& id) const {
   if (auto found = open(id)) return found;
   PYRO_CHECK(sys::make_dirs(dir_));
   PYRO_TRY(const auto lock, sys::FileLock::acquire(dir_ + "/lock", Mode::kExclusive));
+  if (auto found = open(id)) return found;
+  adopt_all();
   if (auto found = open(id)) return found;
   PYRO_TRY(WorkBase made, make());
   if (made.id == id) return made;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "core/sealed_file.h"
+#include "image/sha256.h"
 #include "support/host.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -23,7 +24,7 @@ using io::asio::awaitable;
 
 class DisksTest : public ::testing::Test {
  protected:
-  [[nodiscard]] std::string dir() const { return host_.dirs().disks(); }
+  [[nodiscard]] std::string dir() const { return host_.dirs().state + "/disks"; }
   [[nodiscard]] std::string base_path(const std::string& id) const {
     return dir() + "/work-" + id + ".ext4";
   }
@@ -32,7 +33,7 @@ class DisksTest : public ::testing::Test {
   }
 
   Host host_;
-  core::Disks disks_{host_.dirs().disks(), "/usr/bin"};
+  core::Disks disks_{dir(), "/usr/bin"};
 };
 
 TEST_F(DisksTest, TheBaseIsMadeOnceSealedAndSparse) {
@@ -83,6 +84,59 @@ TEST_F(DisksTest, AMissingBaseOfAnotherRecipeIsNamedAndNotReplaced) {
     ASSERT_FALSE(refused) << no_id;
     EXPECT_EQ(refused.error().code, Errc::kInvalid) << no_id;
   }
+}
+
+class OldDisksTest : public DisksTest {
+ protected:
+  // A base that no mke2fs makes, as one of another version would be. Its id.
+  static std::string foreign(const std::string& dir) {
+    std::string block(4096, 'x');
+    image::Sha256 hash;
+    EXPECT_TRUE(hash.update("8192:") && hash.update(block));
+    const std::string id = "1-" + hash.finish().substr(0, 16);
+    const std::string path = dir + "/work-" + id + ".ext4";
+    EXPECT_TRUE(sys::make_dirs(dir) &&
+                sys::write_file_atomic(path, std::string(8192, '\0') + block));
+    EXPECT_EQ(::truncate(path.c_str(), static_cast<off_t>(vmm::kWorkBytes)), 0);
+    EXPECT_EQ(::chmod(path.c_str(), 0400), 0);
+    return id;
+  }
+  [[nodiscard]] std::string old_dir() const { return host_.dirs().cache + "/disks"; }
+
+  core::Disks both_{dir(), "/usr/bin", old_dir()};
+};
+
+TEST_F(OldDisksTest, ABaseIsKeptWithTheWorkspacesAndNotInTheCache) {
+  EXPECT_EQ(host_.dirs().disks(), dir());
+  const std::string id = foreign(old_dir());
+  const auto base = both_.work_base(id);
+  ASSERT_TRUE(base) << base.error().message;
+  EXPECT_EQ(sys::stamp(base->file.get())->size, vmm::kWorkBytes);
+  EXPECT_LT(*sys::disk_usage(base_path(id)), 1U << 20);
+  ASSERT_TRUE(sys::remove_tree(host_.dirs().cache));
+  EXPECT_TRUE(disks_.work_base(id));
+}
+
+TEST_F(OldDisksTest, AllAreBroughtOverWhenTheFirstIsMade) {
+  const std::string id = foreign(old_dir());
+  ASSERT_TRUE(both_.work_base());
+  ASSERT_TRUE(sys::remove_tree(old_dir()));
+  EXPECT_TRUE(disks_.work_base(id));
+}
+
+TEST_F(OldDisksTest, OneThatWasMovedOrComesFromABackupIsRecognizedByItsBytes) {
+  const std::string id = foreign(dir());  // without what it was when it was sealed
+  EXPECT_TRUE(disks_.work_base(id));
+}
+
+TEST_F(OldDisksTest, OtherBytesUnderItsIdAreNotTaken) {
+  const std::string id = foreign(old_dir()), path = old_dir() + "/work-" + id + ".ext4";
+  ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
+  ASSERT_EQ(::pwrite(sys::open_file(path, O_WRONLY)->get(), "spoilt", 6, 4096), 6);
+  EXPECT_EQ(both_.work_base(id).error().code, Errc::kDamaged);
+  ASSERT_EQ(::truncate(path.c_str(), 12288), 0);
+  EXPECT_EQ(both_.work_base(id).error().code, Errc::kDamaged);
+  EXPECT_FALSE(sys::exists(base_path(id)));
 }
 
 TEST_F(DisksTest, WhatACrashLeftDoesNotMatter) {
