@@ -39,7 +39,8 @@ Result<void> check_one_layer(const sys::UniqueFd& fd, int mode) {
 std::unexpected<Error> too_many() {
   return fail_hint(Errc::kLimit,
                    fmt::format("the work disk has {} layers already", kMostWorkLayers),
-                   "export what is to stay and start a new workspace with it");
+                   "go back to an earlier snapshot, or to the baseline: pyro workspace reset; or "
+                   "export what is to stay and create another workspace with it");
 }
 
 }  // namespace
@@ -49,10 +50,15 @@ Result<void> check_disks(const WorkspaceDisks& disks) {
   PYRO_CHECK(check_raw("baseline", disks.baseline, O_RDONLY, kBaselineBytes));
   PYRO_CHECK(check_raw("work", disks.work_base, O_RDONLY, kWorkBytes));
   if (disks.work_layers.empty()) return fail(Errc::kInternal, "the work disk has no layer");
-  if (disks.work_layers.size() > kMostWorkLayers) return too_many();
+  if (disks.work_layers.size() > kMostOpenLayers) return too_many();
   for (const sys::UniqueFd& layer : disks.work_layers) {
     PYRO_CHECK(check_one_layer(layer, &layer == &disks.work_layers.back() ? O_RDWR : O_RDONLY));
   }
+  return {};
+}
+
+Result<void> check_room(std::size_t layers) {
+  if (layers >= kMostWorkLayers) return too_many();
   return {};
 }
 
@@ -87,7 +93,7 @@ io::Task<void> WorkDisk::open_layer(Qmp& qmp, int index, const sys::UniqueFd& la
 
 io::Task<void> WorkDisk::add_layer(Qmp& qmp, sys::UniqueFd layer) {
   if (layers_ == 0) co_return fail(Errc::kConflict, "this machine has no work disk");
-  if (static_cast<std::size_t>(layers_) >= kMostWorkLayers) co_return too_many();
+  PYRO_CO_CHECK(check_room(static_cast<std::size_t>(layers_)));
   if (must_end_) co_return fail(Errc::kUnavailable, "it is not known which layer is on top");
   PYRO_CO_CHECK(check_one_layer(layer, O_RDWR));
   const int index = layers_;

@@ -9,9 +9,15 @@
 
 namespace pyro::vmm {
 
+// Of a machine that only reads: it has one more on top, which nobody keeps.
+inline constexpr std::size_t kMostOpenLayers = kMostWorkLayers + 1;
+
 // kDamaged (a file's size, a layer's header) or kInternal (an access mode, too few layers, kLimit
 // for too many) when a descriptor is not what WorkspaceDisks asks for.
 Result<void> check_disks(const WorkspaceDisks& disks);
+
+// kLimit for a machine whose work disk has that many.
+Result<void> check_room(std::size_t layers);
 
 // What QEMU gets: (ours, its number). `top_read_only` is sys::reopen() of the top layer, O_RDONLY.
 std::vector<std::pair<int, int>> disk_fds(const WorkspaceDisks& disks,

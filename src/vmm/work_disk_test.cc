@@ -213,6 +213,14 @@ TEST_F(CheckDisks, TakesWhatFitsAndNothingElse) {
   d = good();
   d.work_layers.clear();
   EXPECT_FALSE(check_disks(d));
+  d.work_layers.push_back(layer());
+  while (d.work_layers.size() < kMostWorkLayers + 1) {  // all, and that of a machine that reads
+    d.work_layers.insert(d.work_layers.begin(),
+                         *sys::reopen(d.work_layers.front().get(), O_RDONLY));
+  }
+  EXPECT_TRUE(check_disks(d));
+  d.work_layers.insert(d.work_layers.begin(), *sys::reopen(d.work_layers.front().get(), O_RDONLY));
+  EXPECT_EQ(check_disks(d).error().code, Errc::kLimit);
 }
 
 }  // namespace

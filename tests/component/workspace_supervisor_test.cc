@@ -37,6 +37,27 @@ TEST_F(WorkspaceSupervisor, ASyncThatTheGuestHasDoneIsDoneAlsoWhenTheSummaryCann
   EXPECT_TRUE(done) << done.error().message;
 }
 
+TEST_F(WorkspaceSupervisor, AFullChainOfLayersCanBeReadAndMadeShorter) {
+  auto peer = create(request());
+  auto pyro = library();
+  auto& workspaces = pyro.workspaces();
+  for (std::size_t n = 1; n < vmm::kMostWorkLayers; ++n)
+    ASSERT_TRUE(workspaces.create_snapshot(kId, "s" + std::to_string(n))) << n;
+  const auto refused = workspaces.create_snapshot(kId, "more");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kLimit);
+  EXPECT_NE(refused.error().hint.find("pyro workspace reset"), std::string::npos);
+  ASSERT_TRUE(peer->call(proto::StopWorkspace::kName));
+  const auto read = peer->call(proto::ForwardWorkspace::kName,
+                               proto::encode(proto::ForwardWorkspace{
+                                   .method = proto::WorkspaceDiff::kName, .offline = true}));
+  // A guest of this test has no tree to read: that it was asked is enough.
+  EXPECT_TRUE(read || read.error().code != Errc::kLimit) << read.error().message;
+  ASSERT_TRUE(peer->call(proto::StartWorkspace::kName));
+  ASSERT_TRUE(workspaces.reset(kId, "s62", {}));
+  EXPECT_TRUE(workspaces.create_snapshot(kId, "more"));
+}
+
 TEST_F(WorkspaceSupervisor, OfAFirstStartThatFailsNothingIsLeft) {
   tell_guest("refuse-mount");
   auto peer = fork_supervisor();

@@ -116,6 +116,7 @@ class FakeVm final : public vmm::Vm {
   io::Task<void> add_work_layer(sys::UniqueFd layer) override {
     if (ended_.is_set()) co_return fail(Errc::kUnavailable, end_.detail);
     if (layers_ == 0) co_return fail(Errc::kConflict, "this machine has no work disk");
+    PYRO_CO_CHECK(vmm::check_room(layers_));
     PYRO_CO_CHECK(vmm::check_layer(layer.get()));
     if (refuses_layers_) co_return fail(Errc::kUnavailable, "QMP blockdev-snapshot: refused");
     ++layers_;
