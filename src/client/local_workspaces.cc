@@ -129,12 +129,13 @@ SnapshotInfo baseline_of(const WorkspaceInfo& w) {
           .bytes_written = w.workspace_seed.bytes_written};
 }
 
-// One whose record cannot be read.
-WorkspaceInfo damaged(const std::string& id, const Error& error) {
+// One whose record cannot be read: for good, or now.
+WorkspaceInfo unread(const std::string& id, const Error& error) {
   WorkspaceInfo info;
   info.workspace_id = id;
-  info.state = "damaged";
+  info.state = error.code == Errc::kDamaged ? "damaged" : "unknown";
   info.last_error = error.message;
+  if (!error.hint.empty()) info.last_error += "; " + error.hint;
   return info;
 }
 
@@ -183,7 +184,13 @@ Result<std::string> LocalWorkspaces::find(const std::string& workspace) const {
 
 Result<WorkspaceStore> LocalWorkspaces::settled_store(const std::string& id) const {
   PYRO_CHECK(core::settle_workspace(host_.dirs, id, core::now_seconds()));
-  return WorkspaceStore::open(core::folder_of(host_.dirs, id), Database::Mode::kReadOnly);
+  auto store = WorkspaceStore::open(core::folder_of(host_.dirs, id), Database::Mode::kReadOnly);
+  // Had nobody had it open, it would have been brought up to date. A newer one has its own hint.
+  if (!store && store.error().code == Errc::kConflict && store.error().hint.empty()) {
+    store.error().message = "an older pyro has the workspace " + id + " open";
+    store.error().hint = "stop it, and use it again: pyro workspace stop " + id;
+  }
+  return store;
 }
 
 std::string LocalWorkspaces::log_folder(const std::string& id, const std::string& service) const {
@@ -321,14 +328,14 @@ Result<WorkspaceInfo> LocalWorkspaces::create(const WorkspaceOptions& o,
 }
 
 Result<std::vector<WorkspaceInfo>> LocalWorkspaces::list() {
+  core::sweep_leftovers(host_.dirs, core::now_seconds());
   PYRO_TRY(const auto ids, core::workspace_ids(host_.dirs));
   std::vector<WorkspaceInfo> all;
   all.reserve(ids.size());
   for (const std::string& id : ids) {
     auto found = info(id);
     if (!found && found.error().code == Errc::kNotFound) continue;  // it went meanwhile
-    all.push_back(found ? *std::move(found) : damaged(id, found.error()));
-  core::sweep_leftovers(host_.dirs, core::now_seconds());
+    all.push_back(found ? *std::move(found) : unread(id, found.error()));
   }
   std::ranges::sort(all, {}, &WorkspaceInfo::created_at);
   return all;
@@ -376,14 +383,14 @@ Result<void> LocalWorkspaces::remove_once(const std::string& id) {
 }
 
 Result<WorkspaceInfo> LocalWorkspaces::remove(const std::string& workspace) {
+  core::sweep_leftovers(host_.dirs, core::now_seconds());
   PYRO_TRY(const std::string id, find(workspace));
   auto before = info(id);
-  if (!before) before = damaged(id, before.error());  // which does not keep it
+  if (!before) before = unread(id, before.error());  // which does not keep it
   Result<void> removed;
   for (int tries = 0; tries < kTries; ++tries) {
     if (tries > 0) pause_a_moment();
     removed = remove_once(id);
-  core::sweep_leftovers(host_.dirs, core::now_seconds());
     if (removed || removed.error().code == Errc::kNotFound) break;
     if (removed.error().code == Errc::kDeadline) {
       // One that hangs is ended; the next round finds the workspace without anybody.
@@ -400,10 +407,28 @@ Result<WorkspaceInfo> LocalWorkspaces::remove(const std::string& workspace) {
   return before;
 }
 
+// Whoever has it open can be asked without its record. He goes as well, where he would stay for its
+// expiry: he may be what keeps the record from being read.
+Result<WorkspaceInfo> LocalWorkspaces::stop_unread(const std::string& id, Error why) {
+  auto connection = Connection::connect(host_.dirs, id);
+  if (!connection) return std::unexpected(std::move(why));
+  PYRO_CHECK(
+      connection->call(proto::StopWorkspace::kName, {}, {.on_phase = {}, .limit = kQuickAnswer}));
+  Result<WorkspaceInfo> after = std::unexpected(std::move(why));
+  for (int tries = 0; tries < kTries; ++tries) {
+    if (tries > 0) pause_a_moment();
+    static_cast<void>(Connection::kill_supervisor(host_.dirs, id));
+    after = info(id);
+    if (after || after.error().code != Errc::kConflict) break;
+  }
+  return after;
+}
+
 Result<WorkspaceInfo> LocalWorkspaces::stop(const std::string& workspace) {
   PYRO_TRY(const std::string id, find(workspace));
-  PYRO_TRY(WorkspaceInfo before, info(id));
-  if (before.state == "stopped") return before;
+  auto before = info(id);
+  if (!before) return stop_unread(id, std::move(before.error()));
+  if (before->state == "stopped") return before;
   PYRO_CHECK(ask(id, proto::StopWorkspace::kName, {}));
   return info(id);
 }

@@ -99,6 +99,7 @@ class LocalWorkspaces final : public Workspaces {
 
  private:
   Result<Connection> open(const std::string& id, Need need, const RunObserver& observer);
+  Result<WorkspaceInfo> stop_unread(const std::string& id, Error why);
   Result<void> remove_once(const std::string& id);
   [[nodiscard]] Result<void> check_started(const std::string& id) const;
   Result<void> ask(const std::string& id, const char* method, boost::json::object params);

@@ -8,9 +8,11 @@ namespace pyro::store {
 namespace {
 
 std::unexpected<Error> fail_sqlite(sqlite3* db, int rc, const std::string& what) {
-  const Errc code = rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? Errc::kDamaged
-                    : rc == SQLITE_FULL                         ? Errc::kLimit
-                                                                : Errc::kUnavailable;
+  // SQLITE_ERROR: what is in the file is not what we ask for.
+  const bool damaged = rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || rc == SQLITE_ERROR;
+  const Errc code = damaged             ? Errc::kDamaged
+                    : rc == SQLITE_FULL ? Errc::kLimit
+                                        : Errc::kUnavailable;
   return fail(code, what + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(rc)));
 }
 
@@ -78,9 +80,9 @@ Result<Database> Database::open(const std::string& path, Mode mode,
   const int rc = sqlite3_open_v2(path.c_str(), &raw,
                                  flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
   Database db(raw);
+  if (rc == SQLITE_CANTOPEN && !sys::exists(path)) return fail(Errc::kNotFound, "no file " + path);
   if (rc != SQLITE_OK) return fail_sqlite(raw, rc, path);
   sqlite3_busy_timeout(raw, 5000);
-  if (rc == SQLITE_CANTOPEN && !sys::exists(path)) return fail(Errc::kNotFound, "no file " + path);
   // The file is ours, but a damaged or planted schema must not run functions.
   PYRO_CHECK(db.execute("PRAGMA trusted_schema=OFF"));
   PYRO_TRY(const std::int64_t version, db.version());

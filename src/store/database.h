@@ -54,8 +54,9 @@ class Database {
   enum class Mode : std::uint8_t { kReadOnly, kReadWrite, kCreate };
   // Opens (kCreate: makes, where there is none) the file and brings it to the newest schema unless
   // kReadOnly; migration number i (from 1) leads to user_version i. kNotFound when there is none,
-  // or one without any schema; a newer schema than we know is kConflict, a file that is no database
-  // kDamaged. WAL; a writer waits up to 5 s for another.
+  // or one without any schema; a newer schema than we know is kConflict, and so is an older one
+  // for kReadOnly; a file that is no such database is kDamaged. WAL; a writer waits up to 5 s for
+  // another.
   static Result<Database> open(const std::string& path, Mode mode,
                                std::span<const char* const> migrations);
   Result<Statement> prepare(std::string_view sql);

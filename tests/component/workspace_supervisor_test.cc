@@ -58,6 +58,55 @@ TEST_F(WorkspaceSupervisor, AFullChainOfLayersCanBeReadAndMadeShorter) {
   EXPECT_TRUE(workspaces.create_snapshot(kId, "more"));
 }
 
+// As when pyro was updated while the workspace was open.
+TEST_F(WorkspaceSupervisor, OneThatAnOlderPyroHasOpenIsNotDamagedAndCanBeStopped) {
+  auto wanted = request();
+  wanted.ttl_seconds = 3600;  // its supervisor stays after the stop
+  auto peer = create(wanted);
+  peer.reset();
+  {
+    auto db =
+        store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
+                              store::Database::Mode::kReadWrite, std::array<const char*, 3>{});
+    ASSERT_TRUE(db && db->execute("UPDATE workspace SET network_policy = 'off';"
+                                  " PRAGMA user_version = 2"));
+  }
+  auto pyro = library();
+  auto& workspaces = pyro.workspaces();
+  const auto all = workspaces.list();
+  ASSERT_TRUE(all && all->size() == 1);
+  EXPECT_EQ(all->front().state, "unknown");
+  const std::string hint = "pyro workspace stop " + std::string(kId);
+  EXPECT_NE(all->front().last_error.find(hint), std::string::npos) << all->front().last_error;
+  const auto status = workspaces.status("project");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Errc::kConflict);
+  EXPECT_NE(status.error().hint.find(hint), std::string::npos) << status.error().hint;
+  const auto stopped = workspaces.stop("project");
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_EQ(stopped->state, "stopped");
+  EXPECT_EQ(stopped->last_error, "");
+  EXPECT_TRUE(supervisor_->wait());
+  EXPECT_EQ(record().network, policy::Policy{});  // brought up to date
+}
+
+TEST_F(WorkspaceSupervisor, OneThatAnOlderPyroHasOpenCanBeDeleted) {
+  auto peer = create(request());
+  peer.reset();
+  {
+    auto db =
+        store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
+                              store::Database::Mode::kReadWrite, std::array<const char*, 3>{});
+    ASSERT_TRUE(db && db->execute("PRAGMA user_version = 2"));
+  }
+  auto pyro = library();
+  const auto removed = pyro.workspaces().remove("project");
+  ASSERT_TRUE(removed) << removed.error().message;
+  EXPECT_EQ(removed->state, "deleted");
+  expect_ended();
+  expect_no_trace();
+}
+
 TEST_F(WorkspaceSupervisor, OfAFirstStartThatFailsNothingIsLeft) {
   tell_guest("refuse-mount");
   auto peer = fork_supervisor();

@@ -49,7 +49,7 @@ SYNC = ["client.sync.sent", "client.sync.answered"]
 # There is no machine (any more, or yet) that could be killed.
 NO_MACHINE = {
     *CREATE[:-1], "layer.forgotten", "reset.stopped", "reset.recorded", "stop.machine", "stop.recorded",
-    "delete.machine", *DELETE[2:],
+    *DELETE[1:],
 }  # fmt: skip
 # The command does not need its machine any more, or gets another.
 MACHINE_HAD = {

@@ -210,7 +210,7 @@ def test_a_record_that_cannot_be_opened_now_is_kept(host, workspace):
     record, aside = workspace.folder / "workspace.db", workspace.folder / "aside"
     record.rename(aside)
     record.mkdir()
-    assert workspaces.listed(host) == {workspace.id: "damaged"}
+    assert workspaces.listed(host) == {workspace.id: "unknown"}
     assert workspace.pyro("start").code in (1, 4)
     record.rmdir()
     aside.rename(record)
