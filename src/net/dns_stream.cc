@@ -70,7 +70,7 @@ HostIo DnsStream::peek(std::size_t skip, std::span<std::uint8_t> into) {
   const std::size_t left = out_.size() - std::min(skip, out_.size());
   const std::size_t count = std::min(left, into.size());
   if (count == 0) {
-    const bool over = ended_ && unanswered_ == 0;
+    const bool over = ended_ && unanswered_ == 0 && !is_full();  // full: questions may wait
     return {.kind = over ? HostIo::Kind::kEnd : HostIo::Kind::kWouldBlock};
   }
   std::copy_n(out_.begin() + static_cast<std::ptrdiff_t>(skip), count, into.begin());

@@ -128,6 +128,31 @@ TEST_F(DnsStreamTest, ItEndsWhenAllIsAnswered) {
   EXPECT_EQ(last_, HostIo::Kind::kEnd);
 }
 
+TEST_F(DnsStreamTest, ItDoesNotEndWhileQuestionsWaitForAnswersToBeTaken) {
+  constexpr int kQuestions = 200;
+  DnsStream* self = nullptr;
+  DnsStream stream([&](Bytes) {
+    self->put(as_bytes(std::string(1000, 'a')));
+    return true;
+  });
+  self = &stream;
+  std::string all;
+  for (int i = 0; i < kQuestions; ++i) all += framed("q");
+  ASSERT_EQ(stream.write(as_bytes(all)).kind, HostIo::Kind::kDone);
+  stream.shut_down_writing();
+  std::size_t taken = 0;
+  std::array<std::uint8_t, 1002> answer{};
+  for (HostIo got = stream.peek(0, answer); got.kind == HostIo::Kind::kDone;
+       got = stream.peek(0, answer)) {
+    std::size_t sent = 0;  // what is there, and then it is asked for more
+    for (; got.kind == HostIo::Kind::kDone; got = stream.peek(sent, answer)) sent += got.count;
+    taken += sent;
+    EXPECT_EQ(got.kind == HostIo::Kind::kEnd, taken == kQuestions * answer.size());
+    stream.discard(sent);
+  }
+  EXPECT_EQ(taken, kQuestions * answer.size());
+}
+
 TEST_F(DnsStreamTest, GarbageBreaksIt) {
   good_ = false;
   EXPECT_EQ(write(framed("garbage") + framed("more")), HostIo::Kind::kDone);
