@@ -127,19 +127,18 @@ io::Task<std::vector<proto::Stage>> Sandbox::start(OnPhase on_phase) {
   attempt_ = &current;
   current.scope.spawn(attempt(&current));
   co_await current.scope.join_or_cancel();
-  attempt_ = nullptr;
   const std::exception_ptr failure = co_await current.scope.close();
   if (failure) current.result = fail(Errc::kInternal, "starting the VM failed");
+  if (!current.result && !current.stopped) {
+    current.result = std::unexpected(safe(std::move(current.result.error())));
+    last_error_ = current.result.error().message;
+    co_await end_machine();  // a stop() that comes meanwhile is one of this start
+  }
+  attempt_ = nullptr;
   if (current.stopped)
     co_return fail(Errc::kUnavailable, spec_.vm_id + " was stopped while it started");
-  if (!current.result) {
-    Error error = safe(std::move(current.result.error()));
-    last_error_ = error.message;
-    co_await stop();
-    state_ = SandboxState::kFailed;
-    co_return std::unexpected(std::move(error));
-  }
-  state_ = SandboxState::kStarted;
+  state_ = current.result ? SandboxState::kStarted : SandboxState::kFailed;
+  PYRO_CO_CHECK(current.result);
   co_return std::move(current.stages);
 }
 
@@ -217,6 +216,14 @@ io::Task<void> Sandbox::shut_down() {
 }
 
 asio::awaitable<void> Sandbox::stop() {
+  if (attempt_ != nullptr) {
+    attempt_->stopped = true;
+    attempt_->scope.cancel();
+  }
+  co_await end_machine();
+}
+
+asio::awaitable<void> Sandbox::end_machine() {
   if (stopping_) {
     co_await stopped_.wait_regardless();
     co_return;
@@ -224,10 +231,6 @@ asio::awaitable<void> Sandbox::stop() {
   stopping_ = true;
   stopped_.clear();
   state_ = SandboxState::kStopped;
-  if (attempt_ != nullptr) {
-    attempt_->stopped = true;
-    attempt_->scope.cancel();
-  }
   if (guest_) co_await guest_->end();
   while (users_ > 0) {
     unused_.clear();

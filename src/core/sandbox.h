@@ -106,6 +106,7 @@ class Sandbox {
                                             const OnPhase& on_phase,
                                             std::vector<proto::Stage>& stages);
   io::Task<void> bring_up(const OnPhase& on_phase, std::vector<proto::Stage>& stages);
+  io::asio::awaitable<void> end_machine();
 
   io::asio::any_io_executor ex_;
   SandboxSpec spec_;

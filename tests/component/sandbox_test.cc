@@ -349,6 +349,30 @@ TEST_F(SandboxTest, StopWhileACloneComesUp) {
   run([this](any_io_executor ex, Sandbox& s) { return stop_in_start(ex, s, &vmm_, "restore", 2); });
 }
 
+awaitable<void> stop_in_failure(any_io_executor ex, Sandbox& s) {
+  std::string error;
+  io::TaskScope scope(ex);
+  std::optional<Sandbox::Use> use(std::in_place, s);
+  scope.spawn(start_into(&s, &error));
+  while (s.state() != SandboxState::kStopped) {
+    const auto slept = co_await io::sleep_for(1ms);  // lint: sleep, a failure has no event
+    EXPECT_TRUE(slept);
+  }
+  EXPECT_EQ(error, "") << "it waits for whoever uses the machine";
+  scope.spawn(stop_it(&s));
+  io::asio::steady_timer turn(ex, 0ms);
+  co_await turn.async_wait(io::asio::use_awaitable);
+  use.reset();
+  co_await scope.join();
+  EXPECT_EQ(s.state(), SandboxState::kStopped) << "so that nobody tries again";
+  EXPECT_NE(error.find("was stopped while it started"), std::string::npos) << error;
+}
+TEST_F(SandboxTest, StopWhileAFailedStartCleansUp) {
+  vmm_.fresh = [](const Ports& p) { die(p, kPanics, "Kernel panic - not syncing\r\n"); };
+  run([](any_io_executor ex, Sandbox& s) { return stop_in_failure(ex, s); });
+  EXPECT_EQ(vmm_.launches("fresh"), 1);
+}
+
 awaitable<void> cancel_in_start(any_io_executor ex, Sandbox& s, FakeVmm* vmm) {
   std::string error;
   io::TaskScope scope(ex);
