@@ -18,11 +18,8 @@ using boost::json::object;
 
 namespace {
 
-constexpr std::chrono::milliseconds kAnswer{5000};
-// Three deaths within this time are not chance (docs/design/net-theory-of-operation.md).
-constexpr std::chrono::seconds kSpan{10};
 constexpr std::size_t kMostDeaths = 3;
-constexpr std::chrono::seconds kPublishAgain{1};
+constexpr std::chrono::seconds kAgain{1};  // before what has failed is tried once more
 
 }  // namespace
 
@@ -62,7 +59,7 @@ Result<sys::UniqueFd> Network::guest_end() const {
 io::Task<Network::EnginePtr> Network::running() {
   while (!engine_ && why_not_.empty() && !closing_) {
     const std::uint64_t seen = changed_.count();
-    PYRO_CO_CHECK(co_await changed_.after(seen, kAnswer));
+    PYRO_CO_CHECK(co_await changed_.after(seen, deps_.answer));
   }
   if (engine_) co_return engine_;
   co_return fail_hint(Errc::kUnavailable, why_not_, "stop and start the machine for another one");
@@ -97,7 +94,7 @@ io::Task<void> Network::run_engine() {
                                                       .die_with_parent = true}));
   control.theirs = sys::UniqueFd();
   auto engine = std::make_shared<Engine>(std::move(process), std::move(control.ours), ex_);
-  auto ready = co_await engine->session.handshake_as_initiator(kAnswer);
+  auto ready = co_await engine->session.handshake_as_initiator(deps_.answer);
   Result<void> done;
   if (!ready) done = std::unexpected(std::move(ready.error()));
   if (done) {
@@ -123,7 +120,7 @@ io::Task<void> Network::run_engine() {
 }
 
 io::Task<object> Network::call(EnginePtr engine, const char* method, object params) {
-  co_return co_await engine->session.call(method, std::move(params), kAnswer);
+  co_return co_await engine->session.call(method, std::move(params), deps_.answer);
 }
 
 io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
@@ -135,8 +132,9 @@ io::Task<void> Network::configure(EnginePtr engine, policy::Policy policy) {
   if (configured && configured->policy != text)
     configured = fail(Errc::kInternal, "it has another policy than it was given");
   if (configured) co_return Result<void>{};
-  // It may decide by either of two, and change its mind later: another one starts with ours.
-  engine->session.abort(configured.error());
+  // It may decide by either of two, and change its mind later: another one starts with ours. One
+  // that only took too long for what else there is goes on, and so do its flows.
+  if (answer || text != policy_.text()) engine->session.abort(configured.error());
   co_return std::unexpected(std::move(configured.error()).context("the network engine"));
 }
 
@@ -159,7 +157,7 @@ asio::awaitable<Network::Ports> Network::publish_all(EnginePtr engine, Ports wan
 
 asio::awaitable<void> Network::publish_missing(EnginePtr engine, Ports missing) {
   while (!missing.empty()) {
-    const auto slept = co_await io::sleep_for(kPublishAgain);
+    const auto slept = co_await io::sleep_for(kAgain);
     if (!slept || engine_ != engine) co_return;
     missing = co_await publish_all(engine, std::move(missing));
   }
@@ -174,20 +172,29 @@ asio::awaitable<void> Network::keep_running() {
     engine_.reset();
     static_cast<void>(engine->process.signal(SIGKILL));
     co_await engine->session.close();
-    const auto now = std::chrono::steady_clock::now();
-    deaths_.push_back(now);
-    while (deaths_.front() + kSpan < now) deaths_.pop_front();
-    if (deaths_.size() >= kMostDeaths) {
-      why_not_ = fmt::format("the network engine ended {} times within {} s: there is no network",
-                             kMostDeaths, kSpan.count());
-      co_return changed_.notify();
-    }
-    if (const auto again = co_await run_engine(); !again) {
-      why_not_ = "there is no network: " + again.error().message;
-      co_return changed_.notify();
+    std::string last;
+    for (bool up = false; !up;) {
+      if (died_too_often()) {
+        why_not_ = fmt::format("the network engine ended {} times within {} s: there is no network",
+                               kMostDeaths, deps_.span.count()) +
+                   last;
+        co_return changed_.notify();
+      }
+      if (!last.empty()) static_cast<void>(co_await io::sleep_for(kAgain));
+      const auto again = co_await run_engine();
+      if (closing_) co_return;
+      up = again.has_value();
+      if (!up) last = ": " + again.error().message;
     }
     ++restarts_;
   }
+}
+
+bool Network::died_too_often() {
+  const auto now = std::chrono::steady_clock::now();
+  deaths_.push_back(now);
+  while (deaths_.front() + deps_.span < now) deaths_.pop_front();
+  return deaths_.size() >= kMostDeaths;
 }
 
 asio::awaitable<void> Network::close() {
@@ -225,8 +232,10 @@ io::Task<void> Network::reload_resolvers(EnginePtr engine) {
   PYRO_CO_TRY(const auto turn, co_await configuring_.take());
   auto now = read_resolvers(deps_.resolv_conf);
   if (now == resolvers_) co_return Result<void>{};
-  resolvers_ = std::move(now);
-  co_return co_await configure(engine, policy_);
+  auto before = std::exchange(resolvers_, std::move(now));
+  auto done = co_await configure(engine, policy_);
+  if (!done) resolvers_ = std::move(before);  // the next name without an answer tries again
+  co_return done;
 }
 
 // ---- calls

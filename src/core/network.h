@@ -27,6 +27,9 @@ struct NetworkDeps {
   // The network namespace that the engine's sockets are in, as /proc/PID/ns/net; empty: ours. One
   // that cannot be joined is an error of the start.
   std::string net_namespace;
+  std::chrono::milliseconds answer{5000};  // how long an engine may take for one
+  // Three deaths within this time are not chance (docs/design/net-theory-of-operation.md).
+  std::chrono::seconds span{10};
 };
 
 // Owner: whoever has the machine. One loop. close() must have been awaited before it is destroyed.
@@ -72,7 +75,7 @@ class Network {
   Network(NetworkDeps deps, OnEvents on_events, sys::UniqueFd engine_end, sys::UniqueFd guest_end,
           io::asio::any_io_executor ex);
   io::Task<void> run_engine();
-  // An engine for which this fails is ended.
+  // Of another policy than it may have: an engine for which this fails is ended.
   io::Task<void> configure(EnginePtr engine, policy::Policy policy);
   // The host's port, and the guest's.
   using Ports = std::map<std::uint16_t, std::uint16_t>;
@@ -82,6 +85,8 @@ class Network {
   io::Task<boost::json::object> call(EnginePtr engine, const char* method,
                                      boost::json::object params);
   io::asio::awaitable<void> keep_running();
+  // Counts one, also of an engine that did not come up.
+  bool died_too_often();
   io::asio::awaitable<void> take_events(EnginePtr engine);
   io::Task<void> reload_resolvers(EnginePtr engine);
   // The engine, or the one that is being started in its place. kUnavailable: there is none.

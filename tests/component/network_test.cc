@@ -15,6 +15,7 @@
 #include <map>
 
 #include "core/resolvers.h"
+#include "net/dns_message.h"
 #include "net/dns_upstream.h"
 #include "net/link_addresses.h"
 #include "net/packet_writer.h"
@@ -64,6 +65,17 @@ class GuestEnd {
         f, route, {.source_port = 1000, .destination_port = port, .sequence = 7, .syn = true}, 0);
     EXPECT_EQ(::send(fd_.get(), f.data(), size, MSG_NOSIGNAL), static_cast<ssize_t>(size));
   }
+  void ask_for_name(const std::string& name) {
+    std::vector<std::uint8_t> f(600);
+    const std::vector<std::uint8_t> query = net::write_query(7, {.name = name, .type = 1});
+    const policy::LinkAddresses& link = policy::link_of(Family::kIpv4);
+    const net::Route route{.macs = {.engine = net::kGuestMac, .guest = net::kEngineMac},
+                           .source = link.guest,
+                           .destination = link.engine};
+    std::ranges::copy(query, f.begin() + net::udp_payload_at(Family::kIpv4));
+    const std::size_t size = net::write_udp(f, route, 1000, 53, query.size());
+    EXPECT_EQ(::send(fd_.get(), f.data(), size, MSG_NOSIGNAL), static_cast<ssize_t>(size));
+  }
   // A frame has come; it is dropped but for its size.
   bool has_frame() {
     std::array<std::uint8_t, 65536> f{};
@@ -99,9 +111,13 @@ class NetworkTest : public ::testing::Test {
   }
   void make(const std::string& engine = PYRO_NET_PROGRAM) {
     auto made = Network::make(
-        {.engine = engine, .resolv_conf = folder_ + "/resolv.conf"},
+        {.engine = engine,
+         .resolv_conf = folder_ + "/resolv.conf",
+         .answer = answer_,
+         .span = std::chrono::minutes(1)},
         [this](const proto::NetEvents& news) {
           events_.insert(events_.end(), news.events.begin(), news.events.end());
+          if (on_events_) on_events_();
         },
         driver_.executor());
     ASSERT_TRUE(made) << made.error().message;
@@ -139,7 +155,9 @@ class NetworkTest : public ::testing::Test {
 
   pyro::testing::Driver driver_;
   std::string folder_;
+  std::chrono::milliseconds answer_{20'000};
   std::vector<proto::NetEvent> events_;
+  std::function<void()> on_events_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<GuestEnd> guest_;
 };
@@ -195,6 +213,7 @@ TEST_F(NetworkTest, ANewPolicyIsInForceWhenItIsAnswered) {
 
 // It would apply what it was told as soon as it wakes up, after everybody was told that it failed.
 TEST_F(NetworkTest, AnEngineThatDoesNotAnswerANewPolicyIsReplacedByOneWithTheOld) {
+  answer_ = 2s;
   make();
   const Policy old = egress({"a.example:443"});
   ASSERT_TRUE(driver_.run(network_->start(old)));
@@ -209,6 +228,30 @@ TEST_F(NetworkTest, AnEngineThatDoesNotAnswerANewPolicyIsReplacedByOneWithTheOld
   ASSERT_TRUE(info) << info.error().message;
   EXPECT_EQ(info->policy, old.text());
   EXPECT_EQ(network_->policy(), old);
+}
+
+// The host itself may have stood still, and with the engine went every flow.
+TEST_F(NetworkTest, AnEngineThatIsSlowToTakeOtherNameServersStays) {
+  write("resolv.conf", "");
+  answer_ = 2s;
+  make();
+  ASSERT_TRUE(driver_.run(network_->start(egress({"a.example:443"}))));
+  const pid_t engine = engine_pid();
+  on_events_ = [&] {
+    write("resolv.conf", "nameserver 127.0.0.1\n");
+    ::kill(engine, SIGSTOP);
+  };
+  guest_->ask_for_name("a.example");
+  ASSERT_TRUE(driver_.until([&] { return !events_.empty(); }));
+  on_events_ = {};
+  EXPECT_EQ(events_[0].reason, "no-route");
+  // Asked after it, so given up after it.
+  EXPECT_EQ(driver_.run(network_->info()).error().code, Errc::kDeadline);
+  ::kill(engine, SIGCONT);
+  const auto info = driver_.run(network_->info());
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(engine_pid(), engine);
+  EXPECT_EQ(driver_.run(network_->state())->restarts, 0);
 }
 
 TEST_F(NetworkTest, APublishedPortLeadsToTheGuest) {
@@ -298,6 +341,28 @@ TEST_F(NetworkTest, OneThatDiesAgainAndAgainIsTheEndOfIt) {
   const auto state = driver_.run(network_->state());
   ASSERT_TRUE(state);
   EXPECT_EQ(state->restarts, 2) << "the last one had no successor";
+}
+
+TEST_F(NetworkTest, ASuccessorThatDoesNotComeUpIsADeath) {
+  const std::string broken = folder_ + "/broken";
+  const std::string engine = folder_ + "/engine";
+  write("engine", "#!/bin/sh\nif [ -e " + broken + " ]; then exec /bin/rm " + broken +
+                      "; fi\nexec " PYRO_NET_PROGRAM "\n");
+  ASSERT_EQ(::chmod(engine.c_str(), 0700), 0);
+  make(engine);
+  ASSERT_TRUE(driver_.run(network_->start(egress())));
+  write("broken", "");
+  const pid_t first = engine_pid();
+  ASSERT_EQ(::kill(first, SIGKILL), 0);
+  ASSERT_TRUE(driver_.until([&] { return !std::filesystem::exists(broken); }));
+  const auto info = driver_.run(network_->info());
+  ASSERT_TRUE(info) << info.error().message;
+  EXPECT_EQ(driver_.run(network_->state())->restarts, 1);
+  ASSERT_EQ(::kill(engine_pid(), SIGKILL), 0);
+  EXPECT_TRUE(driver_.until([&] {
+    const auto gone = driver_.run(network_->info());
+    return !gone && gone.error().message.find("ended 3 times") != std::string::npos;
+  }));
 }
 
 TEST_F(NetworkTest, AnEngineThatDoesNotComeUpIsAnError) {
