@@ -64,7 +64,7 @@ class Heard {
 
 Result<void> write(client::Shells& shells, const client::ShellInfo& shell,
                    const std::string& text) {
-  PYRO_CHECK(shells.write(shell.workspace_id, shell.shell_id, text, /*append_newline=*/false));
+  PYRO_CHECK(shells.write(shell.workspace_id, shell.shell_id, text, /*append_newline=*/false, -1));
   return {};
 }
 
@@ -105,7 +105,7 @@ Result<std::vector<double>> echo(const sys::Environment& env, const std::string&
   // In two pieces, so that the echo of the line itself is not taken for its output.
   const auto begun = write(shells, shell, first_line + "\n");
   if (begun && heard.wait_for("re-ady")) samples = type(shells, shell, heard, rounds);
-  const auto closed = shells.close(workspace, shell.shell_id);
+  const auto closed = shells.close(workspace, shell.shell_id, -1);
   follower.join();
   PYRO_CHECK(begun);
   PYRO_CHECK(closed);

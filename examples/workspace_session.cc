@@ -35,7 +35,7 @@ pyro::Result<void> session(pyro::Workspaces& workspaces, const std::string& id) 
   pyro::Shells& shells = workspaces.shells();
   auto shell = shells.open(id, {});
   if (!shell) return std::unexpected(shell.error());
-  if (auto typed = shells.write(id, shell->shell_id, "sh hello.sh shell", true); !typed)
+  if (auto typed = shells.write(id, shell->shell_id, "sh hello.sh shell", true, -1); !typed)
     return std::unexpected(typed.error());
   pyro::ShellReadOptions read;
   read.plain = true;
@@ -44,7 +44,7 @@ pyro::Result<void> session(pyro::Workspaces& workspaces, const std::string& id) 
   if (!screen) return std::unexpected(screen.error());
   std::printf("the shell says hello: %s\n",
               screen->output.find("hello shell") != std::string::npos ? "yes" : "no");
-  if (auto closed = shells.close(id, shell->shell_id); !closed)
+  if (auto closed = shells.close(id, shell->shell_id, -1); !closed)
     return std::unexpected(closed.error());
 
   auto reset = workspaces.reset(id, "before", {});

@@ -58,8 +58,8 @@ class [[nodiscard]] Call {
   ~Call() = default;                           // cancels and waits
 
   // Gives the call up in order: a command in the guest gets SIGINT, and kCancelGrace later SIGTERM
-  // and SIGKILL; its result comes all the same. A pull of an environment goes on to its end, and so
-  // do calls that ask little of a guest.
+  // and SIGKILL; its result comes all the same. A call without an observer or an `interrupt_fd`,
+  // of its own or its options, goes on to its end, and so does a pull of an environment.
   void cancel() noexcept { state_->thread.interrupt(); }
   void wait() { state_->thread.wait(); }
   // Whether it has ended.
@@ -115,21 +115,16 @@ struct InterruptOfCall {};
 inline constexpr InterruptOfCall kInterruptOfCall;
 
 namespace detail {
+// Options and observers of every kind: whatever has an interrupt is given that of the call.
 template <class Arg>
-Arg& with_interrupt(Arg& arg, int) {
-  return arg;
-}
-inline RunObserver& with_interrupt(RunObserver& arg, int fd) {
-  arg.interrupt_fd = fd;
-  arg.interrupt_grace = kCancelGrace;
+Arg& with_interrupt(Arg& arg, int fd) {
+  if constexpr (requires { arg.interrupt_fd; }) arg.interrupt_fd = fd;
+  if constexpr (requires { arg.interrupt_grace; }) arg.interrupt_grace = kCancelGrace;
+  if constexpr (requires { arg.stop_fd; }) arg.stop_fd = fd;
   return arg;
 }
 inline WorkspaceObserver& with_interrupt(WorkspaceObserver& arg, int fd) {
   with_interrupt(arg.run, fd);
-  return arg;
-}
-inline NetworkEventOptions& with_interrupt(NetworkEventOptions& arg, int fd) {
-  arg.interrupt_fd = fd;
   return arg;
 }
 inline int with_interrupt(InterruptOfCall&, int fd) {
@@ -139,7 +134,7 @@ inline int with_interrupt(InterruptOfCall&, int fd) {
 
 // Starts an operation of `object` (a Pyro, its workspaces, shells or services) with copies of these
 // arguments: all of them, with kInterruptOfCall for an `interrupt_fd`. The interrupt of an observer
-// or of NetworkEventOptions is set.
+// of options or of ShellKeys is set.
 template <class Object, class Operation, class... Args>
   requires std::is_member_function_pointer_v<Operation>
 auto start(Object& object, Operation operation, Args... args) {

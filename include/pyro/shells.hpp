@@ -35,6 +35,7 @@ struct ShellOptions {
   std::string cwd = "/workspace";  // relative: below /workspace
   int cols = 120, rows = 30;
   std::map<std::string, std::string> secret_env;  // secret -> variable
+  int interrupt_fd = -1;
 };
 
 struct ShellReadOptions {
@@ -43,7 +44,7 @@ struct ShellReadOptions {
   bool plain = false;              // as a terminal would show it, without its control sequences
   int wait_for_idle_ms = 0;        // first wait until nothing was printed for so long
   int wait_timeout_ms = 30'000;    // but not longer
-  int interrupt_fd = -1;           // readable: given up (kUnavailable)
+  int interrupt_fd = -1;
 };
 struct ShellReadResult {
   ShellInfo shell;
@@ -79,6 +80,7 @@ struct ShellAttachResult {
   bool detached = false;  // by the key, stop_fd or the end of the input; else the shell has ended
 };
 
+// `interrupt_fd`, of a call or its options: as in Workspaces.
 class PYRO_API Shells {
  public:
   virtual ~Shells() = default;
@@ -91,15 +93,17 @@ class PYRO_API Shells {
                                    std::int64_t cursor, const ShellSink& sink,
                                    int interrupt_fd) = 0;
   virtual Result<ShellWriteResult> write(const std::string& workspace, const std::string& shell_id,
-                                         const std::string& input, bool append_newline) = 0;
+                                         const std::string& input, bool append_newline,
+                                         int interrupt_fd) = 0;
   // HUP, INT, TERM, KILL, QUIT, TSTP, CONT.
   virtual Result<ShellInfo> signal(const std::string& workspace, const std::string& shell_id,
                                    const std::string& signal_name) = 0;
   virtual Result<ShellInfo> resize(const std::string& workspace, const std::string& shell_id,
                                    int cols, int rows) = 0;
   virtual Result<ShellList> list(const std::string& workspace) = 0;
-  // Nothing happens to one that was closed before.
-  virtual Result<ShellInfo> close(const std::string& workspace, const std::string& shell_id) = 0;
+  // Nothing happens to one that was closed before. Given up, it has the shell ended all the same.
+  virtual Result<ShellInfo> close(const std::string& workspace, const std::string& shell_id,
+                                  int interrupt_fd) = 0;
   virtual Result<ShellAttachResult> attach(const std::string& workspace,
                                            const std::string& shell_id, const ShellSink& sink,
                                            const ShellKeys& keys) = 0;

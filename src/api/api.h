@@ -30,7 +30,8 @@ struct Observer {
   std::function<Result<void>(std::string_view bytes)> on_stdout, on_stderr;
   // Readable: the call is given up in order, and a command of its in the guest ended: by SIGINT,
   // and by force two seconds later. Nothing is read from it; it must stay readable. Looked at while
-  // a guest is waited for, but not during a pull.
+  // a guest is waited for, but not during a pull, nor by what ends a machine or asks little of a
+  // guest: that goes on to its end.
   int interrupt_fd = -1;
   std::optional<int> stdin_fd;  // for a command; borrowed, read to its end
 };

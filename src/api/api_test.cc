@@ -388,8 +388,15 @@ TEST(Api, WhatAGuestCanHoldUpHasTheInterrupt) {
     surface.result(operation, arguments);
     EXPECT_EQ(kept.interrupt_fd, 9) << operation;
   }
-  surface.result("workspace.shell.read", R"({"workspace_id":"w","shell_id":"s"})");
-  EXPECT_EQ(kept.kept_shells.interrupt_fd, 9);
+  for (const auto& [operation, arguments] : std::vector<std::pair<const char*, const char*>>{
+           {"workspace.shell.open", R"({"workspace_id":"w"})"},
+           {"workspace.shell.read", R"({"workspace_id":"w","shell_id":"s"})"},
+           {"workspace.shell.write", R"({"workspace_id":"w","shell_id":"s","input":"i"})"},
+           {"workspace.shell.close", R"({"workspace_id":"w","shell_id":"s"})"}}) {
+    kept.kept_shells.interrupt_fd = -1;
+    surface.result(operation, arguments);
+    EXPECT_EQ(kept.kept_shells.interrupt_fd, 9) << operation;
+  }
   surface.result("workspace.service.stop", R"({"workspace_id":"w","service_name":"web"})");
   EXPECT_EQ(kept.kept_services.interrupt_fd, 9);
 }

@@ -23,10 +23,12 @@ client::Services& services(const Context& context) {
 
 Result<json::object> open_shell(Context& context) {
   const Arguments& args = context.args;
-  return shown(shells(context).open(workspace(context), {.cwd = args.text("cwd"),
-                                                         .cols = args.integer("cols"),
-                                                         .rows = args.integer("rows"),
-                                                         .secret_env = args.map("secret_env")}));
+  return shown(
+      shells(context).open(workspace(context), {.cwd = args.text("cwd"),
+                                                .cols = args.integer("cols"),
+                                                .rows = args.integer("rows"),
+                                                .secret_env = args.map("secret_env"),
+                                                .interrupt_fd = context.observer.interrupt_fd}));
 }
 
 Result<json::object> read_shell(Context& context) {
@@ -44,7 +46,7 @@ Result<json::object> write_shell(Context& context) {
   const bool newline = context.args.flag("append_newline");
   PYRO_TRY(const client::ShellWriteResult result,
            shells(context).write(workspace(context), shell(context), context.args.text("input"),
-                                 newline));
+                                 newline, context.observer.interrupt_fd));
   return to_json(result, newline);
 }
 
@@ -56,7 +58,8 @@ Result<json::object> signal_shell(Context& context) {
 }
 
 Result<json::object> close_shell(Context& context) {
-  PYRO_TRY(const client::ShellInfo info, shells(context).close(workspace(context), shell(context)));
+  PYRO_TRY(const client::ShellInfo info, shells(context).close(workspace(context), shell(context),
+                                                               context.observer.interrupt_fd));
   return closed_json(info);
 }
 

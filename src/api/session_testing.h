@@ -55,6 +55,7 @@ class FakeShells final : public client::Shells {
   Result<client::ShellInfo> open(const std::string& workspace,
                                  const client::ShellOptions& options) override {
     opened = options;
+    interrupt_fd = options.interrupt_fd;
     PYRO_CHECK(enter("open " + workspace));
     client::ShellInfo out = info;
     out.cwd = options.cwd;
@@ -86,7 +87,9 @@ class FakeShells final : public client::Shells {
     return ended();
   }
   Result<client::ShellWriteResult> write(const std::string& workspace, const std::string& shell_id,
-                                         const std::string& input, bool append_newline) override {
+                                         const std::string& input, bool append_newline,
+                                         int interrupt) override {
+    interrupt_fd = interrupt;
     written = input;
     newline_asked = append_newline;
     PYRO_CHECK(enter("write " + workspace + " " + shell_id));
@@ -114,8 +117,9 @@ class FakeShells final : public client::Shells {
     second.shell_id = "shell-2";
     return client::ShellList{.workspace_id = "ws-1", .shells = {info, second}};
   }
-  Result<client::ShellInfo> close(const std::string& workspace,
-                                  const std::string& shell_id) override {
+  Result<client::ShellInfo> close(const std::string& workspace, const std::string& shell_id,
+                                  int interrupt) override {
+    interrupt_fd = interrupt;
     PYRO_CHECK(enter("close " + workspace + " " + shell_id));
     client::ShellInfo out = ended();
     out.end_reason = "closed";

@@ -161,7 +161,7 @@ Result<int> shell_write(const Invocation& call, Io& io, Backend& backend) {
   const bool newline = !call.flag("no_newline");
   PYRO_TRY(const client::ShellWriteResult result,
            backend.workspaces().shells().write(workspace(call), shell(call), call.text("input"),
-                                               newline));
+                                               newline, /*interrupt_fd=*/-1));
   return show(call, io, to_json(result, newline),
               render_shell("workspace-shell-write", result.shell));
 }
@@ -187,7 +187,8 @@ Result<int> shell_list(const Invocation& call, Io& io, Backend& backend) {
 }
 
 Result<int> shell_close(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const ShellInfo info, backend.workspaces().shells().close(workspace(call), shell(call)));
+  PYRO_TRY(const ShellInfo info,
+           backend.workspaces().shells().close(workspace(call), shell(call), /*interrupt_fd=*/-1));
   return show(call, io, closed_json(info), render_shell("workspace-shell-close", info));
 }
 

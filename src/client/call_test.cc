@@ -96,6 +96,11 @@ struct Operations {
   }
   Result<bool> of_workspace(const WorkspaceObserver& o) { return o.run.interrupt_fd >= 0; }
   Result<bool> of_events(const NetworkEventOptions& o) { return o.interrupt_fd >= 0; }
+  Result<bool> of_list(const FileListOptions& o) { return o.interrupt_fd >= 0; }
+  Result<bool> of_write(const FileWriteOptions& o) { return o.interrupt_fd >= 0; }
+  Result<bool> of_open(const ShellOptions& o) { return o.interrupt_fd >= 0; }
+  Result<bool> of_attach(const ShellKeys& k) { return k.stop_fd >= 0; }
+  Result<bool> of_read(const ShellReadOptions& o) { return o.interrupt_fd >= 0; }
   Result<bool> of_number(const std::string&, int interrupt_fd) { return interrupt_fd >= 0; }
   virtual Result<void> of_nothing() { return {}; }
   virtual ~Operations() = default;
@@ -106,6 +111,11 @@ TEST(Call, AnOperationOfAnObjectGetsItsArgumentsAndTheInterrupt) {
   EXPECT_EQ(start(object, &Operations::of_run, "three", RunObserver{}).get(), 5);
   EXPECT_EQ(start(object, &Operations::of_workspace, WorkspaceObserver{}).get(), true);
   EXPECT_EQ(start(object, &Operations::of_events, NetworkEventOptions{}).get(), true);
+  EXPECT_EQ(start(object, &Operations::of_list, FileListOptions{}).get(), true);
+  EXPECT_EQ(start(object, &Operations::of_write, FileWriteOptions{}).get(), true);
+  EXPECT_EQ(start(object, &Operations::of_open, ShellOptions{}).get(), true);
+  EXPECT_EQ(start(object, &Operations::of_attach, ShellKeys{}).get(), true);
+  EXPECT_EQ(start(object, &Operations::of_read, ShellReadOptions{}).get(), true);
   EXPECT_EQ(start(object, &Operations::of_number, "x", kInterruptOfCall).get(), true);
   EXPECT_TRUE(start(object, &Operations::of_nothing).get());
 }

@@ -292,9 +292,11 @@ Result<Connection> LocalShells::connect(const Place& place) {
 }
 
 Result<void> LocalShells::ask(const Place& place, const char* method, json::object params,
-                              std::chrono::milliseconds limit) {
+                              int interrupt_fd) {
   PYRO_TRY(auto connection, connect(place));
-  auto answer = connection.call(method, std::move(params), {.on_phase = {}, .limit = limit});
+  auto answer =
+      connection.call(method, std::move(params),
+                      {.on_phase = {}, .interrupt_fd = interrupt_fd, .limit = kQuickAnswer});
   if (!answer) return std::unexpected(explained(place, std::move(answer.error())));
   return {};
 }
@@ -306,11 +308,12 @@ Result<ShellInfo> LocalShells::open(const std::string& workspace, const ShellOpt
   PYRO_CHECK(check_secret_variables(o.secret_env, {}));
   PYRO_TRY(const std::string id, workspaces_.find(workspace));
   PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
-  PYRO_TRY(const json::object answer,
-           connection.call(proto::OpenShell::kName,
-                           proto::encode(proto::OpenShell{
-                               .cwd = guest_path(o.cwd), .size = size, .secret_env = o.secret_env}),
-                           {.on_phase = {}, .limit = kQuickAnswer}));
+  PYRO_TRY(
+      const json::object answer,
+      connection.call(proto::OpenShell::kName,
+                      proto::encode(proto::OpenShell{
+                          .cwd = guest_path(o.cwd), .size = size, .secret_env = o.secret_env}),
+                      {.on_phase = {}, .interrupt_fd = o.interrupt_fd, .limit = kQuickAnswer}));
   PYRO_TRY(const auto opened, proto::decode<proto::ShellOpened>(answer));
   return info({.workspace = id, .shell = opened.shell});
 }
@@ -372,14 +375,14 @@ Result<ShellInfo> LocalShells::follow(const std::string& workspace, const std::s
 
 Result<ShellWriteResult> LocalShells::write(const std::string& workspace,
                                             const std::string& shell_id, const std::string& input,
-                                            bool append_newline) {
+                                            bool append_newline, int interrupt_fd) {
   const std::string bytes = append_newline ? input + "\n" : input;
   PYRO_CHECK(proto::in_range("length of the input", static_cast<std::int64_t>(bytes.size()),
                              proto::kShellInputRange));
   PYRO_TRY(const Place place, find(workspace, shell_id));
   PYRO_CHECK(ask(place, proto::WriteShell::kName,
                  proto::encode(proto::WriteShell{.shell = place.shell, .input = bytes}),
-                 kQuickAnswer));
+                 interrupt_fd));
   ShellWriteResult result{.shell = {}, .input_length = static_cast<std::int64_t>(bytes.size())};
   PYRO_TRY(result.shell, info(place));
   return result;
@@ -390,8 +393,7 @@ Result<ShellInfo> LocalShells::signal(const std::string& workspace, const std::s
   PYRO_TRY(const int signo, signal_number(signal_name));
   PYRO_TRY(const Place place, find(workspace, shell_id));
   PYRO_CHECK(ask(place, proto::SignalShell::kName,
-                 proto::encode(proto::SignalShell{.shell = place.shell, .signo = signo}),
-                 kQuickAnswer));
+                 proto::encode(proto::SignalShell{.shell = place.shell, .signo = signo})));
   return info(place);
 }
 
@@ -400,8 +402,7 @@ Result<ShellInfo> LocalShells::resize(const std::string& workspace, const std::s
   PYRO_TRY(const proto::Terminal size, size_of(cols, rows));
   PYRO_TRY(const Place place, find(workspace, shell_id));
   PYRO_CHECK(ask(place, proto::ResizeShell::kName,
-                 proto::encode(proto::ResizeShell{.shell = place.shell, .size = size}),
-                 kQuickAnswer));
+                 proto::encode(proto::ResizeShell{.shell = place.shell, .size = size})));
   return info(place);
 }
 
@@ -416,11 +417,12 @@ Result<ShellList> LocalShells::list(const std::string& workspace) {
   return list;
 }
 
-Result<ShellInfo> LocalShells::close(const std::string& workspace, const std::string& shell_id) {
+Result<ShellInfo> LocalShells::close(const std::string& workspace, const std::string& shell_id,
+                                     int interrupt_fd) {
   PYRO_TRY(const Place place, find(workspace, shell_id));
   PYRO_TRY(const ShellInfo before, info(place));
   auto closed = ask(place, proto::CloseShell::kName,
-                    proto::encode(proto::CloseShell{.shell = place.shell}), kQuickAnswer);
+                    proto::encode(proto::CloseShell{.shell = place.shell}), interrupt_fd);
   PYRO_TRY(ShellInfo after, info(place));
   if (!closed && after.state == "running") return std::unexpected(std::move(closed.error()));
   return after;

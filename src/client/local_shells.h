@@ -18,13 +18,15 @@ class LocalShells final : public Shells {
   Result<ShellInfo> follow(const std::string& workspace, const std::string& shell_id,
                            std::int64_t cursor, const ShellSink& sink, int interrupt_fd) override;
   Result<ShellWriteResult> write(const std::string& workspace, const std::string& shell_id,
-                                 const std::string& input, bool append_newline) override;
+                                 const std::string& input, bool append_newline,
+                                 int interrupt_fd) override;
   Result<ShellInfo> signal(const std::string& workspace, const std::string& shell_id,
                            const std::string& signal_name) override;
   Result<ShellInfo> resize(const std::string& workspace, const std::string& shell_id, int cols,
                            int rows) override;
   Result<ShellList> list(const std::string& workspace) override;
-  Result<ShellInfo> close(const std::string& workspace, const std::string& shell_id) override;
+  Result<ShellInfo> close(const std::string& workspace, const std::string& shell_id,
+                          int interrupt_fd) override;
   Result<ShellAttachResult> attach(const std::string& workspace, const std::string& shell_id,
                                    const ShellSink& sink, const ShellKeys& keys) override;
 
@@ -36,9 +38,9 @@ class LocalShells final : public Shells {
   };
   [[nodiscard]] Result<Place> find(const std::string& workspace, const std::string& shell_id) const;
   [[nodiscard]] Result<ShellInfo> info(const Place& place) const;
-  // A request about a shell whose answer says nothing. `limit`: zero for none.
+  // A request about a shell whose answer says nothing.
   Result<void> ask(const Place& place, const char* method, boost::json::object params,
-                   std::chrono::milliseconds limit);
+                   int interrupt_fd = -1);
   // A connection for a shell that runs or has output left; else the error says what became of it.
   Result<Connection> connect(const Place& place);
   [[nodiscard]] Error explained(const Place& place, Error error) const;

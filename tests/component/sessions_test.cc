@@ -82,6 +82,9 @@ awaitable<void> stays(StreamPtr stream) {
     if (!item) co_return;
   }
 }
+awaitable<void> never_starts(StreamPtr stream) {
+  co_await until_input(stream);
+}
 // Takes no key.
 awaitable<void> is_deaf(StreamPtr stream) {
   stream->manual_credit();
@@ -97,6 +100,7 @@ const std::map<std::string, Script>& programs() {
                                                  {"floods", floods},
                                                  {"sends-events", sends_events},
                                                  {"stays", stays},
+                                                 {"never-starts", never_starts},
                                                  {"is-deaf", is_deaf}};
   return all;
 }
@@ -169,7 +173,7 @@ class HostileSessions : public OneWorkspace {
     return seen;
   }
   client::ShellInfo end_of(const std::string& shell) {
-    static_cast<void>(shells().write(kId, shell, "x", false));
+    static_cast<void>(shells().write(kId, shell, "x", false, -1));
     const auto info = shells().follow(kId, shell, 0, {}, -1);
     EXPECT_TRUE(info) << info.error().message;
     return info.value_or(client::ShellInfo{});
@@ -192,7 +196,7 @@ class HostileSessions : public OneWorkspace {
 TEST_F(HostileSessions, OutputMayOvertakeTheStart) {
   const std::string shell = open("speaks-first");
   EXPECT_EQ(read(shell).output, "early ");
-  ASSERT_TRUE(shells().write(kId, shell, "go", false));
+  ASSERT_TRUE(shells().write(kId, shell, "go", false, -1));
   EXPECT_EQ(read_to(shell, 10).output, "early late");
   const auto info = end_of(shell);
   EXPECT_EQ(info.exit_code, 4);
@@ -239,7 +243,7 @@ TEST_F(HostileSessions, AProgramThatIsNotThereIsNoShell) {
 
 TEST_F(HostileSessions, AShellThatDoesNotEndIsNotSaidToHaveEnded) {
   const std::string shell = open("stays");
-  const auto closed = shells().close(kId, shell);
+  const auto closed = shells().close(kId, shell, -1);
   ASSERT_FALSE(closed);
   EXPECT_EQ(closed.error().code, Errc::kDeadline);
   EXPECT_EQ(shells().list(kId)->shells.front().state, "running");
@@ -248,7 +252,9 @@ TEST_F(HostileSessions, AShellThatDoesNotEndIsNotSaidToHaveEnded) {
 // Two at once, so that one of them waits for the other as well.
 TEST_F(HostileSessions, WhoWritesToAProgramThatDoesNotReadIsToldWhatWasTaken) {
   const std::string shell = open("is-deaf");
-  const auto write = [&] { return shells().write(kId, shell, std::string(200'000, 'k'), false); };
+  const auto write = [&] {
+    return shells().write(kId, shell, std::string(200'000, 'k'), false, -1);
+  };
   Result<client::ShellWriteResult> one = fail(Errc::kInternal, "not done");
   std::thread writer([&] { one = write(); });
   const auto other = write();
@@ -276,6 +282,23 @@ class Attached {
  public:
   Attached(client::Shells& shells, const std::string& shell) {
     EXPECT_EQ(::pipe2(input_.data(), O_CLOEXEC), 0);
+TEST_F(HostileSessions, AWriteAndAnEndCanBeGivenUp) {
+  std::array<int, 2> interrupt{};
+  ASSERT_EQ(::pipe2(interrupt.data(), O_CLOEXEC), 0);
+  ASSERT_TRUE(sys::write_all(interrupt[1], "x"));
+  const auto opened = shells().open(kId, {.cwd = "/never-starts", .interrupt_fd = interrupt[0]});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::kUnavailable) << opened.error().message;
+  const auto written =
+      shells().write(kId, open("is-deaf"), std::string(200'000, 'k'), false, interrupt[0]);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Errc::kUnavailable) << written.error().message;
+  const auto closed = shells().close(kId, open("stays"), interrupt[0]);
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().code, Errc::kUnavailable) << closed.error().message;
+  for (const int fd : interrupt) ::close(fd);
+}
+
     EXPECT_EQ(::pipe2(stop_.data(), O_CLOEXEC), 0);
     thread_ = std::thread([this, &shells, shell] {
       const auto answered = [this](std::int64_t, std::int64_t, bool) { answered_.release(); };
