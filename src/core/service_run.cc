@@ -27,11 +27,8 @@ constexpr milliseconds kLongTime{std::chrono::hours(24 * 365)};
 constexpr milliseconds kStartLimit{30'000};
 // Of one that is not ready in time.
 constexpr milliseconds kFailedGrace{5'000};
-// How long a program may take to disappear after SIGKILL, beyond what the agent waits itself.
-constexpr milliseconds kGone{15'000};
 // For the answer of a probe whose time was over with that of the service.
 constexpr milliseconds kLateAnswer{2'000};
-constexpr milliseconds kFirstBackoff{500};
 constexpr milliseconds kMostBackoff{30'000};
 // One that ran for so long begins again with the first pause.
 constexpr double kSteady = 10;  // seconds
@@ -68,7 +65,7 @@ ServiceRun::ServiceRun(ServiceSpec spec, SessionDeps deps, LogPace& pace, store:
       ports_(deps.network),
       redactors_{Redactor(deps.secrets), Redactor(deps.secrets)},
       changed_(ex),
-      backoff_(kFirstBackoff),
+      backoff_(deps_.limits.first_pause),
       scope_(ex) {}
 
 Result<std::shared_ptr<ServiceRun>> ServiceRun::make(ServiceSpec spec, SessionDeps deps,
@@ -121,7 +118,7 @@ asio::awaitable<void> ServiceRun::live() {
     co_await run_once();
     if (!wants_restart()) break;
     const double ran = now_seconds() - record_.started_at;
-    if (ran > kSteady) backoff_ = kFirstBackoff;
+    if (ran > kSteady) backoff_ = deps_.limits.first_pause;
     remark(fmt::format("it is started again in {:.1f} s",
                        static_cast<double>(backoff_.count()) / 1000));
     record_.state = ServiceState::kStarting;
@@ -362,7 +359,7 @@ asio::awaitable<void> ServiceRun::end_run(Run* run, milliseconds grace) {
   if (run->ended) co_return;
   ended_by_ = "sigkill";
   stream_->cancel();
-  co_await wait_for_end(run, kGone);
+  co_await wait_for_end(run, deps_.limits.gone);
   run->remains = !run->ended;
 }
 

@@ -21,10 +21,6 @@ constexpr milliseconds kHold{1000};
 constexpr milliseconds kForever{-1};
 constexpr milliseconds kLongTime{std::chrono::hours(24 * 365)};
 constexpr milliseconds kStartLimit{30'000};
-// Shorter than the library's patience, which would take the supervisor for dead.
-constexpr milliseconds kWriteLimit{30'000};
-// Beyond the agent's own grace before it kills.
-constexpr milliseconds kCloseLimit{15'000};
 constexpr std::size_t kPiece = 64U << 10;   // bytes sent to a reader at once
 constexpr std::int64_t kReplay = 16 << 10;  // bytes that whoever attaches is shown first
 constexpr std::size_t kMostEnded = 16;      // shells whose output is kept after their end
@@ -37,14 +33,14 @@ Result<void> check_size(proto::Terminal size) {
 }
 
 // Whoever writes all of it again would type what was taken twice.
-Error not_read(std::int64_t id, std::size_t taken, std::size_t size) {
+Error not_read(std::int64_t id, std::size_t taken, std::size_t size, milliseconds limit) {
   const char* const hint = taken > 0
                                ? "it gets what was taken once it reads: write only the rest then"
                                : "nothing of it was written: try again once the program reads";
   return {.code = Errc::kDeadline,
           .message = fmt::format(
               "the program in shell-{} does not read: {} of {} bytes were taken within {} s", id,
-              taken, size, kWriteLimit.count() / 1000),
+              taken, size, limit.count() / 1000),
           .hint = hint};
 }
 
@@ -323,16 +319,17 @@ io::Task<void> Shells::write(proto::WriteShell request) {
                                 proto::kShellInputRange));
   PYRO_CO_TRY(const ShellPtr shell, find_running(request.shell));
   const std::size_t size = request.input.value.size();
-  const auto until = std::chrono::steady_clock::now() + kWriteLimit;
-  const auto turn = co_await shell->input_turns.take_within(kWriteLimit);
+  const milliseconds limit = deps_.limits.write;
+  const auto until = std::chrono::steady_clock::now() + limit;
+  const auto turn = co_await shell->input_turns.take_within(limit);
   if (!turn && turn.error().code == Errc::kDeadline)
-    co_return std::unexpected(not_read(shell->id, 0, size));
+    co_return std::unexpected(not_read(shell->id, 0, size, limit));
   if (!turn) co_return std::unexpected(turn.error());
   const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
   PYRO_CO_TRY(const std::size_t taken,
               co_await shell->stream->send_within(wire::kStdin, std::move(request.input.value),
                                                   std::max(left, milliseconds(0))));
-  if (taken < size) co_return std::unexpected(not_read(shell->id, taken, size));
+  if (taken < size) co_return std::unexpected(not_read(shell->id, taken, size, limit));
   co_return Result<void>{};
 }
 
@@ -380,7 +377,7 @@ io::Task<void> Shells::close_one(std::int64_t id) {
   if (shell->running) {
     shell->closed = true;
     shell->stream->cancel();
-    const auto until = std::chrono::steady_clock::now() + kCloseLimit;
+    const auto until = std::chrono::steady_clock::now() + deps_.limits.close;
     while (shell->running) {
       const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
       if (left.count() <= 0) {

@@ -2,6 +2,7 @@
 // opened them, and what they printed.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +21,19 @@ namespace pyro::core {
 
 class Network;
 
+// How patient shells and services are with a guest.
+struct SessionLimits {
+  // For a program to read what is written to its shell. Shorter than the library's patience, which
+  // would take the supervisor for dead.
+  std::chrono::milliseconds write{30'000};
+  // For a shell to end, beyond the agent's own grace before it kills.
+  std::chrono::milliseconds close{15'000};
+  // For a service to disappear after SIGKILL, beyond what the agent waits itself.
+  std::chrono::milliseconds gone{15'000};
+  // Before a service is started again for the first time; then twice as long each time.
+  std::chrono::milliseconds first_pause{500};
+};
+
 // Borrowed by shells and services; outlive them.
 struct SessionDeps {
   store::WorkspaceStore& store;
@@ -27,6 +41,7 @@ struct SessionDeps {
   Guest& guest;
   Rest& rest;
   Network* network = nullptr;  // of a workspace that has one
+  SessionLimits limits;
 };
 
 // Owner: Workspace, as long as its machine is started; a call under way holds it too. One loop.

@@ -43,6 +43,7 @@ struct WorkspaceDeps {
   BootConfig boot;
   vmm::Accelerator accelerator;
   NetworkDeps network;
+  SessionLimits sessions;
   // Sandbox::start() with whatever the caller tries besides.
   std::function<io::Task<std::vector<proto::Stage>>(Sandbox& sandbox, OnPhase on_phase)> start;
 };

@@ -14,7 +14,8 @@ void Workspace::begin_sessions() {
                          .secrets = secrets_,
                          .guest = *sandbox_->guest(),
                          .rest = *rest_,
-                         .network = network_.get()};
+                         .network = network_.get(),
+                         .limits = deps_.sessions};
   shells_ = std::make_shared<Shells>(deps, ex_);
   services_ = std::make_shared<Services>(
       deps, folder_.path(),

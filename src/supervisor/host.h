@@ -9,6 +9,7 @@
 #include "core/disks.h"
 #include "core/guest.h"
 #include "core/network.h"
+#include "core/shells.h"
 #include "core/templates.h"
 #include "image/environments.h"
 #include "proto/supervisor_messages.h"
@@ -17,7 +18,7 @@
 
 namespace pyro::supervisor {
 
-// What runs a sandbox's machine, and what of the host goes with it.
+// What runs a sandbox's machine, what of the host goes with it, and how patient we are with it.
 struct Monitor {
   std::unique_ptr<vmm::Vmm> vmm;
   vmm::Accelerator accelerator = vmm::Accelerator::kTcg;
@@ -26,6 +27,7 @@ struct Monitor {
   // sets forward is noticed.
   std::function<double()> now = core::now_seconds;
   std::chrono::milliseconds longest_nap{60'000};
+  core::SessionLimits sessions;
 };
 using MakeMonitor = std::function<Result<Monitor>(const proto::HostSettings& settings)>;
 // QEMU, as this host can run it.

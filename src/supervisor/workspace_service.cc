@@ -97,6 +97,7 @@ core::WorkspaceDeps WorkspaceService::deps() {
           .boot = host_->boot(),
           .accelerator = host_->monitor.accelerator,
           .network = host_->network(),
+          .sessions = host_->monitor.sessions,
           .start = [this](core::Sandbox& sandbox, core::OnPhase on_phase) {
             return start_sandbox(sandbox, *host_, end_, std::move(on_phase));
           }};

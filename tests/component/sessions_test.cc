@@ -140,7 +140,8 @@ class OneWorkspace : public WorkspaceSupervisor {
 
 class HostileSessions : public OneWorkspace {
  protected:
-  HostileSessions() {
+  explicit HostileSessions(core::SessionLimits limits = {}) {
+    limits_ = limits;
     agent_ =
         scripted_agent({{proto::Exec::kName, exec_script}, {proto::Probe::kName, probe_script}});
     peer_ = create(request());
@@ -189,6 +190,12 @@ class HostileSessions : public OneWorkspace {
     EXPECT_EQ(pyro_.workspaces().status(kId)->state, "started");
     EXPECT_EQ(end_of(open("ends-unstarted")).exit_code, 5);
   }
+};
+
+// Of those that wait for a limit.
+class ImpatientSessions : public HostileSessions {
+ protected:
+  ImpatientSessions() : HostileSessions({.write = 1s, .close = 200ms, .gone = 200ms}) {}
 };
 
 // ---- shells
@@ -241,7 +248,7 @@ TEST_F(HostileSessions, AProgramThatIsNotThereIsNoShell) {
   EXPECT_TRUE(shells().list(kId)->shells.empty());
 }
 
-TEST_F(HostileSessions, AShellThatDoesNotEndIsNotSaidToHaveEnded) {
+TEST_F(ImpatientSessions, AShellThatDoesNotEndIsNotSaidToHaveEnded) {
   const std::string shell = open("stays");
   const auto closed = shells().close(kId, shell, -1);
   ASSERT_FALSE(closed);
@@ -250,7 +257,7 @@ TEST_F(HostileSessions, AShellThatDoesNotEndIsNotSaidToHaveEnded) {
 }
 
 // Two at once, so that one of them waits for the other as well.
-TEST_F(HostileSessions, WhoWritesToAProgramThatDoesNotReadIsToldWhatWasTaken) {
+TEST_F(ImpatientSessions, WhoWritesToAProgramThatDoesNotReadIsToldWhatWasTaken) {
   const std::string shell = open("is-deaf");
   const auto write = [&] {
     return shells().write(kId, shell, std::string(200'000, 'k'), false, -1);
@@ -275,13 +282,6 @@ TEST_F(HostileSessions, WhoWritesToAProgramThatDoesNotReadIsToldWhatWasTaken) {
   expect_the_workspace_lives();
 }
 
-// ---- attached
-
-// One end of a terminal's input, and what attach() said in the end. Attached when it is made.
-class Attached {
- public:
-  Attached(client::Shells& shells, const std::string& shell) {
-    EXPECT_EQ(::pipe2(input_.data(), O_CLOEXEC), 0);
 TEST_F(HostileSessions, AWriteAndAnEndCanBeGivenUp) {
   std::array<int, 2> interrupt{};
   ASSERT_EQ(::pipe2(interrupt.data(), O_CLOEXEC), 0);
@@ -299,6 +299,13 @@ TEST_F(HostileSessions, AWriteAndAnEndCanBeGivenUp) {
   for (const int fd : interrupt) ::close(fd);
 }
 
+// ---- attached
+
+// One end of a terminal's input, and what attach() said in the end. Attached when it is made.
+class Attached {
+ public:
+  Attached(client::Shells& shells, const std::string& shell) {
+    EXPECT_EQ(::pipe2(input_.data(), O_CLOEXEC), 0);
     EXPECT_EQ(::pipe2(stop_.data(), O_CLOEXEC), 0);
     thread_ = std::thread([this, &shells, shell] {
       const auto answered = [this](std::int64_t, std::int64_t, bool) { answered_.release(); };
@@ -424,7 +431,7 @@ TEST_F(HostileSessions, ProbesThatAreNotAnsweredAsTheyShouldBe) {
   expect_the_workspace_lives();
 }
 
-TEST_F(HostileSessions, AServiceThatDoesNotEndIsNotSaidToHaveEnded) {
+TEST_F(ImpatientSessions, AServiceThatDoesNotEndIsNotSaidToHaveEnded) {
   ASSERT_TRUE(start("stays"));
   const auto stopped = services().stop(kId, "stays", 0, -1);
   ASSERT_FALSE(stopped);
@@ -455,7 +462,7 @@ TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
   constexpr const char* kName = "ends-unstarted";
   ASSERT_TRUE(services().start(kId, kName, {.argv = {kName}, .restart = "always"}, -1));
   // After pauses of 0.5, 1 and 2 s; the last is longer than a machine waits for its rest.
-  const auto until = std::chrono::steady_clock::now() + 10s;
+  const auto until = std::chrono::steady_clock::now() + Driver::kPatience;
   std::int64_t restarts = 0;
   while (restarts < 4 && std::chrono::steady_clock::now() < until) {
     const auto now = services().status(kId, kName);
@@ -467,7 +474,7 @@ TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
   EXPECT_GE(restarts, 4);
   EXPECT_EQ(pauses(), 0);
   ASSERT_TRUE(services().stop(kId, kName, 5, -1));
-  while (pauses() == 0 && std::chrono::steady_clock::now() < until + 10s)
+  while (pauses() == 0 && std::chrono::steady_clock::now() < until + Driver::kPatience)
     ::usleep(20'000);  // lint: sleep, a pause has no event
   EXPECT_EQ(pauses(), 1);
 }
@@ -476,7 +483,10 @@ TEST_F(IdleSessions, WhileAServiceWaitsToBeStartedAgainItsMachineIsNotPaused) {
 
 class Sessions : public OneWorkspace {
  protected:
-  Sessions() { peer_ = create(request()); }
+  explicit Sessions(core::SessionLimits limits = {}) {
+    limits_ = limits;
+    peer_ = create(request());
+  }
   void limit_file_size(rlim_t bytes) {
     const rlimit limit{.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
     EXPECT_EQ(::prlimit(supervisor_->pid(), RLIMIT_FSIZE, &limit, nullptr), 0);
@@ -496,13 +506,22 @@ TEST_F(Sessions, AnEndThatCannotBeRecordedIsRecordedLater) {
   EXPECT_EQ(stopped->stop_reason, "sigterm");
 }
 
-TEST_F(Sessions, OneThatWaitsToBeStartedAgainCanBeStopped) {
+// Of those that pause for longer than their test takes.
+class PausingSessions : public Sessions {
+ protected:
+  PausingSessions() : Sessions({.first_pause = 1000s}) {}
+};
+
+TEST_F(PausingSessions, OneThatWaitsToBeStartedAgainCanBeStopped) {
   ASSERT_TRUE(
       services().start(kId, "web", {.command = "exit 3", .cwd = "/tmp", .restart = "always"}, -1));
-  for (;;) {
+  const auto until = std::chrono::steady_clock::now() + Driver::kPatience;
+  for (bool waits = false; !waits;) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until);
     const auto now = services().status(kId, "web");
-    ASSERT_TRUE(now);
-    if (now->restart_count >= 2 && now->state == "starting") break;
+    ASSERT_TRUE(now) << now.error().message;
+    waits = now->state == "starting" && now->exit_code == 3;
+    ::usleep(5'000);  // lint: sleep, a pause has no event
   }
   const auto stopped = services().stop(kId, "web", 5, -1);
   ASSERT_TRUE(stopped) << stopped.error().message;
@@ -512,7 +531,17 @@ TEST_F(Sessions, OneThatWaitsToBeStartedAgainCanBeStopped) {
 
 TEST_F(Sessions, ARestartEndsWithItsClient) {
   ASSERT_TRUE(services().start(
-      kId, "web", {.command = "trap '' TERM; while :; do sleep 1; done", .cwd = "/tmp"}, -1));
+      kId, "web", {.command = "trap '' TERM; echo set; while :; do sleep 1; done", .cwd = "/tmp"},
+      -1));
+  const auto heard = services().follow(
+      kId, "web", {},
+      [](const client::LogEntry& entry) -> Result<void> {
+        if (entry.text.find("set") == std::string::npos) return {};
+        return fail(Errc::kConflict, "heard");
+      },
+      -1);
+  ASSERT_FALSE(heard);
+  ASSERT_EQ(heard.error().message, "heard");
   std::array<int, 2> interrupt{};
   ASSERT_EQ(::pipe2(interrupt.data(), O_CLOEXEC), 0);
   ASSERT_TRUE(sys::write_all(interrupt[1], "x"));

@@ -89,7 +89,7 @@ class WorkspaceSupervisor : public ::testing::Test {
       options.make_monitor = [this](const proto::HostSettings&) -> Result<supervisor::Monitor> {
         auto vmm = std::make_unique<FakeVmm>(host_.log());
         vmm->clone = agent_ ? agent_ : workspace_agent(guest_);
-        supervisor::Monitor monitor{.vmm = std::move(vmm)};
+        supervisor::Monitor monitor{.vmm = std::move(vmm), .sessions = limits_};
         if (clock_ != nullptr) {
           monitor.now = [this] {
             ++clock_->looks;
@@ -199,6 +199,7 @@ class WorkspaceSupervisor : public ::testing::Test {
   std::string guest_ = host_.dirs().cache + "/guest";
   Agent agent_;  // of its machines; empty: workspace_agent()
   SharedClock* clock_ = nullptr;
+  core::SessionLimits limits_;
   std::unique_ptr<sys::ChildProcess> supervisor_;
 };
 
