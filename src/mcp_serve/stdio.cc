@@ -16,9 +16,6 @@
 namespace pyro::mcp_serve {
 namespace {
 
-// A client that closed its input may still read what was under way.
-constexpr std::chrono::milliseconds kLastAnswers{5000};
-
 void take_line(const LineReader::Line& line, Conversation& conversation, Outbox& outbox) {
   if (line.too_long) {
     return outbox.push(mcp::error_text({}, mcp::too_long().error), false);
@@ -77,10 +74,10 @@ Result<void> serve_stdio(mcp::Provider& provider, const StdioOptions& options) {
 
   const Result<void> read = read_all(options, gone, *conversation, *outbox);
   conversation->close();
-  outbox->open_at(std::chrono::steady_clock::now() + kLastAnswers);
+  outbox->open_at(std::chrono::steady_clock::now() + options.last_answers);
   conversation->wait();
   provider.on_change({});
-  outbox->finish(kLastAnswers);
+  outbox->finish(options.last_answers);
   PYRO_CHECK(read);
   if (auto problem = outbox->problem(); problem && problem->os_errno != EPIPE) {
     return std::unexpected(*std::move(problem));

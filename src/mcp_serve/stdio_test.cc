@@ -12,9 +12,10 @@ namespace {
 // A server of the slow provider and both ends of its pipes.
 class Served {
  public:
-  Served() {
-    thread_ = std::thread([this] {
-      result_ = serve_stdio(provider, {.in = in_.read.get(), .out = out_.write.get()});
+  explicit Served(std::chrono::milliseconds last_answers = StdioOptions().last_answers) {
+    thread_ = std::thread([this, last_answers] {
+      result_ = serve_stdio(
+          provider, {.in = in_.read.get(), .out = out_.write.get(), .last_answers = last_answers});
       out_.write = sys::UniqueFd();
     });
   }
@@ -103,7 +104,7 @@ TEST(Stdio, TheLastMessageNeedsNoNewline) {
 }
 
 TEST(Stdio, ManyLargeAnswersAtOnceReachAClientThatReads) {
-  Served served;
+  Served served(std::chrono::minutes(2));  // longer than the test may take
   constexpr int kCalls = 8;
   constexpr std::size_t kSize = std::size_t{10} << 20;
   static_assert(kCalls * kSize > kMostWaiting);
