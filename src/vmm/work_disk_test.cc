@@ -54,11 +54,10 @@ class WorkDiskTest : public ::testing::Test {
     *out = co_await disk->add_layer(*qmp, std::move(layer));
     scope->cancel();
   }
-  static awaitable<void> use(io::asio::any_io_executor ex, WorkDisk* disk, sys::UniqueFd socket,
-                             sys::UniqueFd layer, Result<void>* out) {
+  awaitable<void> use(io::asio::any_io_executor ex, WorkDisk* disk, sys::UniqueFd socket,
+                      sys::UniqueFd layer, Result<void>* out) const {
     Qmp qmp(
-        ex, std::move(socket), [](const std::string&, const boost::json::object&) {},
-        std::chrono::milliseconds(500));
+        ex, std::move(socket), [](const std::string&, const boost::json::object&) {}, reply_limit_);
     io::TaskScope scope(ex);
     scope.spawn(qmp.read_loop());
     scope.spawn(talk(disk, &qmp, std::move(layer), out, &scope));
@@ -103,6 +102,7 @@ class WorkDiskTest : public ::testing::Test {
   std::string log() { return sys::read_file(dir_ + "/log").value_or(""); }
   std::string dir_;
   int layers_ = 0;
+  std::chrono::milliseconds reply_limit_{60'000};  // longer than the test may take
 };
 
 TEST_F(WorkDiskTest, ALayerGoesOnTopAndTheOneBelowIsClosed) {
@@ -151,6 +151,7 @@ TEST_F(WorkDiskTest, TheOneBelowStillOpenForWritingEndsTheMachine) {
 }
 
 TEST_F(WorkDiskTest, NoAnswerEndsTheMachine) {
+  reply_limit_ = std::chrono::milliseconds(500);
   for (const char* command : {"add-fd", "blockdev-add", "blockdev-snapshot", "remove-fd"}) {
     WorkDisk disk(1);
     const auto r = add(disk, std::string("never ") + command, layer());

@@ -216,7 +216,7 @@ class SilentBuild : public TemplatesTest, public ::testing::WithParamInterface<S
 TEST_P(SilentBuild, IsBoundedNamesItsStageAndLeavesNothing) {
   using namespace std::chrono_literals;
   environment_->entry.warm_up = {{"/bin/true"}};
-  boot_.call_limit = boot_.warm_up_limit = 1s;
+  boot_.call_limit = boot_.warm_up_limit = 2s;  // also of the stages before
   boot_.silence_limit = 100ms;
   vmm_.fresh = [](const Ports& p) {
     mute_agent(GetParam().method)(p);

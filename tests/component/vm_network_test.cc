@@ -16,11 +16,12 @@ class VmNetworkTest : public WorkspaceSupervisor {
  protected:
   VmNetworkTest() {
     agent_ = real_agent();
-    // The real one, after a while. It says that it was begun.
+    // The real one, once it may. It says that it was begun.
     const std::string program = host_.dirs().libexec + "/pyro-net";
     EXPECT_TRUE(sys::make_dirs(host_.dirs().libexec));
     EXPECT_TRUE(sys::write_file_atomic(
-        program, fmt::format("#!/bin/sh\n: > {}\nsleep 1\nexec {}\n", begun_, PYRO_NET_PROGRAM)));
+        program, fmt::format("#!/bin/sh\n: > {}\nuntil [ -e {} ]; do sleep 0.01; done\nexec {}\n",
+                             begun_, may_go_, PYRO_NET_PROGRAM)));
     EXPECT_EQ(::chmod(program.c_str(), 0700), 0);
   }
   std::unique_ptr<Peer> create_vm() {
@@ -44,6 +45,14 @@ class VmNetworkTest : public WorkspaceSupervisor {
     }
     EXPECT_TRUE(sys::exists(begun_));
   }
+  // What is opened after wait_for_the_engine() has been heard by the next call's answer: only then
+  // the engine comes up.
+  rpc::Stream& open_before_it_goes(Peer& peer, const char* method) {
+    auto& stream = peer.open(method);
+    EXPECT_TRUE(peer.call(proto::StatusVm::kName));
+    EXPECT_TRUE(sys::write_file_atomic(may_go_, ""));
+    return stream;
+  }
   static bool is_running(Peer& peer) {
     const auto answer = peer.call(proto::AskNetwork::kName);
     if (!answer) return false;
@@ -51,14 +60,15 @@ class VmNetworkTest : public WorkspaceSupervisor {
     return state && state->running;
   }
 
-  std::string begun_ = host_.dirs().cache + "/begun";
+  std::string begun_ = host_.dirs().cache + "/begun", may_go_ = host_.dirs().cache + "/may-go";
 };
 
 TEST_F(VmNetworkTest, ADeleteWhileTheEngineComesUpEndsTheStart) {
   const auto peer = create_vm();
   auto& start = peer->open(proto::StartVm::kName);
   wait_for_the_engine(*peer);
-  const auto deleted = peer->call(proto::DeleteVm::kName);
+  const auto deleted =
+      peer->next<rpc::Response>(open_before_it_goes(*peer, proto::DeleteVm::kName));
   EXPECT_TRUE(deleted) << deleted.error().message;
   const auto started = peer->next<rpc::Response>(start);
   EXPECT_FALSE(started);
@@ -70,7 +80,7 @@ TEST_F(VmNetworkTest, AStopWhileTheEngineComesUpLeavesNoNetworkAndAnotherStartWo
   const auto peer = create_vm();
   peer->open(proto::StartVm::kName);
   wait_for_the_engine(*peer);
-  const auto stopped = peer->call(proto::StopVm::kName);
+  const auto stopped = peer->next<rpc::Response>(open_before_it_goes(*peer, proto::StopVm::kName));
   EXPECT_TRUE(stopped) << stopped.error().message;
   EXPECT_FALSE(is_running(*peer));
   const auto again = peer->call(proto::StartVm::kName);
@@ -82,7 +92,7 @@ TEST_F(VmNetworkTest, ASecondStartLeavesTheFirstItsNetwork) {
   const auto peer = create_vm();
   peer->open(proto::StartVm::kName);
   wait_for_the_engine(*peer);
-  const auto second = peer->call(proto::StartVm::kName);
+  const auto second = peer->next<rpc::Response>(open_before_it_goes(*peer, proto::StartVm::kName));
   EXPECT_EQ(second.error().code, Errc::kConflict);
   EXPECT_TRUE(is_running(*peer));
 }

@@ -255,19 +255,20 @@ def test_back_after_an_engine_that_is_killed(own):
     assert answers(port)
 
 
-def after_deaths(space, count):
-    """What `network show` says of the engine, once so many are dead and it is known what follows."""
-    live = network.shown(space)["live"]
-    return (live["error"] or (live["running"] and live["restarts"] == count)) and live
-
-
 def test_engines_that_keep_dying_are_no_network_until_the_next_start(own):
     port = host_port(publish(own, "web", "--publish", "8080"))
-    for deaths in (1, 2, 3):
-        os.kill(network.engine(own), signal.SIGKILL)
-        live = harness.wait_until(lambda n=deaths: after_deaths(own, n), what="another engine, or none")
     why = "the network engine ended 3 times within 10 s: there is no network"
-    assert (live["running"], live["error"], live["policy_hash"], live["restarts"]) == (False, why, None, 2)
+
+    def given_up():
+        """Kills what there is: on a slow machine three deaths may need more than the 10 s."""
+        live = network.shown(own)["live"]
+        if live["running"]:
+            os.kill(network.engine(own), signal.SIGKILL)
+        return live["error"] == why and live
+
+    live = harness.wait_until(given_up, bound=60, what="the end of it")
+    assert (live["running"], live["policy_hash"]) == (False, None)
+    assert live["restarts"] >= 2
     assert f"Network engine: none: {why}\n" in ok(own.pyro("network show")).out.decode()
     assert refuses(port)
     assert "No route to host" in own.exec("bash", "-c", "exec 3<>/dev/tcp/10.255.255.1/53").text

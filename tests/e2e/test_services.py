@@ -107,7 +107,7 @@ def test_ready_when_a_file_appears(space):
     assert it["ready_at"] > it["started_at"]
     # That of an earlier run does not count.
     ok(space.pyro("service stop", "file"))
-    error = failed(space, "file", "exec sleep 1000", "--ready-file", ".ready", "--ready-timeout-seconds", "1")
+    error = failed(space, "file", "exec sleep 1000", "--ready-file", ".ready", "--ready-timeout-seconds", "4")
     assert "before the service was started" in error["message"]
 
 
@@ -129,13 +129,13 @@ def test_ready_when_a_url_answers(space):
 def test_ready_when_a_command_succeeds(space):
     it = started(space, "command", "sleep 0.4; touch /tmp/there; exec sleep 1000", "--ready-command", "test -e /tmp/there", "--ready-interval-ms", "100")
     assert it["state"] == "running"
-    error = failed(space, "never", "exec sleep 1001", "--ready-command", "echo because of this; exit 4", "--ready-timeout-seconds", "1")
+    error = failed(space, "never", "exec sleep 1001", "--ready-command", "echo because of this; exit 4", "--ready-timeout-seconds", "4")
     assert "exited with 4: because of this" in error["message"]
 
 
 def test_one_that_is_not_ready_in_time_is_cleaned_up(space):
     script = "trap '' HUP; echo its last words; echo and errors >&2; sleep 1002 & sleep 1003"
-    error = failed(space, "late", script, "--ready-tcp", "8103", "--ready-timeout-seconds", "1")
+    error = failed(space, "late", script, "--ready-tcp", "8103", "--ready-timeout-seconds", "4")
     assert error["code"] == "deadline"
     assert "connection refused" in error["message"]
     assert "its last words" in error["hint"]

@@ -210,7 +210,7 @@ def test_escape_sequence_bombs(shell):
 
 def test_wait_for_idle(shell):
     shell.write("for i in 1 2 3; do echo part $i; sleep 0.3; done; echo it-is-'over'")
-    got = shell.json("read", "--cursor", str(shell.cursor), "--wait-for-idle-ms", "1500")
+    got = shell.json("read", "--cursor", str(shell.cursor), "--wait-for-idle-ms", "4000")
     assert got["idle"] is True
     assert "it-is-over" in got["output"]
     shell.write("while :; do echo busy; sleep 0.1; done")
@@ -335,6 +335,6 @@ def test_a_shell_keeps_its_machine_awake_and_an_idle_one_rests(host):
     with workspaces.one(host) as workspace, opened(workspace) as it:
         it.write("for i in 1 2 3 4 5 6; do sleep 0.5; done; echo it-is-'over'")
         # Nobody asks for three seconds, longer than an idle machine waits before it rests.
-        it.read("--wait-for-idle-ms", "4000", "--plain")
+        it.read("--wait-for-idle-ms", "10000", "--plain")
         got = it.json("read", "--max-chars", "1000000")
         assert "it-is-over" in got["output"]

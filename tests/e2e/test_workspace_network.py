@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -241,7 +242,8 @@ def test_a_follower_that_does_not_read_holds_up_nothing_and_misses_nothing(host,
 
 def test_ctrl_c_ends_follow(shared, ports):
     with ending(shared.host.start("workspace", "network", "events", shared.id, "--follow", "--tail", "0")) as follower:
-        assert not reaches(shared, ports[1])
+        # Once it follows, which it does not say.
+        harness.wait_until(lambda: not reaches(shared, ports[1]) and select.select([follower.stdout], [], [], 1)[0], what="a follower")
         seen = read_until(follower.stdout, f":{ports[1]} ".encode())
         assert b"93.184.216.50" not in seen
         os.kill(follower.pid, signal.SIGINT)
