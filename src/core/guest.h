@@ -26,6 +26,8 @@ struct BootConfig {
   std::chrono::milliseconds warm_up_limit{60'000};  // for each command that warms a template up
   // Beyond a command's timeout and its grace, before a silent agent counts as dead.
   std::chrono::milliseconds silence_limit{10'000};
+  // Between SIGTERM and SIGKILL to a service that was not ready in time.
+  std::chrono::milliseconds failed_grace{5'000};
 };
 
 // What makes one clone different from every other.

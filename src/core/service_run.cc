@@ -25,8 +25,6 @@ constexpr milliseconds kHold{1000};  // of the start of a secret's value
 constexpr milliseconds kForever{-1};
 constexpr milliseconds kLongTime{std::chrono::hours(24 * 365)};
 constexpr milliseconds kStartLimit{30'000};
-// Of one that is not ready in time.
-constexpr milliseconds kFailedGrace{5'000};
 // For the answer of a probe whose time was over with that of the service.
 constexpr milliseconds kLateAnswer{2'000};
 constexpr milliseconds kMostBackoff{30'000};
@@ -188,7 +186,7 @@ asio::awaitable<void> ServiceRun::run_once() {
   if (spec_.definition.readiness)
     not_ready = co_await wait_ready(&run, *spec_.definition.readiness, since_ns);
   if (!not_ready.empty()) {
-    co_await end_run(&run, kFailedGrace);
+    co_await end_run(&run, stop_grace_.value_or(deps_.guest.limits().failed_grace));
   } else if (!run.ended && !stop_grace_) {
     record_.state = ServiceState::kRunning;
     if (spec_.definition.readiness) record_.ready_at = now_seconds();

@@ -1,0 +1,151 @@
+// Services of a workspace in this process, whose guest is a script.
+#include "core/services.h"
+
+#include "rpc/session.h"
+#include "support/workspace_fixture.h"
+
+namespace pyro::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using boost::asio::awaitable;
+using boost::json::object;
+using Clock = std::chrono::steady_clock;
+using StreamPtr = std::shared_ptr<rpc::Stream>;
+
+// ---- what the guest's agent does about a program, or a look at it
+
+void started(const StreamPtr& stream) {
+  static_cast<void>(stream->send_event(proto::Started::kName, {{"pid", 7}}));
+}
+void ended(const StreamPtr& stream, object answer) {
+  static_cast<void>(stream->respond(std::move(answer)));
+}
+// Takes its time to end after SIGTERM, unless it is killed before.
+constexpr auto kSlow = 300ms;
+awaitable<void> ends_slowly(StreamPtr stream) {
+  started(stream);
+  static_cast<void>(co_await stream->next());
+  const auto until = Clock::now() + kSlow;
+  while (Clock::now() < until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    const auto item = co_await stream->next_within(left);
+    if (!item || (*item && std::holds_alternative<rpc::Cancelled>(**item)))
+      co_return ended(stream, {{"signal", 9}});
+  }
+  ended(stream, {{"exit_code", 0}});
+}
+void answer_probe(const StreamPtr& stream, bool ready) {
+  ended(stream, proto::encode(proto::ProbeResult{.ready = ready, .detail = "nobody listens"}));
+}
+awaitable<void> is_not_ready(StreamPtr stream) {
+  answer_probe(stream, false);
+  co_return;
+}
+
+// ---- calls
+
+// Both ends of a connection, in one loop.
+class Pair {
+ public:
+  Pair(Driver& driver, rpc::Handler handler) : driver_(driver) {
+    auto ends = sys::make_socket_pair();
+    server_ =
+        std::make_unique<rpc::Session>(driver.executor(), std::move(ends->theirs), sys::UniqueFd(),
+                                       rpc::SessionOptions{.handler = std::move(handler)});
+    client_ = std::make_unique<rpc::Session>(driver.executor(), std::move(ends->ours),
+                                             sys::UniqueFd(), rpc::SessionOptions{});
+    const auto accepted = driver.begin(server_->handshake_as_acceptor());
+    EXPECT_TRUE(driver.run(client_->handshake_as_initiator(10s)));
+    EXPECT_TRUE(driver.end(accepted));
+  }
+  ~Pair() {
+    driver_.run(client_->close());
+    driver_.run(server_->close());
+  }
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
+  rpc::Session& client() { return *client_; }
+
+ private:
+  Driver& driver_;
+  std::unique_ptr<rpc::Session> server_, client_;
+};
+
+awaitable<void> serve_start(std::shared_ptr<core::Services> services, StreamPtr stream) {
+  const auto request = proto::decode<proto::StartService>(stream->params());
+  const auto done = co_await services->start(*request, stream);
+  static_cast<void>(done ? stream->respond(object{}) : stream->respond(done.error()));
+}
+
+class ServicesTest : public WorkspaceTest {
+ protected:
+  void begin(Script program, Script probe = is_not_ready, const char* policy = "preset off\n") {
+    vmm_.clone = scripted_agent(
+        {{proto::Exec::kName, std::move(program)}, {proto::Probe::kName, std::move(probe)}});
+    auto what = wanted("project");
+    what.record.network = *policy::parse_policy_text(policy);
+    ASSERT_TRUE(create(std::move(what)));
+    ASSERT_TRUE(WorkspaceTest::start());
+    services_ = *workspace_->services();
+    pair_.emplace(driver_,
+                  [this](StreamPtr stream) { return serve_start(services_, std::move(stream)); });
+  }
+  ~ServicesTest() override {
+    pair_.reset();
+    services_.reset();
+    close();
+  }
+  static proto::ServiceDefinition probed() {
+    return {.argv = {{"program"}},
+            .readiness = proto::Readiness{.type = "tcp", .host = "127.0.0.1", .port = 80},
+            .ready_interval_ms = 50};
+  }
+  auto begin_start(const std::string& name, const proto::ServiceDefinition& definition) {
+    return driver_.begin(pair_->client().call(
+        proto::StartService::kName,
+        proto::encode(proto::StartService{.name = name, .definition = definition}), 30s));
+  }
+  auto start(const std::string& name, const proto::ServiceDefinition& definition) {
+    return driver_.end(begin_start(name, definition));
+  }
+  auto stop(const std::string& name) {
+    return driver_.run(services_->stop({.name = name, .timeout_ms = 30'000}));
+  }
+  [[nodiscard]] Result<store::ServiceRecord> known(const std::string& name) const {
+    PYRO_TRY(auto store, store::WorkspaceStore::open(folder(), store::Database::Mode::kReadOnly));
+    return store.service(name);
+  }
+  // Empty where there is none.
+  [[nodiscard]] store::ServiceRecord service(const std::string& name) const {
+    return known(name).value_or(store::ServiceRecord{});
+  }
+
+  std::shared_ptr<core::Services> services_;
+  std::optional<Pair> pair_;
+};
+
+// ---- ends
+
+TEST_F(ServicesTest, WhoStopsAStartGrantsTheTimeForIt) {
+  boot_.failed_grace = 1ms;
+  begin(ends_slowly);
+  const auto start = begin_start("web", probed());
+  ASSERT_TRUE(driver_.until([&] { return service("web").pid.has_value(); }));
+  ASSERT_TRUE(stop("web"));
+  EXPECT_EQ(service("web").stop_reason, "sigterm");
+  EXPECT_EQ(service("web").exit_code, 0);
+  EXPECT_FALSE(driver_.end(start));
+}
+
+TEST_F(ServicesTest, OneThatIsNotReadyInTimeHasLittleTimeToEnd) {
+  boot_.failed_grace = 1ms;
+  begin(ends_slowly);
+  auto definition = probed();
+  definition.ready_timeout_ms = 1;
+  EXPECT_EQ(start("web", definition).error().code, Errc::kDeadline);
+  EXPECT_EQ(service("web").exit_code, 137);
+}
+
+}  // namespace
+}  // namespace pyro::testing
