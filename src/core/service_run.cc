@@ -36,6 +36,14 @@ constexpr const char* kNotEnded = "not_ended";
 constexpr std::size_t kShownLines = 10;
 constexpr std::size_t kShownBytes = 2048;
 
+// The guest may say anything.
+int exit_code(const proto::ExecResult& result) {
+  return std::clamp(result.shell_code(), 0, 255);
+}
+std::string code_text(const std::optional<proto::ExecResult>& result) {
+  return result ? fmt::format(" (exit code {})", exit_code(*result)) : "";
+}
+
 milliseconds left_until(Clock::time_point until) {
   return std::chrono::ceil<milliseconds>(until - Clock::now());
 }
@@ -285,11 +293,14 @@ asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, proto::Readiness r
                                                     std::int64_t since_ns) {
   const proto::ServiceDefinition& d = spec_.definition;
   const auto until = Clock::now() + milliseconds(d.ready_timeout_ms);
-  std::string last = "it was not looked at in time";
+  std::string last;  // what was seen last
   proto::Exec exec = spec_.exec;
   exec.whole_group = false;
   for (;;) {
-    if (run->ended) co_return "it ended before it was ready";
+    if (run->ended) {
+      co_return "it ended before it was ready" + code_text(run->result) +
+          (last.empty() ? "" : "; the last probe: " + last);
+    }
     if (stop_grace_ || closing_) co_return "it was stopped before it was ready";
     milliseconds left = left_until(until);
     if (left.count() <= 0) break;
@@ -305,18 +316,13 @@ asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, proto::Readiness r
     }
     const bool answered = seen.has_value();
     static_cast<void>(co_await scope.close());
+    if (answered) last = *seen ? (*seen)->detail : seen->error().message;
     if (run->ended || stop_grace_ || closing_) continue;  // the beginning says why
     if (!answered) {
       last = "the guest does not answer";
       break;
     }
-    if (!*seen) {
-      last = seen->error().message;
-    } else if ((*seen)->ready) {
-      co_return "";
-    } else {
-      last = (*seen)->detail;
-    }
+    if (*seen && (*seen)->ready) co_return "";
     const auto next = std::min(Clock::now() + milliseconds(d.ready_interval_ms), until);
     while (!run->ended && !stop_grace_ && !closing_) {
       left = left_until(next);
@@ -326,7 +332,8 @@ asio::awaitable<std::string> ServiceRun::wait_ready(Run* run, proto::Readiness r
     }
   }
   co_return fmt::format("it was not ready within {:.0f} s: {}",
-                        static_cast<double>(d.ready_timeout_ms) / 1000, last);
+                        static_cast<double>(d.ready_timeout_ms) / 1000,
+                        last.empty() ? "it was not looked at in time" : last);
 }
 
 asio::awaitable<void> ServiceRun::wait_for_end(Run* run, milliseconds limit) {
@@ -365,7 +372,7 @@ asio::awaitable<void> ServiceRun::end_run(Run* run, milliseconds grace) {
 void ServiceRun::settle(const Run& run, const std::string& not_ready) {
   record_.ended_at = now_seconds();
   record_.pid.reset();
-  if (run.result) record_.exit_code = std::clamp(run.result->shell_code(), 0, 255);
+  if (run.result) record_.exit_code = exit_code(*run.result);
   if (run.error) {
     const Error error = safe(*run.error, deps_.secrets);
     record_.state = ServiceState::kFailed;
@@ -406,9 +413,11 @@ void ServiceRun::settle(const Run& run, const std::string& not_ready) {
     announce({});  // without a probe it counts as ready when it runs
     return;
   }
-  std::string why = record_.last_error.empty() ? record_.stop_reason : record_.last_error;
-  if (record_.exit_code && ended_by_.empty())
-    why += fmt::format(" (exit code {})", *record_.exit_code);
+  std::string why = record_.last_error;
+  if (why.empty()) {
+    why = record_.stop_reason;
+    if (ended_by_.empty()) why += code_text(run.result);
+  }
   announce(fail_hint(
       record_.stop_reason == "readiness_timeout" ? Errc::kDeadline : Errc::kUnavailable,
       fmt::format("the service {} did not become ready: {}", spec_.name, why), last_lines()));

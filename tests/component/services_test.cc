@@ -1,6 +1,8 @@
 // Services of a workspace in this process, whose guest is a script.
 #include "core/services.h"
 
+#include <fmt/format.h>
+
 #include "rpc/session.h"
 #include "support/workspace_fixture.h"
 
@@ -40,6 +42,19 @@ void answer_probe(const StreamPtr& stream, bool ready) {
 }
 awaitable<void> is_not_ready(StreamPtr stream) {
   answer_probe(stream, false);
+  co_return;
+}
+
+// The only program of its guest.
+StreamPtr the_program;
+awaitable<void> ends_when_looked_at(StreamPtr stream) {
+  started(stream);
+  the_program = std::move(stream);
+  co_return;
+}
+awaitable<void> looks_and_ends_it(StreamPtr stream) {
+  answer_probe(stream, false);
+  ended(the_program, {{"exit_code", 3}});
   co_return;
 }
 
@@ -145,6 +160,18 @@ TEST_F(ServicesTest, OneThatIsNotReadyInTimeHasLittleTimeToEnd) {
   definition.ready_timeout_ms = 1;
   EXPECT_EQ(start("web", definition).error().code, Errc::kDeadline);
   EXPECT_EQ(service("web").exit_code, 137);
+}
+
+// ---- readiness
+
+TEST_F(ServicesTest, OneThatEndsBeforeItIsReadySaysWhatWasSeenLast) {
+  begin(ends_when_looked_at, looks_and_ends_it);
+  const auto failed = start("web", probed());
+  ASSERT_FALSE(failed);
+  constexpr const char* kWhy =
+      "it ended before it was ready (exit code 3); the last probe: nobody listens";
+  EXPECT_EQ(failed.error().message, fmt::format("the service web did not become ready: {}", kWhy));
+  EXPECT_EQ(service("web").last_error, kWhy);
 }
 
 }  // namespace

@@ -160,8 +160,11 @@ def test_what_is_no_answer(space, answer):
 
 
 def test_dies_while_starting(space):
-    error = failed(space, "dead", "echo no use; exit 3", "--ready-tcp", "8106")
-    assert "(exit code 3)" in error["message"]
+    # It ends once it was looked at: the probe is a command that lets it go on.
+    script = "echo no use; while ! test -e /tmp/looked; do sleep 0.1; done; exit 3"
+    error = failed(space, "dead", script, "--ready-command", "test -e /tmp/once && touch /tmp/looked; touch /tmp/once; echo still nothing; exit 4", "--ready-interval-ms", "100")
+    assert "it ended before it was ready (exit code 3); the last probe: " in error["message"]
+    assert "exited with 4: still nothing" in error["message"]
     assert "no use" in error["hint"]
     assert status(space, "dead")["stop_reason"] == "exited_before_ready"
     error = ok_error(start(space, "nothing", "/no/such/program"))
