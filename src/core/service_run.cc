@@ -119,10 +119,12 @@ asio::awaitable<void> ServiceRun::live() {
     able = std::unexpected(awake.error());
   }
   note_ports();
-  if (!able) settle({.ended = true, .result = {}, .error = able.error()}, "");
+  Result<void> began;
+  if (!able) began = settle({.ended = true, .result = {}, .error = able.error()}, "");
   while (able && !closing_) {
-    co_await run_once();
-    if (!wants_restart()) break;
+    began = co_await run_once();
+    if (!wants_restart(began)) break;
+    announce(std::move(began));
     const double ran = now_seconds() - record_.started_at;
     if (ran > kSteady) backoff_ = deps_.limits.first_pause;
     remark(fmt::format("it is started again in {:.1f} s",
@@ -135,21 +137,20 @@ asio::awaitable<void> ServiceRun::live() {
     if (stop_grace_) {
       record_.state = ServiceState::kStopped;
       record_.stop_reason = "stopped";
-      save();
       break;
     }
   }
-  if (!spec_.definition.published.empty()) {
-    co_await ports_.close(spec_.definition.published);
-    note_ports();
-    save();
-  }
+  // Whoever hears of the end finds its ports free.
+  co_await ports_.close(spec_.definition.published);
+  note_ports();
+  save();
   over_ = true;
-  changed_.notify();
+  announce(std::move(began));
 }
 
-bool ServiceRun::wants_restart() const {
-  if (closing_ || lost_ || stop_grace_ || !first_ || !*first_) return false;
+// `began`: how this run did; of the first it decides.
+bool ServiceRun::wants_restart(const Result<void>& began) const {
+  if (closing_ || lost_ || stop_grace_ || !first_.value_or(began)) return false;
   const std::string& policy = spec_.definition.restart;
   if (policy == "always") return true;
   return policy == "on-failure" &&
@@ -167,7 +168,7 @@ asio::awaitable<void> ServiceRun::pause_before_restart() {
   }
 }
 
-asio::awaitable<void> ServiceRun::run_once() {
+io::Task<void> ServiceRun::run_once() {
   Run run;
   std::int64_t since_ns = 0;
   record_.state = ServiceState::kStarting;
@@ -183,8 +184,7 @@ asio::awaitable<void> ServiceRun::run_once() {
   if (!launched) {
     run.ended = true;
     run.error = std::move(launched.error());
-    settle(run, "");
-    co_return;
+    co_return settle(run, "");
   }
   if (const auto* event = std::get_if<rpc::Event>(&*launched)) take_pid(*event);
   save();
@@ -208,7 +208,7 @@ asio::awaitable<void> ServiceRun::run_once() {
   if (!run.ended && stop_grace_) co_await end_run(&run, *stop_grace_);
   static_cast<void>(co_await scope.close());
   stream_.reset();
-  settle(run, not_ready);
+  co_return settle(run, not_ready);
 }
 
 // Returns when the program runs: whatever comes first says so. That need not be the event, which
@@ -368,8 +368,9 @@ asio::awaitable<void> ServiceRun::end_run(Run* run, milliseconds grace) {
   run->remains = !run->ended;
 }
 
-// The record of a run that is over.
-void ServiceRun::settle(const Run& run, const std::string& not_ready) {
+// The record of a run that is over, not saved yet. The result: how the service began, if it is the
+// first.
+Result<void> ServiceRun::settle(const Run& run, const std::string& not_ready) {
   record_.ended_at = now_seconds();
   record_.pid.reset();
   if (run.result) record_.exit_code = exit_code(*run.result);
@@ -379,10 +380,8 @@ void ServiceRun::settle(const Run& run, const std::string& not_ready) {
     record_.stop_reason = "not_started";
     record_.last_error = error.message;
     remark("it could not be started: " + error.message);
-    save();
-    announce(std::unexpected(
-        Error(error).context(fmt::format("the service {} could not be started", spec_.name))));
-    return;
+    return std::unexpected(
+        Error(error).context(fmt::format("the service {} could not be started", spec_.name)));
   }
   const bool stopped = stop_grace_.has_value();
   lost_ = run.lost || run.remains;
@@ -407,20 +406,16 @@ void ServiceRun::settle(const Run& run, const std::string& not_ready) {
   std::string text = "it has ended: " + record_.stop_reason;
   if (record_.exit_code) text += fmt::format(", exit code {}", *record_.exit_code);
   remark(text);
-  save();
-  if (first_) return;
-  if (not_ready.empty() && record_.state == ServiceState::kExited) {
-    announce({});  // without a probe it counts as ready when it runs
-    return;
-  }
+  // Without a probe it counts as ready when it runs.
+  if (first_ || (not_ready.empty() && record_.state == ServiceState::kExited)) return {};
   std::string why = record_.last_error;
   if (why.empty()) {
     why = record_.stop_reason;
     if (ended_by_.empty()) why += code_text(run.result);
   }
-  announce(fail_hint(
+  return fail_hint(
       record_.stop_reason == "readiness_timeout" ? Errc::kDeadline : Errc::kUnavailable,
-      fmt::format("the service {} did not become ready: {}", spec_.name, why), last_lines()));
+      fmt::format("the service {} did not become ready: {}", spec_.name, why), last_lines());
 }
 
 // For the error of a start; secrets are out of it already.

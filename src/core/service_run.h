@@ -74,7 +74,7 @@ class ServiceRun {
   ServiceRun(ServiceSpec spec, SessionDeps deps, LogPace& pace, store::ServiceLog log,
              io::asio::any_io_executor ex);
   io::asio::awaitable<void> live();
-  io::asio::awaitable<void> run_once();
+  io::Task<void> run_once();
   io::Task<rpc::Incoming> launch(std::int64_t* since_ns);
   io::asio::awaitable<void> pump(Run* run, rpc::Incoming first);
   bool take_pid(const rpc::Event& event);  // true: it was news
@@ -86,8 +86,8 @@ class ServiceRun {
   io::asio::awaitable<void> wait_for_end(Run* run, std::chrono::milliseconds limit);
   io::asio::awaitable<void> end_run(Run* run, std::chrono::milliseconds grace);
   io::asio::awaitable<void> pause_before_restart();
-  void settle(const Run& run, const std::string& not_ready);
-  [[nodiscard]] bool wants_restart() const;
+  Result<void> settle(const Run& run, const std::string& not_ready);
+  [[nodiscard]] bool wants_restart(const Result<void>& began) const;
   io::asio::awaitable<void> look(proto::Readiness readiness, std::int64_t since_ns,
                                  proto::Exec exec, std::chrono::milliseconds limit,
                                  std::optional<Result<ProbeOutcome>>* seen);

@@ -162,6 +162,21 @@ TEST_F(ServicesTest, OneThatIsNotReadyInTimeHasLittleTimeToEnd) {
   EXPECT_EQ(service("web").exit_code, 137);
 }
 
+TEST_F(ServicesTest, WhoHearsOfAnEndFindsItsPortsClosed) {
+  network_ = {.engine = PYRO_NET_PROGRAM, .resolv_conf = "/etc/resolv.conf"};
+  begin(ends_when_looked_at, looks_and_ends_it, "preset egress+published-ports\n");
+  auto definition = probed();
+  definition.published = {{.guest_port = 80}};
+  const auto start = begin_start("web", definition);
+  const auto bound = [this] { return service("web").definition.find("\"bound\":0"); };
+  ASSERT_TRUE(driver_.until([&] { return bound() == std::string::npos; }));
+  // Looked at after each event.
+  ASSERT_TRUE(driver_.until([&] { return is_over(service("web").state); }));
+  EXPECT_NE(bound(), std::string::npos) << service("web").definition;
+  ASSERT_FALSE(driver_.end(start));
+  EXPECT_NE(this->start("web", definition).error().code, Errc::kConflict);
+}
+
 // ---- readiness
 
 TEST_F(ServicesTest, OneThatEndsBeforeItIsReadySaysWhatWasSeenLast) {
