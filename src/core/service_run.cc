@@ -195,11 +195,13 @@ io::Task<void> ServiceRun::run_once() {
     not_ready = co_await wait_ready(&run, *spec_.definition.readiness, since_ns);
   if (!not_ready.empty()) {
     co_await end_run(&run, stop_grace_.value_or(deps_.guest.limits().failed_grace));
-  } else if (!run.ended && !stop_grace_) {
-    record_.state = ServiceState::kRunning;
-    if (spec_.definition.readiness) record_.ready_at = now_seconds();
-    save();
-    announce({});
+  } else {
+    record_.ready_at = now_seconds();
+    if (!run.ended && !stop_grace_) {
+      record_.state = ServiceState::kRunning;
+      save();
+      announce({});
+    }
   }
   while (!run.ended && !stop_grace_ && !closing_) {
     const auto woken = co_await changed_.after(changed_.count(), kForever);

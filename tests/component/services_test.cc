@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "rpc/session.h"
 #include "support/workspace_fixture.h"
 
@@ -37,6 +39,11 @@ awaitable<void> ends_slowly(StreamPtr stream) {
   }
   ended(stream, {{"exit_code", 0}});
 }
+awaitable<void> ends_at_a_signal(StreamPtr stream) {
+  started(stream);
+  static_cast<void>(co_await stream->next());
+  ended(stream, {{"signal", 15}});
+}
 void answer_probe(const StreamPtr& stream, bool ready) {
   ended(stream, proto::encode(proto::ProbeResult{.ready = ready, .detail = "nobody listens"}));
 }
@@ -56,6 +63,30 @@ awaitable<void> looks_and_ends_it(StreamPtr stream) {
   answer_probe(stream, false);
   ended(the_program, {{"exit_code", 3}});
   co_return;
+}
+
+// How often a guest was looked at, and the shortest time between an answer and the next look.
+struct Looks {
+  int count = 0;
+  Clock::time_point answered;
+  std::chrono::milliseconds shortest{1'000'000};
+} looks;
+constexpr int kLooks = 4;  // until it is ready
+awaitable<void> counts_looks(StreamPtr stream) {
+  if (looks.count++ > 0) {
+    const auto gap = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - looks.answered);
+    looks.shortest = std::min(looks.shortest, gap);
+  }
+  answer_probe(stream, looks.count == kLooks);
+  looks.answered = Clock::now();
+  co_return;
+}
+awaitable<void> tells_looks(StreamPtr stream) {
+  started(stream);
+  static_cast<void>(co_await stream->next());
+  static_cast<void>(co_await stream->send(
+      wire::kStdout, fmt::format("{} {}", looks.count, looks.shortest.count())));
+  ended(stream, {{"exit_code", 0}});
 }
 
 // ---- calls
@@ -111,6 +142,7 @@ class ServicesTest : public WorkspaceTest {
     services_.reset();
     close();
   }
+  static proto::ServiceDefinition plain() { return {.argv = {{"program"}}}; }
   static proto::ServiceDefinition probed() {
     return {.argv = {{"program"}},
             .readiness = proto::Readiness{.type = "tcp", .host = "127.0.0.1", .port = 80},
@@ -134,6 +166,9 @@ class ServicesTest : public WorkspaceTest {
   // Empty where there is none.
   [[nodiscard]] store::ServiceRecord service(const std::string& name) const {
     return known(name).value_or(store::ServiceRecord{});
+  }
+  [[nodiscard]] std::string log_folder(const std::string& name) const {
+    return core::service_log_folder(folder(), name);
   }
 
   std::shared_ptr<core::Services> services_;
@@ -187,6 +222,27 @@ TEST_F(ServicesTest, OneThatEndsBeforeItIsReadySaysWhatWasSeenLast) {
       "it ended before it was ready (exit code 3); the last probe: nobody listens";
   EXPECT_EQ(failed.error().message, fmt::format("the service web did not become ready: {}", kWhy));
   EXPECT_EQ(service("web").last_error, kWhy);
+}
+
+TEST_F(ServicesTest, BetweenTwoLooksNothingIsAskedOfTheGuest) {
+  begin(tells_looks, counts_looks);
+  auto definition = probed();
+  definition.ready_interval_ms = 100;
+  ASSERT_TRUE(start("web", definition));
+  ASSERT_TRUE(stop("web"));
+  const auto log = store::read_log(log_folder("web"));
+  ASSERT_FALSE(log->records.empty());
+  std::istringstream told(log->records.front().text);
+  int count = 0, shortest = 0;
+  told >> count >> shortest;
+  EXPECT_EQ(count, kLooks);
+  EXPECT_GE(shortest, 100);
+}
+
+TEST_F(ServicesTest, OneWithoutAProbeIsReadyWhenItRuns) {
+  begin(ends_at_a_signal);
+  ASSERT_TRUE(start("web", plain()));
+  EXPECT_GE(service("web").ready_at.value_or(0), service("web").started_at);
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ def test_start_list_status_stop(space):
     it = started(space, "web", "echo up; exec sleep 1000")
     assert it["state"] == "running"
     assert it["readiness"] is None
+    assert it["ready_at"] >= it["started_at"]
     assert it["pid"] > 1
     assert it["command"] == "sh -c 'echo up; exec sleep 1000'"
     listed = space.json("service list")
