@@ -11,6 +11,7 @@
 #include "core/sandbox_folder.h"
 #include "core/workspace_names.h"
 #include "proto/limits.h"
+#include "sys/file.h"
 
 namespace pyro::core {
 
@@ -87,13 +88,40 @@ Services::RunPtr Services::running(const std::string& name) const {
   return found == runs_.end() || found->second->over() ? nullptr : found->second;
 }
 
+// Of those that have ended the one that did so first is forgotten, with its log.
+io::Task<void> Services::make_room_for(std::string name) {
+  for (;;) {
+    PYRO_CO_TRY(const auto known, deps_.store.services());
+    const store::ServiceRecord* oldest = nullptr;
+    for (const store::ServiceRecord& s : known) {
+      if (s.name == name) co_return Result<void>{};
+      if (is_over(s.state) && (oldest == nullptr || s.ended_at < oldest->ended_at)) oldest = &s;
+    }
+    if (std::ssize(known) < proto::kMostServices) co_return Result<void>{};
+    if (oldest == nullptr) {
+      co_return fail_hint(
+          Errc::kLimit,
+          fmt::format("{} services run in this workspace already", proto::kMostServices),
+          "stop one: pyro workspace service stop");
+    }
+    PYRO_CO_CHECK(sys::remove_tree(service_log_folder(folder_, oldest->name)));
+    PYRO_CO_CHECK(deps_.store.remove_service(oldest->name));
+    if (auto run = runs_.extract(oldest->name)) co_await run.mapped()->close();
+  }
+}
+
 io::Task<void> Services::begin(std::string name, proto::ServiceDefinition definition,
                                bool fresh_log, StreamPtr client) {
   PYRO_CO_CHECK(check_definition(definition));
   PYRO_CO_TRY(proto::Exec exec, make_exec_(definition));
   exec.whole_group = true;
   exec.kill_grace_ms = 0;  // end_run() has waited already
+  PYRO_CO_CHECK(co_await make_room_for(name));
   if (stopping_) co_return fail(Errc::kConflict, "the workspace is being stopped");
+  if (running(name)) {
+    co_return fail_hint(Errc::kConflict, fmt::format("the service {} runs already", name),
+                        "stop it first, or use: pyro workspace service restart");
+  }
   PYRO_CO_TRY(const RunPtr run, ServiceRun::make({.name = name,
                                                   .definition = std::move(definition),
                                                   .exec = std::move(exec),
@@ -113,19 +141,6 @@ io::Task<void> Services::begin(std::string name, proto::ServiceDefinition defini
 
 io::Task<void> Services::start(proto::StartService request, StreamPtr client) {
   PYRO_CO_CHECK(check_name(request.name));
-  if (running(request.name)) {
-    co_return fail_hint(Errc::kConflict, fmt::format("the service {} runs already", request.name),
-                        "stop it first, or use: pyro workspace service restart");
-  }
-  if (!runs_.contains(request.name)) {
-    PYRO_CO_TRY(const auto known, deps_.store.services());
-    const bool is_new =
-        std::ranges::find(known, request.name, &store::ServiceRecord::name) == known.end();
-    if (is_new && static_cast<std::int64_t>(known.size()) >= proto::kMostServices) {
-      co_return fail(Errc::kLimit,
-                     fmt::format("a workspace can have {} services", proto::kMostServices));
-    }
-  }
   co_return co_await begin(std::move(request.name), std::move(request.definition),
                            /*fresh_log=*/true, std::move(client));
 }
@@ -145,8 +160,6 @@ io::Task<void> Services::restart(proto::RestartService request, StreamPtr client
     PYRO_CO_CHECK(stopped);
     if (client->cancelled()) co_return fail(Errc::kUnavailable, "nobody waits for it any more");
   }
-  if (running(request.name))
-    co_return fail(Errc::kConflict, fmt::format("somebody else has started {}", request.name));
   co_return co_await begin(std::move(request.name), std::move(definition), /*fresh_log=*/false,
                            std::move(client));
 }

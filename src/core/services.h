@@ -23,7 +23,7 @@ class Services {
       : deps_(deps), folder_(std::move(folder)), make_exec_(std::move(make_exec)), ex_(ex) {}
 
   // Returns when it is ready; an error: nothing of it runs. When the client goes or cancels, it is
-  // ended. kConflict: one of that name runs.
+  // ended. kConflict: one of that name runs. kLimit: proto::kMostServices run already.
   io::Task<void> start(proto::StartService request, StreamPtr client);
   io::Task<void> restart(proto::RestartService request, StreamPtr client);
   io::Task<void> stop(proto::StopService request);
@@ -37,6 +37,7 @@ class Services {
  private:
   using RunPtr = std::shared_ptr<ServiceRun>;
   [[nodiscard]] Result<void> check_definition(const proto::ServiceDefinition& definition) const;
+  io::Task<void> make_room_for(std::string name);
   io::Task<void> begin(std::string name, proto::ServiceDefinition definition, bool fresh_log,
                        StreamPtr client);
   [[nodiscard]] RunPtr running(const std::string& name) const;

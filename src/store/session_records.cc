@@ -138,6 +138,12 @@ Result<ServiceRecord> WorkspaceStore::service(const std::string& name) {
   return service_of(query);
 }
 
+Result<void> WorkspaceStore::remove_service(const std::string& name) {
+  PYRO_TRY(auto remove, db_.prepare("DELETE FROM service WHERE name = ?"));
+  PYRO_CHECK(remove.bind(1, name).step());
+  return {};
+}
+
 Result<ServiceCounts> WorkspaceStore::service_counts() {
   PYRO_TRY(auto query, db_.prepare("SELECT count(*), count(*) FILTER (WHERE state IN"
                                    " ('starting', 'running')) FROM service"));

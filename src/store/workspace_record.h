@@ -186,6 +186,7 @@ class WorkspaceStore {
   Result<void> put_service(const ServiceRecord& service);
   Result<std::vector<ServiceRecord>> services();           // by name
   Result<ServiceRecord> service(const std::string& name);  // kNotFound
+  Result<void> remove_service(const std::string& name);    // if there is one
   Result<ServiceCounts> service_counts();
 
  private:

@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "proto/limits.h"
 #include "rpc/session.h"
 #include "support/workspace_fixture.h"
 
@@ -38,6 +39,11 @@ awaitable<void> ends_slowly(StreamPtr stream) {
       co_return ended(stream, {{"signal", 9}});
   }
   ended(stream, {{"exit_code", 0}});
+}
+awaitable<void> ends_at_once(StreamPtr stream) {
+  started(stream);
+  ended(stream, {{"exit_code", 0}});
+  co_return;
 }
 awaitable<void> ends_at_a_signal(StreamPtr stream) {
   started(stream);
@@ -170,6 +176,10 @@ class ServicesTest : public WorkspaceTest {
   [[nodiscard]] std::string log_folder(const std::string& name) const {
     return core::service_log_folder(folder(), name);
   }
+  void start_as_many_as_there_can_be() {
+    for (int i = 0; i < proto::kMostServices; ++i)
+      ASSERT_TRUE(start(fmt::format("s{}", i), plain()));
+  }
 
   std::shared_ptr<core::Services> services_;
   std::optional<Pair> pair_;
@@ -243,6 +253,35 @@ TEST_F(ServicesTest, OneWithoutAProbeIsReadyWhenItRuns) {
   begin(ends_at_a_signal);
   ASSERT_TRUE(start("web", plain()));
   EXPECT_GE(service("web").ready_at.value_or(0), service("web").started_at);
+}
+
+// ---- many
+
+TEST_F(ServicesTest, OfTooManyTheOneThatEndedFirstIsForgotten) {
+  begin(ends_at_once);
+  start_as_many_as_there_can_be();
+  ASSERT_TRUE(sys::exists(log_folder("s0")));
+  ASSERT_TRUE(start("new", plain()));
+  EXPECT_TRUE(service("new").ready_at);
+  EXPECT_EQ(known("s0").error().code, Errc::kNotFound);
+  EXPECT_FALSE(sys::exists(log_folder("s0")));
+  EXPECT_TRUE(known("s1"));
+  EXPECT_EQ(stop("s0").error().code, Errc::kNotFound);
+  ASSERT_TRUE(start("s1", plain()));  // takes no room but its own
+  EXPECT_TRUE(known("s2"));
+}
+
+TEST_F(ServicesTest, OneThatRunsIsNeverForgotten) {
+  begin(ends_at_a_signal);
+  start_as_many_as_there_can_be();
+  const auto refused = start("new", plain());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kLimit);
+  EXPECT_NE(refused.error().hint.find("service stop"), std::string::npos);
+  ASSERT_TRUE(stop("s5"));
+  ASSERT_TRUE(start("new", plain()));
+  EXPECT_EQ(known("s5").error().code, Errc::kNotFound);
+  EXPECT_EQ(service("s0").state, store::ServiceState::kRunning);
 }
 
 }  // namespace
