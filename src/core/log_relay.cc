@@ -1,6 +1,9 @@
 #include "core/log_relay.h"
 
+#include <fmt/format.h>
+
 #include "store/service_log.h"
+#include "sys/clock.h"
 
 namespace pyro::core {
 
@@ -8,6 +11,17 @@ io::Task<bool> send_log(std::string folder, std::uint64_t* cursor,
                         std::shared_ptr<rpc::Stream> client) {
   constexpr std::size_t kPiece = 64U << 10;
   PYRO_CO_TRY(auto part, store::read_log_bytes(folder, *cursor, kPiece));
+  if (part.begin > *cursor) {
+    const std::uint64_t missed = part.begin - *cursor;
+    *cursor = part.begin;
+    PYRO_CO_CHECK(co_await client->send(
+        wire::kStdout,
+        store::encode_log_record(
+            {.time_us = sys::wall_clock_ns() / 1000,
+             .stream = store::LogStream::kRemark,
+             .text = fmt::format("{} bytes of this log are not kept any more\n", missed)})));
+    co_return true;
+  }
   store::LogParser parser;
   parser.feed(part.bytes);
   for (;;) {
@@ -15,7 +29,7 @@ io::Task<bool> send_log(std::string folder, std::uint64_t* cursor,
     if (!record) break;
   }
   part.bytes.resize(parser.consumed());
-  *cursor = part.begin + parser.consumed();
+  *cursor += parser.consumed();
   if (part.bytes.empty()) co_return false;
   PYRO_CO_CHECK(co_await client->send(wire::kStdout, std::move(part.bytes)));
   co_return true;

@@ -10,7 +10,8 @@
 namespace pyro::core {
 
 // Of the log in `folder` (store/service_log.h) what it has from `*cursor` on, as data on stdout:
-// whole records, some of them at a time. False: there was nothing.
+// whole records, some of them at a time. Where the log has lost what stood there, a remark says so
+// instead. False: there was nothing.
 io::Task<bool> send_log(std::string folder, std::uint64_t* cursor,
                         std::shared_ptr<rpc::Stream> client);
 

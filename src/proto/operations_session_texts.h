@@ -361,7 +361,8 @@ inline constexpr std::array<std::string_view, 3> kServiceLogsText{
     "to standard error, as they are. A header and remarks of pyro, which begin with [pyro], go to "
     "standard error.",
     "The log of a service is bounded; of a long one only the newer part is kept. It begins anew "
-    "with service start.",
+    "with service start. Where a follower is too slow for what is kept, a remark says how much it "
+    "missed.",
     "--follow goes on until the service ends, or until Ctrl-C, which leaves the service as it is. "
     "With --json it prints one object a line: the entries, and the service itself at the end."};
 inline constexpr std::array<Example, 2> kServiceLogsExamples{

@@ -5,6 +5,7 @@
 
 #include <sstream>
 
+#include "core/log_relay.h"
 #include "proto/limits.h"
 #include "rpc/session.h"
 #include "support/workspace_fixture.h"
@@ -128,6 +129,14 @@ awaitable<void> serve_start(std::shared_ptr<core::Services> services, StreamPtr 
   const auto request = proto::decode<proto::StartService>(stream->params());
   const auto done = co_await services->start(*request, stream);
   static_cast<void>(done ? stream->respond(object{}) : stream->respond(done.error()));
+}
+awaitable<void> serve_log(std::string folder, StreamPtr stream) {
+  std::uint64_t cursor = 0;
+  for (bool sent = true; sent;) {
+    const auto result = co_await core::send_log(folder, &cursor, stream);
+    sent = result.value_or(false);
+  }
+  static_cast<void>(stream->respond(object{}));
 }
 
 class ServicesTest : public WorkspaceTest {
@@ -282,6 +291,39 @@ TEST_F(ServicesTest, OneThatRunsIsNeverForgotten) {
   ASSERT_TRUE(start("new", plain()));
   EXPECT_EQ(known("s5").error().code, Errc::kNotFound);
   EXPECT_EQ(service("s0").state, store::ServiceState::kRunning);
+}
+
+// ---- logs
+
+TEST(SendLog, SaysWhatIsLost) {
+  Host host;
+  Driver driver;
+  const std::string folder = host.dirs().state + "/log";
+  auto log = store::ServiceLog::open(folder, /*fresh=*/true);
+  ASSERT_TRUE(log);
+  while (log->end() <= store::kLogBound)
+    log->append(store::LogStream::kStdout, std::string(store::kMostLogText, 'x'), 1);
+  Pair pair(driver, [folder](StreamPtr stream) { return serve_log(folder, std::move(stream)); });
+  const auto stream = pair.client().open("log", {});
+  store::LogParser parser;
+  std::vector<store::LogRecord> got;
+  for (;;) {
+    const auto item = driver.run((*stream)->next());
+    ASSERT_TRUE(item) << item.error().message;
+    const auto* data = std::get_if<rpc::Data>(&*item);
+    if (data == nullptr) break;
+    parser.feed(data->bytes);
+    for (auto record = parser.next(); record && *record; record = parser.next())
+      got.push_back(**std::move(record));
+  }
+  const auto kept = store::read_log(folder);
+  ASSERT_FALSE(got.empty());
+  EXPECT_EQ(got.front().stream, store::LogStream::kRemark);
+  EXPECT_EQ(got.front().text,
+            fmt::format("{} bytes of this log are not kept any more\n", kept->begin));
+  EXPECT_GT(kept->begin, 0U);
+  got.erase(got.begin());
+  EXPECT_EQ(got, kept->records);
 }
 
 }  // namespace
