@@ -72,8 +72,8 @@ struct LogEntry {
   std::string text;    // bytes as printed, secrets redacted; may begin or end within a line
 };
 struct ServiceLogOptions {
-  int tail_lines = 200;
-  bool all = false;  // whatever is kept
+  int tail_lines = 200;  // of its output; remarks do not count
+  bool all = false;      // whatever is kept
 };
 struct ServiceLogs {
   ServiceInfo service;

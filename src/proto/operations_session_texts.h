@@ -373,7 +373,7 @@ inline constexpr std::array kServiceLogsOptions{
           .type = ParamType::kInteger,
           .value_name = "N",
           .default_text = "200",
-          .help = "Begin so many lines before the end",
+          .help = "Begin so many lines of its output before the end",
           .min = kTailLinesRange.low,
           .max = kTailLinesRange.high},
     Param{.name = "all", .type = ParamType::kFlag, .help = "Give all that is kept"},

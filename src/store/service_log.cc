@@ -106,6 +106,7 @@ bool keep_last_lines(std::vector<LogRecord>& records, std::size_t lines) {
   std::size_t seen = 0;
   bool at_end = true;  // the newline that ends the last line begins no other
   for (std::size_t i = records.size(); i-- > 0;) {
+    if (records[i].stream == LogStream::kRemark) continue;
     std::string& text = records[i].text;
     for (std::size_t at = text.size(); at-- > 0;) {
       if (text[at] == '\n' && !at_end && ++seen == lines) {

@@ -52,8 +52,8 @@ class LogParser {
   std::uint64_t consumed_ = 0;
 };
 
-// The last `lines` lines of all streams together; what is left out is gone from `records`. True
-// when something is.
+// The last `lines` lines of both streams together, with the remarks among and after them, which do
+// not count; what is left out is gone from `records`. True when something is.
 bool keep_last_lines(std::vector<LogRecord>& records, std::size_t lines);
 
 // What a log has from `from` on, at most `max_bytes`.

@@ -187,6 +187,18 @@ TEST(LastLines, OneWithoutItsNewlineIsALine) {
   EXPECT_EQ(text_of(records), "half");
 }
 
+TEST(LastLines, RemarksDoNotCount) {
+  const LogRecord end{.time_us = 1, .stream = LogStream::kRemark, .text = "it has ended\n"};
+  auto records = records_of({"a\n", "b\n"});
+  records.insert(records.begin(), end);
+  records.push_back(end);
+  auto all = records;
+  EXPECT_FALSE(keep_last_lines(all, 2));
+  EXPECT_EQ(all, records);
+  EXPECT_TRUE(keep_last_lines(records, 1));
+  EXPECT_EQ(text_of(records), "b\nit has ended\n");
+}
+
 TEST(LastLines, NoneAtAll) {
   auto records = records_of({"a\n"});
   EXPECT_TRUE(keep_last_lines(records, 0));

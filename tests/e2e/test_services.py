@@ -278,6 +278,17 @@ def test_logs_keep_streams_and_times_apart(space):
     assert re.match(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z one\n", text.out)
 
 
+def test_the_last_lines_of_one_that_has_ended(space):
+    """What pyro says of the end is no line of the service."""
+    started(space, "crash", "echo one; echo two >&2; exit 7")
+    wait_state(space, "crash", "exited")
+    logs = space.json("service logs", "crash", "--tail-lines", "1")
+    assert (logs["stdout"], logs["stderr"], logs["truncated"]) == ("", "two\n", True)
+    assert any("exit code 7" in e["text"] for e in logs["entries"] if e["stream"] == "pyro")
+    everything = space.json("service logs", "crash", "--all")
+    assert (everything["stdout"], everything["stderr"], everything["truncated"]) == ("one\n", "two\n", False)
+
+
 def test_follow_logs(space):
     started(space, "ticks", "for i in 1 2 3 4 5 6 7 8 9 10; do echo tick $i; sleep 0.2; done")
     follower = space.host.start("workspace", "service", "logs", space.id, "ticks", "--follow")
