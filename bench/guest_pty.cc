@@ -1,14 +1,14 @@
 // How fast a terminal in the guest echoes, without pyro: the baseline of shell_echo.
 //
-//   pyro_bench_guest_pty ROUNDS PROGRAM [ARGUMENT]...
+//   pyro_bench_guest_pty PROGRAM [ARGUMENT]...
 //
-// Starts the program on a terminal of its own, types one letter after another and waits for each to
-// come back. Prints the nanoseconds of each round, one in a line.
+// Starts the program on a terminal of its own and prints "ready". Each letter that it reads from
+// its standard input it types there, waits for it to come back and prints the nanoseconds, one
+// round in a line.
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,26 +43,27 @@ bool drain(int fd, int patience_ms, char wanted) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) return 2;
-  const long rounds = ::strtol(argv[1], nullptr, 10);
+  if (argc < 2) return 2;
   int master = -1;
   const winsize size{.ws_row = 30, .ws_col = 120, .ws_xpixel = 0, .ws_ypixel = 0};
   const pid_t child = ::forkpty(&master, nullptr, nullptr, &size);
   if (child < 0) return 1;
   if (child == 0) {
-    ::execvp(argv[2], argv + 2);
+    ::execvp(argv[1], argv + 1);
     ::_exit(127);
   }
   drain(master, kQuietMs, '\0');
+  std::puts("ready");
+  std::fflush(stdout);
   int status = 0;
-  for (long i = 0; i < rounds; ++i) {
-    const char letter = static_cast<char>('a' + (i % 26));
+  for (char letter = '\0'; ::read(STDIN_FILENO, &letter, 1) == 1;) {
     const long long before = now_ns();
     if (::write(master, &letter, 1) != 1 || !drain(master, kPatienceMs, letter)) {
       status = 1;
       break;
     }
     std::printf("%lld\n", now_ns() - before);
+    std::fflush(stdout);
   }
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);

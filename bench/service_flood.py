@@ -27,31 +27,46 @@ def some_execs(space, count):
     return samples
 
 
-def state(space):
-    _, status = space.json("service", "status", "@", "flood")
-    return status["state"]
+def flood_status(space):
+    return space.json("service", "status", "@", "flood")[1]
+
+
+def service(space, name, *command):
+    """Starts one. What sends a signal to all of it, unless it has ended."""
+    space.pyro("service", "start", "@", name, "--", *command)
+    _, status = space.json("service", "status", "@", name)
+    group = status["pid"]  # each service leads one
+    return lambda signal: space.shell(f"kill -{signal} -{group} || ! test -e /proc/{group}")
 
 
 def run(options):
     flood = FLOOD_BYTES if not options.quick else FLOOD_BYTES // 10
-    spinning, flooding, largest = [], [], 0
+    spinning, flooding, largest, seconds = [], [], 0, 0.0
     with workspace.home() as env:
         space = workspace.create("flood", env)
-        _, status = space.json("status", "@")
+        space_id = space.id_of()
         some_execs(space, 3)  # the guest learns the way
-        begin = time.monotonic()
-        space.pyro("service", "start", "@", "flood", "--", "sh", "-c", f"yes 0123456789abcdef | head -c {flood}")
-        # In turns, so that both meet the same weather: the flood waits while it is stopped.
-        while state(space) == "running":
-            flooding += some_execs(space, 4)
-            largest = max(largest, log_bytes(env, status["workspace_id"]))
-        seconds = time.monotonic() - begin
-        _, ended = space.json("service", "status", "@", "flood")
+        signal_spin = service(space, "spin", *SPIN)
+        signal_spin("STOP")
+        signal_flood = service(space, "flood", "sh", "-c", f"yes 0123456789abcdef | head -c {flood}")
+        # In turns, so that both meet the same weather: one of the two is stopped while the other goes on.
+        while True:
+            begin = time.monotonic()
+            samples = some_execs(space, 4)
+            largest = max(largest, log_bytes(env, space_id))
+            if flood_status(space)["state"] != "running":
+                seconds += time.monotonic() - begin
+                break
+            flooding += samples
+            signal_flood("STOP")
+            seconds += time.monotonic() - begin
+            signal_spin("CONT")
+            spinning += some_execs(space, 4)
+            signal_spin("STOP")
+            signal_flood("CONT")
+        ended = flood_status(space)
         if ended["exit_code"] != 0:
             raise BenchError(f"the flood ended as {ended}")
-        space.pyro("service", "start", "@", "spin", "--", *SPIN)
-        spinning += some_execs(space, max(8, len(flooding)))
-        space.pyro("service", "stop", "@", "spin")
     if len(flooding) < 4:
         raise BenchError("the flood was over at once")
     ratio = median(flooding) / median(spinning)

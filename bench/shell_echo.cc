@@ -5,8 +5,8 @@
 // FILE (pyro_bench_guest_pty) is written into the workspace. For each of two programs, bash at its
 // prompt and cat on a terminal that echoes by itself: a shell is opened and followed, and one
 // letter after another written, each a call of its own; the time ends when the letter comes back to
-// the follower. FILE then does the same within the guest. Prints one JSON object: the samples in
-// milliseconds.
+// the follower. In turns with it FILE does the same within the guest. Prints one JSON object: the
+// samples in milliseconds.
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
@@ -14,6 +14,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -36,24 +37,27 @@ constexpr const char* kGuestProgram = "/workspace/pyro-bench-pty";
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr int kWarmUp = 10;
 
-// Whatever a shell prints, as it comes.
+// Whatever a program prints, as it comes.
 class Heard {
  public:
-  void add(std::string_view bytes) {
+  Result<void> add(std::string_view bytes) {
     const std::scoped_lock lock(mutex_);
     text_ += bytes;
     changed_.notify_all();
+    return {};
   }
-  // Waits until `wanted` is in what came since the last call; false: not in time.
-  bool wait_for(std::string_view wanted) {
+  // Waits until `wanted` is in what came since the last call: what stood before it.
+  Result<std::string> until(std::string_view wanted) {
     std::unique_lock lock(mutex_);
     std::size_t at = std::string::npos;
     const bool came = changed_.wait_for(lock, kPatience, [&] {
       at = text_.find(wanted);
       return at != std::string::npos;
     });
-    if (came) text_.erase(0, at + wanted.size());
-    return came;
+    if (!came) return fail(Errc::kDeadline, "a program did not print what it should");
+    std::string before = text_.substr(0, at);
+    text_.erase(0, at + wanted.size());
+    return before;
   }
 
  private:
@@ -62,83 +66,126 @@ class Heard {
   std::string text_;
 };
 
-Result<void> write(client::Shells& shells, const client::ShellInfo& shell,
-                   const std::string& text) {
-  PYRO_CHECK(shells.write(shell.workspace_id, shell.shell_id, text, /*append_newline=*/false, -1));
-  return {};
-}
-
-Result<std::vector<double>> type(client::Shells& shells, const client::ShellInfo& shell,
-                                 Heard& heard, int rounds) {
-  std::vector<double> samples;
-  samples.reserve(static_cast<std::size_t>(rounds));
-  for (int i = 0; i < rounds + kWarmUp; ++i) {
-    const std::string letter(1, static_cast<char>('a' + (i % 26)));
-    const Clock::time_point before = Clock::now();
-    PYRO_CHECK(write(shells, shell, letter));
-    if (!heard.wait_for(letter)) return fail(Errc::kDeadline, "a letter did not come back");
-    if (i < kWarmUp) continue;
-    samples.push_back(std::chrono::duration<double, std::milli>(Clock::now() - before).count());
+// A shell, and a second connection that follows it.
+class ShellEcho {
+ public:
+  static Result<std::unique_ptr<ShellEcho>> open(const sys::Environment& env,
+                                                 const std::string& workspace) {
+    PYRO_TRY(auto pyro, client::Pyro::open(env));
+    PYRO_TRY(auto listener, client::Pyro::open(env));
+    PYRO_TRY(auto shell, pyro.workspaces().shells().open(workspace, {}));
+    return std::unique_ptr<ShellEcho>(
+        new ShellEcho(std::move(pyro), std::move(listener), std::move(shell)));
   }
-  return samples;
-}
+  ~ShellEcho() {
+    // Its follower ends with it.
+    static_cast<void>(shells().close(shell_.workspace_id, shell_.shell_id, -1));
+    follower_.join();
+  }
+  ShellEcho(const ShellEcho&) = delete;
+  ShellEcho& operator=(const ShellEcho&) = delete;
 
-// `first_line`: what is typed before, and ends in printing "ready".
-Result<std::vector<double>> echo(const sys::Environment& env, const std::string& workspace,
-                                 const std::string& first_line, int rounds) {
-  PYRO_TRY(auto pyro, client::Pyro::open(env));
-  PYRO_TRY(auto listener, client::Pyro::open(env));
-  client::Shells& shells = pyro.workspaces().shells();
-  PYRO_TRY(const auto shell, shells.open(workspace, {}));
-  Heard heard;
-  Result<client::ShellInfo> followed = fail(Errc::kInternal, "");
-  std::thread follower([&] {
-    const client::ShellSink sink{.on_output =
-                                     [&](std::string_view bytes) {
-                                       heard.add(bytes);
-                                       return Result<void>{};
-                                     },
-                                 .on_position = {}};
-    followed = listener.workspaces().shells().follow(workspace, shell.shell_id, 0, sink, -1);
-  });
-  Result<std::vector<double>> samples = fail(Errc::kDeadline, "the shell did not get ready");
-  // In two pieces, so that the echo of the line itself is not taken for its output.
-  const auto begun = write(shells, shell, first_line + "\n");
-  if (begun && heard.wait_for("re-ady")) samples = type(shells, shell, heard, rounds);
-  const auto closed = shells.close(workspace, shell.shell_id, -1);
-  follower.join();
-  PYRO_CHECK(begun);
-  PYRO_CHECK(closed);
-  return samples;
-}
-
-Result<std::vector<double>> echo_in_guest(client::Workspaces& workspaces,
-                                          const std::string& workspace,
-                                          std::vector<std::string> program, int rounds) {
-  std::string text;
-  client::WorkspaceObserver observer;
-  observer.run.on_stdout = [&](std::string_view bytes) -> Result<void> {
-    text += bytes;
+  Result<void> write(const std::string& text) {
+    PYRO_CHECK(
+        shells().write(shell_.workspace_id, shell_.shell_id, text, /*append_newline=*/false, -1));
     return {};
-  };
-  client::WorkspaceExecOptions options{
-      .argv = {kGuestProgram, std::to_string(rounds + kWarmUp)}, .command = {}, .stdin_fd = {}};
-  options.argv.insert(options.argv.end(), program.begin(), program.end());
-  options.timeout_seconds = 300;
-  PYRO_TRY(const auto done, workspaces.exec(workspace, options, observer));
-  if (done.exit_code != 0)
-    return fail(Errc::kInternal, fmt::format("the guest's helper exited with {}", done.exit_code));
-  std::vector<double> samples;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    double ns = 0;
-    std::from_chars(text.data() + at, text.data() + end, ns);
-    samples.push_back(ns / 1e6);
-    at = end + 1;
   }
-  if (std::cmp_not_equal(samples.size(), rounds + kWarmUp))
-    return fail(Errc::kInternal, "the guest's helper gave another number of samples");
-  samples.erase(samples.begin(), samples.begin() + kWarmUp);
+  // In two pieces, so that the echo of the line itself is not taken for its output.
+  Result<void> get_ready(const std::string& first_line) {
+    PYRO_CHECK(write(first_line + "\n"));
+    PYRO_CHECK(heard_.until("re-ady"));
+    return {};
+  }
+  Result<double> round(char letter) {
+    const std::string text(1, letter);
+    const Clock::time_point before = Clock::now();
+    PYRO_CHECK(write(text));
+    PYRO_CHECK(heard_.until(text));
+    return std::chrono::duration<double, std::milli>(Clock::now() - before).count();
+  }
+
+ private:
+  ShellEcho(client::Pyro pyro, client::Pyro listener, client::ShellInfo shell)
+      : pyro_(std::move(pyro)), listener_(std::move(listener)), shell_(std::move(shell)) {
+    follower_ = std::thread([this] {
+      const client::ShellSink sink{
+          .on_output = [this](std::string_view bytes) { return heard_.add(bytes); },
+          .on_position = {}};
+      static_cast<void>(listener_.workspaces().shells().follow(shell_.workspace_id, shell_.shell_id,
+                                                               0, sink, -1));
+    });
+  }
+  client::Shells& shells() { return pyro_.workspaces().shells(); }
+
+  client::Pyro pyro_, listener_;
+  client::ShellInfo shell_;
+  Heard heard_;
+  std::thread follower_;
+};
+
+// FILE in the guest, which types a letter for each that it is given.
+class GuestEcho {
+ public:
+  static Result<std::unique_ptr<GuestEcho>> start(const sys::Environment& env,
+                                                  const std::string& workspace,
+                                                  const std::vector<std::string>& program) {
+    PYRO_TRY(auto pyro, client::Pyro::open(env));
+    PYRO_TRY(auto letters, sys::make_pipe());
+    std::unique_ptr<GuestEcho> echo(
+        new GuestEcho(std::move(pyro), std::move(letters), workspace, program));
+    PYRO_CHECK(echo->heard_.until("ready\n"));
+    return echo;
+  }
+  ~GuestEcho() {
+    letters_.write = sys::UniqueFd();  // it ends at the end of its input
+    run_.join();
+  }
+  GuestEcho(const GuestEcho&) = delete;
+  GuestEcho& operator=(const GuestEcho&) = delete;
+
+  Result<double> round(char letter) {
+    PYRO_CHECK(sys::write_all(letters_.write.get(), std::string_view(&letter, 1)));
+    PYRO_TRY(const std::string line, heard_.until("\n"));
+    double ns = 0;
+    std::from_chars(line.data(), line.data() + line.size(), ns);
+    return ns / 1e6;
+  }
+
+ private:
+  GuestEcho(client::Pyro pyro, sys::Pipe letters, const std::string& workspace,
+            const std::vector<std::string>& program)
+      : pyro_(std::move(pyro)), letters_(std::move(letters)) {
+    client::WorkspaceExecOptions options{
+        .argv = {kGuestProgram}, .command = {}, .stdin_fd = letters_.read.get()};
+    options.argv.insert(options.argv.end(), program.begin(), program.end());
+    options.timeout_seconds = 300;
+    run_ = std::thread([this, workspace, options] {
+      client::WorkspaceObserver observer;
+      observer.run.on_stdout = [this](std::string_view bytes) { return heard_.add(bytes); };
+      static_cast<void>(pyro_.workspaces().exec(workspace, options, observer));
+    });
+  }
+
+  client::Pyro pyro_;
+  sys::Pipe letters_;
+  Heard heard_;
+  std::thread run_;
+};
+
+struct Samples {
+  std::vector<double> shell, guest;
+};
+
+Result<Samples> in_turns(ShellEcho& shell, GuestEcho& guest, int rounds) {
+  Samples samples;
+  for (int i = 0; i < rounds + kWarmUp; ++i) {
+    const char letter = static_cast<char>('a' + (i % 26));
+    PYRO_TRY(const double with_pyro, shell.round(letter));
+    PYRO_TRY(const double without, guest.round(letter));
+    if (i < kWarmUp) continue;
+    samples.shell.push_back(with_pyro);
+    samples.guest.push_back(without);
+  }
   return samples;
 }
 
@@ -169,21 +216,22 @@ Result<json::object> measured(int argc, char** argv) {
   PYRO_TRY(std::string program, sys::read_file(options.guest_pty, kMostProgram));
   PYRO_CHECK(pyro.workspaces().write_file(
       options.workspace, {.path = kGuestProgram, .content = std::move(program), .mode = 0755}));
-  json::object out;
-  const auto add = [&](const char* name, const std::vector<double>& samples) {
-    out[name] = json::array(samples.begin(), samples.end());
+  struct Program {
+    const char* name;
+    const char* first_line;  // of a shell; ends in printing "re-ady"
+    std::vector<std::string> in_guest;
   };
-  PYRO_TRY(const auto bash, echo(env, options.workspace, "PS1=; echo re-'ady'", options.rounds));
-  add("bash", bash);
-  PYRO_TRY(const auto guest_bash,
-           echo_in_guest(pyro.workspaces(), options.workspace, {"bash", "--norc"}, options.rounds));
-  add("guest_bash", guest_bash);
-  PYRO_TRY(const auto cat,
-           echo(env, options.workspace, "exec sh -c 'echo re-\"ady\"; exec cat'", options.rounds));
-  add("cat", cat);
-  PYRO_TRY(const auto guest_cat,
-           echo_in_guest(pyro.workspaces(), options.workspace, {"cat"}, options.rounds));
-  add("guest_cat", guest_cat);
+  const std::vector<Program> programs{{"bash", "PS1=; echo re-'ady'", {"bash", "--norc"}},
+                                      {"cat", "exec sh -c 'echo re-\"ady\"; exec cat'", {"cat"}}};
+  json::object out;
+  for (const Program& p : programs) {
+    PYRO_TRY(const auto shell, ShellEcho::open(env, options.workspace));
+    PYRO_CHECK(shell->get_ready(p.first_line));
+    PYRO_TRY(const auto guest, GuestEcho::start(env, options.workspace, p.in_guest));
+    PYRO_TRY(const Samples samples, in_turns(*shell, *guest, options.rounds));
+    out[p.name] = json::array(samples.shell.begin(), samples.shell.end());
+    out[fmt::format("guest_{}", p.name)] = json::array(samples.guest.begin(), samples.guest.end());
+  }
   return out;
 }
 
