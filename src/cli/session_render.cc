@@ -129,7 +129,6 @@ std::string render_service(const client::ServiceInfo& info) {
   if (info.ready_at) out += line("Ready", utc(*info.ready_at));
   if (info.ended_at) out += line("Ended", utc(*info.ended_at));
   if (info.exit_code) out += line("Exit code", std::to_string(*info.exit_code));
-  out += line("Stop reason", info.stop_reason);
   if (info.pid) out += line("PID in the guest", std::to_string(*info.pid));
   if (info.restart != "no") {
     out += line("Restart", fmt::format("{}, {} so far", info.restart, info.restart_count));
@@ -139,7 +138,7 @@ std::string render_service(const client::ServiceInfo& info) {
 
 std::string render_log_head(const client::ServiceInfo& info) {
   return line("Workspace", info.workspace_id) + line("Service", info.service_name) +
-         line("State", info.state);
+         line("State", info.state) + line("Stop reason", info.stop_reason);
 }
 
 }  // namespace pyro::cli

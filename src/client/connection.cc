@@ -297,6 +297,10 @@ io::Task<json::object> exec_task(rpc::Session* session, ExecCall call, std::opti
 }
 }  // namespace
 
+bool Connection::is_open() const {
+  return impl_->session->is_open();
+}
+
 Result<json::object> Connection::call(const std::string& method, json::object params,
                                       const CallOptions& options) {
   PYRO_TRY(const StreamPtr stream, impl_->session->open(method, std::move(params)));

@@ -57,6 +57,9 @@ class Connection {
   Result<boost::json::object> upload(const std::string& method, boost::json::object params,
                                      const Produce& produce, const CallOptions& options);
 
+  // False: whoever was at the other end is gone, or has closed it.
+  [[nodiscard]] bool is_open() const;
+
   // Anything else: runs a task of the caller's on this connection, to its end.
   Result<boost::json::object> run(
       const std::function<io::Task<boost::json::object>(rpc::Session& session)>& task);

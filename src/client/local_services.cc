@@ -101,17 +101,45 @@ Result<void> LocalServices::check_ports(const std::string& id,
       "change it: pyro workspace network set " + id + " --network-policy egress+published-ports");
 }
 
+Result<void> LocalServices::ask(const std::string& id, const std::string& name, const char* method,
+                                json::object params, const Connection::CallOptions& options,
+                                const Connection::OnData& on_data) {
+  PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
+  auto answer = on_data ? connection.download(method, std::move(params), on_data, options)
+                        : connection.call(method, std::move(params), options);
+  if (answer) return {};
+  if (connection.is_open()) return std::unexpected(std::move(answer.error()));
+  return std::unexpected(explained(id, name, std::move(answer.error())));
+}
+
+// Of a call whose connection has ended: the record says why, once the supervisor is quite gone.
+Error LocalServices::explained(const std::string& id, const std::string& name, Error error) const {
+  for (int tries = 0; tries < kTries; ++tries) {
+    auto store = workspaces_.settled_store(id);
+    if (!store) return std::move(store.error());
+    const auto record = store->record();
+    if (!record) return record.error();
+    if (record->state == store::WorkspaceState::kStopped) {
+      return {.code = Errc::kUnavailable,
+              .message = fmt::format("the service {} has ended, for {} is stopped{}", name, id,
+                                     record->last_error.empty() ? "" : ": " + record->last_error),
+              .hint = fmt::format("run: pyro workspace start {}; it starts no service", id)};
+    }
+    pause_a_moment();
+  }
+  return error;
+}
+
 Result<ServiceInfo> LocalServices::start(const std::string& workspace, const std::string& name,
                                          const ServiceOptions& options, int interrupt_fd) {
   PYRO_CHECK(check_name(name));
   PYRO_TRY(auto definition, service_definition(options));
   PYRO_TRY(const std::string id, workspaces_.find(workspace));
   PYRO_CHECK(check_ports(id, definition));
-  PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
-  PYRO_CHECK(connection.call(
-      proto::StartService::kName,
-      proto::encode(proto::StartService{.name = name, .definition = std::move(definition)}),
-      {.on_phase = {}, .interrupt_fd = interrupt_fd}));
+  PYRO_CHECK(
+      ask(id, name, proto::StartService::kName,
+          proto::encode(proto::StartService{.name = name, .definition = std::move(definition)}),
+          {.on_phase = {}, .interrupt_fd = interrupt_fd}));
   return info(id, name);
 }
 
@@ -169,7 +197,6 @@ Result<ServiceInfo> LocalServices::follow(
   for (const LogEntry& entry : before.entries) PYRO_CHECK(on_entry(entry));
   if (before.service.state != "starting" && before.service.state != "running")
     return before.service;
-  PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
   store::LogParser parser;
   const auto take = [&](std::string_view bytes) -> Result<void> {
     parser.feed(bytes);
@@ -179,10 +206,10 @@ Result<ServiceInfo> LocalServices::follow(
       PYRO_CHECK(on_entry(entry_of(*std::move(record))));
     }
   };
-  PYRO_CHECK(connection.download(proto::FollowService::kName,
-                                 proto::encode(proto::FollowService{
-                                     .name = name, .cursor = static_cast<std::int64_t>(cursor)}),
-                                 take, {.on_phase = {}, .interrupt_fd = interrupt_fd}));
+  PYRO_CHECK(ask(id, name, proto::FollowService::kName,
+                 proto::encode(proto::FollowService{.name = name,
+                                                    .cursor = static_cast<std::int64_t>(cursor)}),
+                 {.on_phase = {}, .interrupt_fd = interrupt_fd}, take));
   return info(id, name);
 }
 
@@ -192,13 +219,12 @@ Result<ServiceInfo> LocalServices::stop(const std::string& workspace, const std:
   PYRO_TRY(ServiceInfo before, status(workspace, name));
   if (before.state != "starting" && before.state != "running") return before;
   const std::string& id = before.workspace_id;
-  PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
-  PYRO_CHECK(connection.call(proto::StopService::kName,
-                             proto::encode(proto::StopService{
-                                 .name = name, .timeout_ms = std::int64_t{timeout_seconds} * 1000}),
-                             {.on_phase = {},
-                              .interrupt_fd = interrupt_fd,
-                              .limit = std::chrono::seconds(timeout_seconds) + kQuickAnswer}));
+  PYRO_CHECK(ask(id, name, proto::StopService::kName,
+                 proto::encode(proto::StopService{
+                     .name = name, .timeout_ms = std::int64_t{timeout_seconds} * 1000}),
+                 {.on_phase = {},
+                  .interrupt_fd = interrupt_fd,
+                  .limit = std::chrono::seconds(timeout_seconds) + kQuickAnswer}));
   return info(id, name);
 }
 
@@ -207,11 +233,10 @@ Result<ServiceInfo> LocalServices::restart(const std::string& workspace, const s
   PYRO_CHECK(proto::in_range("timeout_seconds", timeout_seconds, proto::kStopTimeoutRange));
   PYRO_TRY(const ServiceInfo before, status(workspace, name));
   const std::string& id = before.workspace_id;
-  PYRO_TRY(auto connection, workspaces_.connect(id, LocalWorkspaces::Need::kStarted, {}));
-  PYRO_CHECK(connection.call(proto::RestartService::kName,
-                             proto::encode(proto::RestartService{
-                                 .name = name, .timeout_ms = std::int64_t{timeout_seconds} * 1000}),
-                             {.on_phase = {}, .interrupt_fd = interrupt_fd}));
+  PYRO_CHECK(ask(id, name, proto::RestartService::kName,
+                 proto::encode(proto::RestartService{
+                     .name = name, .timeout_ms = std::int64_t{timeout_seconds} * 1000}),
+                 {.on_phase = {}, .interrupt_fd = interrupt_fd}));
   return info(id, name);
 }
 

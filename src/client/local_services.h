@@ -32,6 +32,12 @@ class LocalServices final : public Services {
   [[nodiscard]] Result<ServiceInfo> info(const std::string& id, const std::string& name) const;
   [[nodiscard]] Result<void> check_ports(const std::string& id,
                                          const proto::ServiceDefinition& definition) const;
+  // Asks about a service of a started workspace. When the supervisor goes meanwhile, the error says
+  // why. `on_data`: empty where the answer has none.
+  Result<void> ask(const std::string& id, const std::string& name, const char* method,
+                   boost::json::object params, const Connection::CallOptions& options,
+                   const Connection::OnData& on_data = {});
+  [[nodiscard]] Error explained(const std::string& id, const std::string& name, Error error) const;
   // `logs`, and the cursor at which they end.
   Result<std::uint64_t> read_logs(const ServiceLogOptions& options, ServiceLogs& logs) const;
 

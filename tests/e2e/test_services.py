@@ -161,13 +161,16 @@ def test_what_is_no_answer(space, answer):
 
 
 def test_dies_while_starting(space):
-    # It ends once it was looked at: the probe is a command that lets it go on.
+    # It ends after the first look: at the second one the probe, a command, lets it go on.
     script = "echo no use; while ! test -e /tmp/looked; do sleep 0.1; done; exit 3"
     error = failed(space, "dead", script, "--ready-command", "test -e /tmp/once && touch /tmp/looked; touch /tmp/once; echo still nothing; exit 4", "--ready-interval-ms", "100")
     assert "it ended before it was ready (exit code 3); the last probe: " in error["message"]
     assert "exited with 4: still nothing" in error["message"]
     assert "no use" in error["hint"]
-    assert status(space, "dead")["stop_reason"] == "exited_before_ready"
+    it = status(space, "dead")
+    assert it["stop_reason"] == "exited_before_ready"
+    assert it["last_error"] in error["message"]
+    assert "Stop reason: exited_before_ready" in ok(space.pyro("service logs", "dead")).err.decode()
     error = ok_error(start(space, "nothing", "/no/such/program"))
     assert error["code"] == "not_found"
     assert status(space, "nothing")["state"] == "failed"
@@ -410,6 +413,28 @@ def test_fifty_services_and_twenty_shells(host):
         space.json("stop")
         assert time.monotonic() - began < 30
         assert {s["stop_reason"] for s in space.json("service list")["services"]} == {"sigterm"}
+
+
+def test_who_waits_is_told_that_the_supervisor_is_gone(host):
+    with workspaces.one(host) as space:
+        started(space, "web", "echo up; exec sleep 100000")
+        follower = host.start("workspace", "service", "logs", space.id, "web", "--follow")
+        starting = host.start("workspace", "service", "start", "--ready-tcp", "8110", space.id, "late", "--", "sleep", "1014")
+        with ending(follower), ending(starting):
+            read_until(follower.stdout, b"up\n")
+            wait_state(space, "late", "starting")
+            harness.wait_until(lambda: "sleep 1014" in processes(space), what="the service")
+            supervisor = space.supervisor()
+            os.kill(supervisor, signal.SIGKILL)
+            for waiting, name in ((follower, "web"), (starting, "late")):
+                done = finish(waiting)
+                assert done.code != 0, done
+                said = done.err.decode()
+                assert f"the service {name} has ended" in said, said
+                assert "its supervisor was ended" in said, said
+                assert f"pyro workspace start {space.id}" in said, said
+        harness.wait_gone([supervisor])
+        assert "Stop reason: supervisor_lost" in ok(space.pyro("service logs", "web")).err.decode()
 
 
 def test_services_end_with_their_workspace(host):
