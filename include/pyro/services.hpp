@@ -15,8 +15,9 @@
 
 namespace pyro {
 
-// One of: a file that appears, a port that takes connections, a URL that answers with 200 to 399,
-// a command that exits with 0.
+// One of: a file that is written or changed after the start, a port that takes connections, a URL
+// that answers with 200 to 399, a command that exits with 0. One look takes 5 s at most, a command
+// 30 s.
 struct ServiceReadiness {
   std::string type;     // file, tcp, http, command
   std::string path;     // file; relative: below the service's cwd
@@ -62,7 +63,7 @@ struct ServiceInfo {
 };
 struct ServiceList {
   std::string workspace_id;
-  int running_count = 0;
+  int running_count = 0;              // with those that are starting
   std::vector<ServiceInfo> services;  // by name
 };
 

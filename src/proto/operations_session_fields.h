@@ -126,14 +126,18 @@ inline constexpr std::array<Field, 17> kServiceFields{{
     {.name = "started_at", .type = FieldType::kNumber, .doc = "Seconds since the epoch"},
     {.name = "state", .doc = "starting, running, stopped, exited or failed"},
     {.name = "stop_reason",
-     .doc = "Why it does not run, for example sigterm, sigkill, exited or readiness_timeout",
+     .doc = "Why it does not run: sigterm, sigkill, stopped, exited, not_started, "
+            "exited_before_ready, readiness_timeout, not_ended, workspace_stopped, machine_lost or "
+            "supervisor_lost",
      .nullable = true},
     kWorkspaceIdField,
 }};
 
 inline constexpr std::array<Field, 4> kServiceListFields{{
     {.name = "count", .type = FieldType::kInteger, .doc = "How many there are"},
-    {.name = "running_count", .type = FieldType::kInteger, .doc = "How many of them run"},
+    {.name = "running_count",
+     .type = FieldType::kInteger,
+     .doc = "How many of them are running or starting"},
     {.name = "services",
      .type = FieldType::kObjectList,
      .doc = "In the order of their names",

@@ -223,11 +223,13 @@ inline constexpr std::array<std::string_view, 4> kServiceStartText{
     "does not get ready in time, or ends, nothing of it is left running, and the error shows the "
     "last probe and its last lines.",
     "At most one of --ready-file, --ready-tcp, --ready-http and --ready-command says how to find "
-    "out; they are tried inside the guest. Without any it is ready when it runs. A service that "
-    "has ended may be started again under its name.",
+    "out; they are tried inside the guest. One try takes 5 s at most, a command 30 s. Without any "
+    "it is ready when it runs. A service that has ended may be started again under its name. At "
+    "most 64 run in a workspace; those that have ended are forgotten, the oldest first, when there "
+    "are more.",
     "What it prints is kept, with times, outside /workspace: pyro workspace service logs. The "
-    "value "
-    "of a secret stands there as [redacted:NAME].",
+    "value of a secret stands there as [redacted:NAME]. The services of a workspace may print 4 "
+    "MiB a second together; beyond that they are slowed down.",
     "Ctrl-C gives the start up and ends the service. The words of the command must follow \"--\"; "
     "for pipes and variables name a shell."};
 inline constexpr std::array<Example, 3> kServiceStartExamples{
@@ -248,7 +250,8 @@ inline constexpr std::array kServiceStartOptions{
     kCwd,
     Param{.name = "ready_file",
           .value_name = "PATH",
-          .help = "It is ready when this file is there; a relative one lies below --cwd",
+          .help = "It is ready when this file was written or changed after the start; a relative "
+                  "one lies below --cwd",
           .cli_only = true},
     Param{.name = "ready_tcp",
           .value_name = "ADDRESS",
@@ -282,7 +285,7 @@ inline constexpr std::array kServiceStartOptions{
           .type = ParamType::kChoice,
           .value_name = "WHEN",
           .default_text = "no",
-          .help = "Run it again when it ends",
+          .help = "Run it again when it ends; one that was never ready is not tried again",
           .choices = kRestartChoices},
     Param{.name = "publish",
           .value_name = "PORTS",
@@ -300,7 +303,8 @@ inline constexpr std::array kReadinessParams{
           .required = true},
     Param{.name = "path",
           .value_name = "PATH",
-          .help = "Of file: ready when it is there; a relative one lies below cwd"},
+          .help = "Of file: ready when it was written or changed after the start; a relative one "
+                  "lies below cwd"},
     Param{.name = "address",
           .value_name = "ADDRESS",
           .help = "Of tcp: ready when PORT or HOST:PORT in the guest takes connections"},

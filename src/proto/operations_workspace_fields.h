@@ -69,7 +69,7 @@ inline constexpr std::array<Field, 26> kWorkspaceFields{{
     kNetworkField,
     {.name = "network_policy", .doc = "off, egress or egress+published-ports"},
     {.name = "reset_count", .type = FieldType::kInteger, .doc = "How often it was reset"},
-    {.name = "running_service_count", .type = FieldType::kInteger, .doc = "Services that run"},
+    {.name = "running_service_count", .type = FieldType::kInteger, .doc = "Services that are running or starting"},
     {.name = "secrets",
      .type = FieldType::kObjectList,
      .doc = "Names only",

@@ -160,7 +160,7 @@ class AsyncOperations:
 
         environment: Name of an environment of the catalogue, for example debian:12.
 
-        Errors: not_found, denied, unavailable, deadline, limit, damaged, internal.
+        Errors: invalid, not_found, denied, unavailable, deadline, limit, damaged, internal.
         """
         result: types.EnvironmentInfo = await self._call(
             "env.pull",
@@ -176,7 +176,7 @@ class AsyncOperations:
 
         environment: Name of an environment of the catalogue, for example debian:12.
 
-        Errors: not_found, denied, internal.
+        Errors: invalid, not_found, denied, internal.
         """
         result: types.EnvironmentInfo = await self._call(
             "env.inspect",
@@ -1142,7 +1142,7 @@ class AsyncOperations:
         ready_interval_ms: Time between two tries.
         secret_env: Give the command a secret of the workspace in a variable, by default of the same name.
         env: Set a variable for this command.
-        restart: Run it again when it ends.
+        restart: Run it again when it ends; one that was never ready is not tried again.
         readiness: How to find out that it can be used; without it, it is ready when it runs.
         published_ports: Ports of the guest to publish on 127.0.0.1 of the host, TCP; the network policy must be
             egress+published-ports.
@@ -1216,7 +1216,7 @@ class AsyncOperations:
 
         workspace_id: Id or name of a workspace.
         service_name: Name of a service.
-        tail_lines: Begin so many lines before the end.
+        tail_lines: Begin so many lines of its output before the end.
         all: Give all that is kept.
 
         Errors: invalid, not_found, denied, unavailable, deadline, limit, conflict, damaged, internal.
@@ -1363,7 +1363,7 @@ class AsyncOperations:
 
         fresh: Measure again what is otherwise remembered until the host reboots.
 
-        Errors: denied, internal.
+        Errors: invalid, denied, internal.
         """
         result: types.DoctorResult = await self._call(
             "doctor",
@@ -2197,7 +2197,7 @@ class AsyncWorkspaceOperations:
         ready_interval_ms: Time between two tries.
         secret_env: Give the command a secret of the workspace in a variable, by default of the same name.
         env: Set a variable for this command.
-        restart: Run it again when it ends.
+        restart: Run it again when it ends; one that was never ready is not tried again.
         readiness: How to find out that it can be used; without it, it is ready when it runs.
         published_ports: Ports of the guest to publish on 127.0.0.1 of the host, TCP; the network policy must be
             egress+published-ports.
@@ -2264,7 +2264,7 @@ class AsyncWorkspaceOperations:
         """Show what a service printed.
 
         service_name: Name of a service.
-        tail_lines: Begin so many lines before the end.
+        tail_lines: Begin so many lines of its output before the end.
         all: Give all that is kept.
 
         Errors: invalid, not_found, denied, unavailable, deadline, limit, conflict, damaged, internal.

@@ -143,7 +143,7 @@ class WorkspaceInfo(TypedDict):
     network_policy: str
     # How often it was reset
     reset_count: int
-    # Services that run
+    # Services that are running or starting
     running_service_count: int
     # Names only
     secrets: list[WorkspaceInfoSecret]
@@ -366,7 +366,8 @@ class ServiceInfo(TypedDict):
     started_at: float
     # starting, running, stopped, exited or failed
     state: str
-    # Why it does not run, for example sigterm, sigkill, exited or readiness_timeout
+    # Why it does not run: sigterm, sigkill, stopped, exited, not_started, exited_before_ready, readiness_timeout,
+    # not_ended, workspace_stopped, machine_lost or supervisor_lost
     stop_reason: str | None
     # Id of the workspace
     workspace_id: str
@@ -715,7 +716,7 @@ class ResetWorkspaceResult(TypedDict):
     network_policy: str
     # How often it was reset
     reset_count: int
-    # Services that run
+    # Services that are running or starting
     running_service_count: int
     # Names only
     secrets: list[WorkspaceInfoSecret]
@@ -994,7 +995,7 @@ class CloseShellResult(TypedDict):
 class StartServiceReadiness(TypedDict):
     # How to find out; the argument that goes with it says what to look at
     type: Literal["file", "tcp", "http", "command"]
-    # Of file: ready when it is there; a relative one lies below cwd
+    # Of file: ready when it was written or changed after the start; a relative one lies below cwd
     path: NotRequired[str | None]
     # Of tcp: ready when PORT or HOST:PORT in the guest takes connections
     address: NotRequired[str | None]
@@ -1014,7 +1015,7 @@ class StartServicePublishedPort(TypedDict):
 class ListServicesResult(TypedDict):
     # How many there are
     count: int
-    # How many of them run
+    # How many of them are running or starting
     running_count: int
     # In the order of their names
     services: list[ServiceInfo]
@@ -1063,7 +1064,8 @@ class LogsServiceResult(TypedDict):
     stdout: str
     # Its exact bytes; only when stdout is not exact
     stdout_base64: NotRequired[str]
-    # Why it does not run, for example sigterm, sigkill, exited or readiness_timeout
+    # Why it does not run: sigterm, sigkill, stopped, exited, not_started, exited_before_ready, readiness_timeout,
+    # not_ended, workspace_stopped, machine_lost or supervisor_lost
     stop_reason: str | None
     # Whether there was more, which is not kept or was not asked for
     truncated: bool

@@ -273,7 +273,7 @@ complete -c pyro -n "__pyro_at 'workspace shell attach'" -l secret-env -d 'Give 
 complete -c pyro -n "__pyro_at 'workspace shell attach' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace shell attach' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace service start'" -l cwd -d 'Folder to run in, absolute or below /workspace' -x
-complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-file -d 'It is ready when this file is there; a relative one lies below --cwd' -x
+complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-file -d 'It is ready when this file was written or changed after the start; a relative one lies below --cwd' -x
 complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-tcp -d 'It is ready when PORT or HOST:PORT in the guest takes connections' -x
 complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-http -d 'It is ready when http://HOST[:PORT][/PATH] in the guest answers with 200 to 399' -x
 complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-command -d 'It is ready when /bin/sh -c COMMAND exits with 0' -x
@@ -281,7 +281,7 @@ complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-timeout-secon
 complete -c pyro -n "__pyro_at 'workspace service start'" -l ready-interval-ms -d 'Time between two tries' -x
 complete -c pyro -n "__pyro_at 'workspace service start'" -l secret-env -d 'Give the command a secret of the workspace in a variable, by default of the same name' -x
 complete -c pyro -n "__pyro_at 'workspace service start'" -l env -d 'Set a variable for this command' -x
-complete -c pyro -n "__pyro_at 'workspace service start'" -l restart -d 'Run it again when it ends' -x -a 'no on-failure always'
+complete -c pyro -n "__pyro_at 'workspace service start'" -l restart -d 'Run it again when it ends; one that was never ready is not tried again' -x -a 'no on-failure always'
 complete -c pyro -n "__pyro_at 'workspace service start'" -l publish -d 'Publish a port of the guest on 127.0.0.1 of the host: GUEST or HOST:GUEST' -x
 complete -c pyro -n "__pyro_at 'workspace service start'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace service start' 0" -a '(pyro help --workspaces 2>/dev/null)'
@@ -290,7 +290,7 @@ complete -c pyro -n "__pyro_at 'workspace service list' 0" -a '(pyro help --work
 complete -c pyro -n "__pyro_at 'workspace service status'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace service status' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace service status' 1" -a '(pyro help --services $__pyro_first 2>/dev/null)'
-complete -c pyro -n "__pyro_at 'workspace service logs'" -l tail-lines -d 'Begin so many lines before the end' -x
+complete -c pyro -n "__pyro_at 'workspace service logs'" -l tail-lines -d 'Begin so many lines of its output before the end' -x
 complete -c pyro -n "__pyro_at 'workspace service logs'" -l all -d 'Give all that is kept'
 complete -c pyro -n "__pyro_at 'workspace service logs'" -l follow -d 'Go on with what is printed until the service ends'
 complete -c pyro -n "__pyro_at 'workspace service logs'" -l timestamps -d 'Begin each line with its time (UTC)'

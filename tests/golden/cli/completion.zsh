@@ -520,7 +520,7 @@ _pyro_workspace_service() {
   start)
     _arguments -S \
       '--cwd[Folder to run in, absolute or below /workspace]:PATH: ' \
-      '--ready-file[It is ready when this file is there; a relative one lies below --cwd]:PATH: ' \
+      '--ready-file[It is ready when this file was written or changed after the start; a relative one lies below --cwd]:PATH: ' \
       '--ready-tcp[It is ready when PORT or HOST\:PORT in the guest takes connections]:ADDRESS: ' \
       '--ready-http[It is ready when http\://HOST\[\:PORT\]\[/PATH\] in the guest answers with 200 to 399]:URL: ' \
       '--ready-command[It is ready when /bin/sh -c COMMAND exits with 0]:COMMAND: ' \
@@ -528,7 +528,7 @@ _pyro_workspace_service() {
       '--ready-interval-ms[Time between two tries]:N: ' \
       '*--secret-env[Give the command a secret of the workspace in a variable, by default of the same name]:NAME[=VARIABLE]: ' \
       '*--env[Set a variable for this command]:NAME=VALUE: ' \
-      '--restart[Run it again when it ends]:WHEN:(no on-failure always)' \
+      '--restart[Run it again when it ends; one that was never ready is not tried again]:WHEN:(no on-failure always)' \
       '*--publish[Publish a port of the guest on 127.0.0.1 of the host\: GUEST or HOST\:GUEST]:PORTS: ' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
@@ -551,7 +551,7 @@ _pyro_workspace_service() {
     ;;
   logs)
     _arguments -S \
-      '--tail-lines[Begin so many lines before the end]:N: ' \
+      '--tail-lines[Begin so many lines of its output before the end]:N: ' \
       '--all[Give all that is kept]' \
       '--follow[Go on with what is printed until the service ends]' \
       '--timestamps[Begin each line with its time (UTC)]' \
