@@ -14,6 +14,10 @@ using namespace pyro::net;
 namespace policy = pyro::policy;
 
 constexpr std::uint16_t kResolverPort = 5399;
+constexpr std::uint16_t kQueryId = 1;
+constexpr std::uint16_t kTypeA = 1, kTypeAaaa = 28;
+
+constexpr Time kBegin = Time() + std::chrono::hours(1);
 
 class Script {
  public:
@@ -88,6 +92,10 @@ class WatchedNetwork final : public HostNetwork {
   const policy::RuleSet* rules = nullptr;
   // Names that the guest may have been given an address for; the policy knows which of them count.
   std::multimap<Address, std::string> told;
+  // Those that it was sent, also as an alias, and until when that counts: a rule that denies one of
+  // them is about the address, whenever it came.
+  std::map<std::pair<Address, std::string>, Time> sent;
+  Time now = kBegin;
 
  private:
   void check(policy::Protocol protocol, const Address& address, std::uint16_t port,
@@ -109,6 +117,13 @@ class WatchedNetwork final : public HostNetwork {
         .names = asked};
     const policy::Endpoint direct{.protocol = protocol, .address = address, .port = port};
     must(rules->decide(there).allow || rules->decide(direct).allow, "the policy refuses this");
+    std::vector<std::string> known;
+    for (const auto& [what, until] : sent) {
+      if (what.first == address && until > now) known.push_back(what.second);
+    }
+    must(rules->decide({.protocol = protocol, .address = address, .port = port, .aliases = known})
+                 .reason != policy::Reason::kDenied,
+         "the policy denies a name of this");
     // Each rule about one of these names it alone.
     must(!fake_.own.contains(address) ||
              rules->decide(direct).rule.kind == policy::RuleId::Kind::kAllow,
@@ -210,9 +225,9 @@ class World {
     return guest_frame::tcp(to, s, s.syn ? std::string() : script_.text(200));
   }
   void ask() {
-    const auto type = static_cast<std::uint16_t>((script_.next(1) & 1U) != 0 ? 1 : 28);
+    const std::uint16_t type = (script_.next(1) & 1U) != 0 ? kTypeA : kTypeAaaa;
     const std::string query =
-        text_of(write_query(1, {.name = script_.pick(names()), .type = type}));
+        text_of(write_query(kQueryId, {.name = script_.pick(names()), .type = type}));
     give(
         guest_frame::udp(guest_frame::to(addresses().at(addresses().size() - 2)), 1000, 53, query));
   }
@@ -266,6 +281,7 @@ class World {
   }
   void pass_time() {
     now_ += std::chrono::milliseconds(script_.next(2) * 4);
+    network_.now = now_;
     engine_->on_time(now_);
   }
   void something_else() {
@@ -298,6 +314,24 @@ class World {
     must(packet.destination == policy::link_of(packet.destination.family()).guest,
          "to another address");
     if (const auto* const s = std::get_if<TcpSegment>(&packet.transport)) heard_ = s->sequence + 1;
+    if (const auto* const d = std::get_if<UdpDatagram>(&packet.transport)) hear_answer(d->payload);
+  }
+  // Whatever was asked for.
+  void hear_answer(Bytes message) {
+    for (const std::string& name : names()) {
+      for (const std::uint16_t type : {kTypeA, kTypeAaaa}) {
+        const auto told = parse_answer(message, kQueryId, {.name = name, .type = type});
+        if (!told) continue;
+        std::vector<std::string> about = told->aliases;
+        about.push_back(name);
+        for (const DnsAddress& a : told->addresses) {
+          for (const std::string& each : about) {
+            Time& until = network_.sent[{a.address, each}];
+            until = std::max(until, now_ + Pins::lifetime(a.ttl));
+          }
+        }
+      }
+    }
   }
   void check() {
     const Engine::Sizes sizes = engine_->sizes();
@@ -319,7 +353,7 @@ class World {
   KeptFrames link_;
   std::unique_ptr<policy::RuleSet> rules_;
   std::unique_ptr<Engine> engine_;
-  Time now_ = Time() + std::chrono::hours(1);
+  Time now_ = kBegin;
   std::uint32_t heard_ = 0;
 };
 

@@ -182,13 +182,23 @@ TEST_F(EngineTest, RefusalsThatTheLinkHasNoRoomForAreCounted) {
   EXPECT_EQ(engine.counters().replies_lost, 1U);
 }
 
-TEST_F(EngineTest, PinsThatANewPolicyDoesNotEarnAreGone) {
-  configure({"example.com:443"});
-  ask("example.com");
+TEST_F(EngineTest, ANameThatIsDeniedLaterTakesItsAddressesAlong) {
+  const auto reach = [this] {
+    give(guest_frame::tcp(guest_frame::to(ip("93.184.216.34")),
+                          {.source_port = 1000, .destination_port = 443, .syn = true}));
+    return last_event();
+  };
+  configure();
+  ask("evil.example");
   answer({.addresses = {{.address = ip("93.184.216.34"), .ttl = 300}}});
-  EXPECT_EQ(engine.sizes().pins, 1U);
+  EXPECT_EQ(reach(), "tcp 93.184.216.34 443 allowed preset");
+  configure({}, {"evil.example"});
+  EXPECT_TRUE(network.tcp.back()->reset);
+  EXPECT_EQ(reach(), "tcp 93.184.216.34 443 refused denied");
+  // Also when it was not listed in between.
   configure({"example.org:443"});
-  EXPECT_EQ(engine.sizes().pins, 0U);
+  configure({}, {"evil.example"});
+  EXPECT_EQ(reach(), "tcp 93.184.216.34 443 refused denied");
 }
 
 // ---- the parts

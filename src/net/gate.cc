@@ -1,14 +1,8 @@
 #include "net/gate.h"
 
 #include <span>
-#include <utility>
 
 namespace pyro::net {
-
-void Gate::set(policy::Policy policy) {
-  rules_ = policy::RuleSet(std::move(policy));
-  pins_.keep_only([this](const std::string& name) { return rules_.decide_name(name).allow; });
-}
 
 Gate::Verdict Gate::judge(policy::Protocol protocol, const policy::Address& address,
                           std::uint16_t port, Time now) const {

@@ -49,12 +49,4 @@ Pins::Names Pins::names(const policy::Address& address, Time now) const {
   return out;
 }
 
-void Pins::keep_only(const std::function<bool(const std::string& name)>& wanted) {
-  for (auto pin = pins_.begin(); pin != pins_.end();) {
-    const auto next = std::next(pin);
-    if (!pin->first.alias && !wanted(pin->first.name)) drop(pin);
-    pin = next;
-  }
-}
-
 }  // namespace pyro::net

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -31,8 +30,6 @@ class Pins {
   void pin(const policy::Address& address, const std::string& name,
            const std::vector<std::string>& aliases, std::uint32_t ttl, Time now);
   [[nodiscard]] Names names(const policy::Address& address, Time now) const;
-  // For a new policy: away with those names (asked ones) that it does not know.
-  void keep_only(const std::function<bool(const std::string& name)>& wanted);
   [[nodiscard]] std::size_t size() const { return pins_.size(); }
 
  private:

@@ -69,14 +69,5 @@ TEST_F(PinsTest, WhatEndsFirstGoesFirst) {
   EXPECT_EQ(asked("2.2.2.2").size(), kMostPins);
 }
 
-TEST_F(PinsTest, ANewPolicyTakesNamesAway) {
-  pins_.pin(address("1.1.1.1"), "a.example", {"alias.example"}, 60, now_);
-  pins_.pin(address("1.1.1.1"), "b.example", {}, 60, now_);
-  pins_.keep_only([](const std::string& name) { return name == "b.example"; });
-  EXPECT_EQ(asked("1.1.1.1"), Words{"b.example"});
-  // What was learnt for a deny rule stays.
-  EXPECT_EQ(pins_.names(address("1.1.1.1"), now_).aliases, Words{"alias.example"});
-}
-
 }  // namespace
 }  // namespace pyro::net

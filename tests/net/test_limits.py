@@ -8,6 +8,7 @@ import socket
 import threading
 
 import world as worlds
+from name_server import A, NameServer
 
 # Of the engine beside kernel sockets (docs/design/net-theory-of-operation.md).
 MOST_KIB = 32 << 10
@@ -161,6 +162,41 @@ for line in sys.stdin:
             first, second, third = ask()
             assert first in ("ECONNRESET", "EPIPE")
             assert (second, third) == (4, "ECONNREFUSED")
+
+
+def test_a_name_that_is_denied_takes_its_addresses_along(world, tmp_path):
+    policy = tmp_path / "policy.toml"
+
+    def write(*deny):
+        policy.write_text(f"[network]\npolicy = \"egress\"\ndeny = {json.dumps(deny)}\n")
+
+    def echo(s):
+        while piece := s.recv(100):
+            s.sendall(piece)
+
+    records = {(name, A): [(A, 60, worlds.V4)] for name in ("good.example", "evil.example")}
+    with world.server(echo) as (port, _), NameServer(world, worlds.V4, records) as names:
+        write()
+        with world.started(f"""
+good = connect("good.example", {port})
+evil = connect("evil.example", {port})
+print("ready")
+for line in sys.stdin:
+    tell([outcome(lambda: (c.sendall(b"ping"), len(c.recv(4)))[1]) for c in (good, evil)]
+         + [outcome(lambda: connect({worlds.V4!r}, {port}) and 1)])
+""", ("--policy", str(policy), "--resolver", names.where)) as guest:
+            def ask():
+                guest.stdin.write("go\n")
+                guest.stdin.flush()
+                return json.loads(guest.stdout.readline())
+
+            assert ask() == [4, 4, 1]
+            write("evil.example")
+            worlds.reload_policy(guest)
+            # The two have one address, so they are one; and it is known without the name.
+            *cut, again = ask()
+            assert all(end in ("ECONNRESET", "EPIPE") for end in cut)
+            assert again == "ECONNREFUSED"
 
 
 def test_what_happened_is_told(world, tmp_path):
