@@ -40,6 +40,24 @@ TEST_F(PublishedPortTest, APublishedPortOpensAFlowToTheGuest) {
   EXPECT_EQ(engine.sizes().tcp, 0U);
 }
 
+// One that is started again meets flows of the guest that it does not know.
+TEST(PublishedPort, EachEngineBeginsWithAnotherPort) {
+  std::set<std::uint16_t> ports;
+  constexpr int kEngines = 4;
+  for (int i = 0; i < kEngines; ++i) {
+    EngineRig rig;
+    rig.configure();
+    ASSERT_TRUE(rig.engine.publish(8080, 80));
+    rig.network.listeners.back()->waiting.push_back(std::make_shared<FakeTcpState>());
+    rig.ready(rig.network.listeners.back()->token);
+    const Seen opening = rig.next();
+    ASSERT_NE(opening.tcp(), nullptr);
+    ports.insert(opening.tcp()->source_port);
+  }
+  EXPECT_GT(ports.size(), 1U);
+  EXPECT_GE(*ports.begin(), 1024);
+}
+
 TEST_F(PublishedPortTest, UnpublishingEndsThatPortsFlowsOnly) {
   ASSERT_TRUE(engine.publish(8080, 80));
   ASSERT_TRUE(engine.publish(8081, 80));

@@ -97,6 +97,9 @@ void TcpFlow::on_segment(const TcpSegment& s, Time now) {
     // Of a SYN of ours there are two answers.
     const bool ours = s.ack && s.acknowledgement == ends_.first_sequence + 1 && in_flight() > 0;
     if (s.rst && ours) return end(End::kRefused);
+    // RFC 9293, 3.10.7.3: of a flow that it has and that we have not, with these very ports.
+    if (s.ack && !s.rst && s.acknowledgement != ends_.first_sequence + 1)
+      unknown_ = s.acknowledgement;
     if (!s.syn || !ours) return;
     take_opening(s);
     received_ = s.sequence + 1;
@@ -304,6 +307,8 @@ void TcpFlow::send(SegmentSink& sink, TcpSegment segment, std::size_t size) {
 }
 
 void TcpFlow::send_opening(SegmentSink& sink) {
+  if (unknown_ && !sink.payload().empty())
+    send(sink, {.sequence = *std::exchange(unknown_, std::nullopt), .rst = true}, 0);
   if (next_ != unacknowledged_ || sink.payload().empty()) return;
   const bool scales = !from_guest_ || our_scale_ > 0;
   // Of what it may send at a time several segments must fit, or it would wait for each (a socket

@@ -150,6 +150,7 @@ class TcpFlow {
   bool asked_for_room_ = false;
 
   bool established_ = false;
+  std::optional<std::uint32_t> unknown_;  // what it acknowledged instead of our SYN
   bool must_acknowledge_ = false;
   std::size_t owed_ = 0;                // what came since we acknowledged last
   std::optional<Time> acknowledge_at_;  // at the latest, while there is some

@@ -322,6 +322,7 @@ TEST_F(TcpFlowTest, IsOpenedTowardsTheGuest) {
   EXPECT_EQ(syn.head.window_scale, 7);
   segment({.sequence = kGuests, .acknowledgement = 77, .syn = true, .ack = true});  // not ours
   EXPECT_FALSE(flow_->established());
+  EXPECT_TRUE(next().head.rst);
   window_ = 1000;
   segment({.sequence = kGuests,
            .acknowledgement = kOurs + 1,
@@ -346,6 +347,24 @@ TEST_F(TcpFlowTest, AGuestMayRefuse) {
   EXPECT_EQ(flow_->end(), End::kNone);
   segment({.acknowledgement = kOurs + 1, .rst = true, .ack = true});
   EXPECT_EQ(flow_->end(), End::kRefused);
+}
+
+// As a kernel answers a SYN of a flow that it has (RFC 5961, 4.2).
+TEST_F(TcpFlowTest, AGuestThatHasAFlowWithThesePortsIsToldThatItIsGone) {
+  flow_ = std::make_unique<TcpFlow>(host_, held_, kEnds);
+  next();
+  segment({.sequence = 5000, .acknowledgement = 77, .ack = true});
+  const auto gone = next();
+  EXPECT_TRUE(gone.head.rst && !gone.head.ack && !gone.head.syn);
+  EXPECT_EQ(gone.head.sequence, 77U);
+  segment({.sequence = 5000, .acknowledgement = 77, .rst = true, .ack = true});
+  expect_silence();
+  // Then it takes our SYN as one.
+  wait(200ms);
+  const auto syn = next();
+  EXPECT_TRUE(syn.head.syn && !syn.head.ack);
+  EXPECT_EQ(syn.head.sequence, kOurs);
+  EXPECT_EQ(flow_->end(), End::kNone);
 }
 
 TEST_F(TcpFlowTest, AFullLinkIsWaitedFor) {

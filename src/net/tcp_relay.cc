@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
+
+#include "sys/random.h"
 
 namespace pyro::net {
 
@@ -47,7 +50,19 @@ TcpSegment reset_for(const TcpSegment& s) {
   return out;
 }
 
+// Anywhere: the guest may still have flows of the engine before this one, and takes a SYN with the
+// ports of one for a mistake.
+std::uint16_t first_port() {
+  const auto bytes = sys::random_bytes(sizeof(std::uint16_t));
+  std::uint16_t out = 0;
+  if (bytes) std::memcpy(&out, bytes->data(), sizeof(out));
+  return out;
+}
+
 }  // namespace
+
+TcpRelay::TcpRelay(Shared& shared, Query on_query)
+    : shared_(shared), on_query_(std::move(on_query)), last_port_(first_port()) {}
 
 // Of one flow, for one turn.
 class TcpRelay::Sink final : public SegmentSink {

@@ -24,7 +24,7 @@ class TcpRelay {
  public:
   // A query that came over a flow; false: it will not be answered.
   using Query = std::function<bool(Token flow, const Address& server, Bytes message)>;
-  TcpRelay(Shared& shared, Query on_query) : shared_(shared), on_query_(std::move(on_query)) {}
+  TcpRelay(Shared& shared, Query on_query);
 
   void on_segment(const IpPacket& packet, const TcpSegment& segment, Time now);
   void on_ready(Token token, bool writable, Time now);
@@ -84,7 +84,7 @@ class TcpRelay {
   std::unordered_map<FlowKey, Token, FlowKeyHash> by_key_;
   std::deque<Token> turn_;  // who has something to say
   std::size_t half_open_ = 0, dns_flows_ = 0, published_flows_ = 0;
-  std::uint16_t last_port_ = 0;
+  std::uint16_t last_port_;
 };
 
 }  // namespace pyro::net

@@ -8,9 +8,10 @@
 //             -- PROGRAM [ARGUMENT]...
 //
 // --drop loses so many frames of a thousand on their way, in each direction. FILE is a policy file;
-// it is read again at SIGHUP, and "policy" is printed when it counts.
-// PROGRAM is root of a user namespace of its own, with /etc/resolv.conf naming the engine. The exit
-// status is its own. FILE gets a line of JSON with what the engine counted.
+// it is read again at SIGHUP, and "policy" is printed when it counts. At SIGUSR1 the engine goes
+// and another one takes its place, as after its death: "engine" is printed then. PROGRAM is root of
+// a user namespace of its own, with /etc/resolv.conf naming the engine. The exit status is its own.
+// FILE gets a line of JSON with what the engine counted.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/if.h>
@@ -247,11 +248,12 @@ void say_the_rest() {
   }
 }
 
-const sigset_t& hangup() {
+const sigset_t& orders() {
   static const sigset_t set = [] {
     sigset_t only{};
     ::sigemptyset(&only);
     ::sigaddset(&only, SIGHUP);
+    ::sigaddset(&only, SIGUSR1);
     return only;
   }();
   return set;
@@ -268,7 +270,7 @@ const sigset_t& hangup() {
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::sigprocmask(SIG_UNBLOCK, &hangup(), nullptr);
+    ::sigprocmask(SIG_UNBLOCK, &orders(), nullptr);
     std::vector<char*> words;
     words.reserve(options.program.size() + 1);
     for (const std::string& word : options.program)
@@ -281,6 +283,18 @@ const sigset_t& hangup() {
   ::waitpid(pid, &status, 0);
   say_the_rest();
   ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+auto start_engine(const Options& options, int link) {
+  const int its = ::fcntl(link, F_DUPFD_CLOEXEC, 0);
+  if (its < 0) die_errno("fcntl");
+  auto loop = fine(net::EngineLoop::create(sys::UniqueFd(its)));
+  loop->engine().configure(options.settings, net::EngineLoop::now());
+  for (const auto& [host, guest_port] : options.published) {
+    if (const auto port = loop->engine().publish(host, guest_port); !port)
+      die(fmt::format("publishing {}: {}", host, std::strerror(port.error())));
+  }
+  return loop;
 }
 
 void write_stats(const std::string& path, net::Engine& engine, std::uint64_t largest_turn_us) {
@@ -313,7 +327,7 @@ int main(int argc, char** argv) {
   std::array<int, 2> link{};
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, link.data()) != 0)
     die_errno("socketpair");
-  ::sigprocmask(SIG_BLOCK, &hangup(), nullptr);
+  ::sigprocmask(SIG_BLOCK, &orders(), nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) guest(options, link[1]);
   ::close(link[1]);
@@ -325,14 +339,9 @@ int main(int argc, char** argv) {
   ::getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
-  auto loop = fine(net::EngineLoop::create(sys::UniqueFd(link[0])));
-  loop->engine().configure(options.settings, net::EngineLoop::now());
-  for (const auto& [host, guest_port] : options.published) {
-    if (const auto port = loop->engine().publish(host, guest_port); !port)
-      die(fmt::format("publishing {}: {}", host, std::strerror(port.error())));
-  }
+  auto loop = start_engine(options, link[0]);
   const int ended = ::pidfd_open(pid, 0);
-  const int signals = ::signalfd(-1, &hangup(), SFD_CLOEXEC);
+  const int signals = ::signalfd(-1, &orders(), SFD_CLOEXEC);
   std::uint64_t largest = 0;
   for (;;) {
     const auto before = net::EngineLoop::now();
@@ -348,6 +357,13 @@ int main(int argc, char** argv) {
     if ((wait[2].revents & POLLIN) == 0) continue;
     signalfd_siginfo which{};
     if (::read(signals, &which, sizeof(which)) < 0) die_errno("signalfd");
+    if (which.ssi_signo == SIGUSR1) {
+      loop.reset();
+      loop = start_engine(options, link[0]);
+      fmt::print("engine\n");
+      std::fflush(stdout);
+      continue;
+    }
     options.settings.policy = read_policy(options.policy_file);
     loop->engine().configure(options.settings, net::EngineLoop::now());
     loop->turn();

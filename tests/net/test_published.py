@@ -75,6 +75,23 @@ each(say)""", OPTIONS) as guest:
         assert guest.stdout.readline() == f'[2000000, "{peers.digest(content)}", "end"]\n'
 
 
+def test_an_engine_that_is_new_reaches_a_guest_with_flows_of_the_last(world):
+    # The guest is silent, so it does not learn that they are gone.
+    with world.started(ECHO, OPTIONS) as guest:
+        def echoes():
+            s = client()
+            s.settimeout(5)
+            s.sendall(b"hello")
+            assert peers.read_exactly(s, 5) == b"hello"
+            return s
+
+        held = [echoes() for _ in range(3)]
+        worlds.restart_engine(guest)
+        assert [peers.outcome(lambda s=s: s.recv(1) and 1) for s in held] == ["ECONNRESET"] * 3
+        for _ in range(3):
+            echoes().close()
+
+
 def test_a_client_that_resets_is_one_that_resets(world):
     with world.started(SERVER + "each(lambda s: s.recv(10) and s.recv(10))", OPTIONS) as guest:
         s = client()

@@ -217,4 +217,9 @@ def reload_policy(guest):
     assert guest.stdout.readline() == "policy\n"
 
 
+def restart_engine(guest):
+    os.kill(guest.pid, signal.SIGUSR1)
+    assert guest.stdout.readline() == "engine\n"
+
+
 RESET = struct.pack("ii", 1, 0)
