@@ -269,6 +269,13 @@ TEST(Api, WhatDoesNotFitTogetherIsRefusedBeforeAnythingIsAsked) {
   EXPECT_EQ(refusal("run", R"({"environment":"e","command":"c","network":true,
                                "network_policy":"off"})"),
             "network is the short form of network_policy egress: leave it out");
+  EXPECT_EQ(create(R"("network_policy":"egress","net_allow":[])"),
+            "net_allow is empty: leave it out, and network_policy reaches what it does");
+  EXPECT_EQ(create(R"("net_deny":["a"],"net_allow":[])"),
+            "net_allow is empty: leave it out, and network_policy reaches what it does");
+  EXPECT_EQ(refusal("policy.explain", R"({"endpoints":["tcp://a:1"],"network_policy":"egress",
+                                          "net_allow":[]})"),
+            "net_allow is empty: leave it out, and network_policy reaches what it does");
   EXPECT_EQ(refusal("workspace.update", R"({"workspace_id":"w"})"), "there is nothing to change");
   EXPECT_EQ(refusal("workspace.update", R"({"workspace_id":"w","name":"a","clear_name":true})"),
             "name and clear_name cannot both be given");

@@ -20,6 +20,10 @@ Result<client::NetworkOptions> network_options(const Arguments& args) {
       return refuse("network is the short form of network_policy egress: leave it out");
     options.policy = "egress";
   }
+  // From a program, an empty list may be one that it found nothing for: that is not everything.
+  const bool has_network = options.policy ? options.policy != "off" : options.has_rules();
+  if (args.given("net_allow") && options.allow.empty() && has_network)
+    return refuse("net_allow is empty: leave it out, and network_policy reaches what it does");
   if (options.policy_file && (options.policy || options.has_rules())) {
     return refuse(
         "policy_file is the whole policy: no other argument about the network goes with it");

@@ -147,6 +147,9 @@ TEST(PolicyFileSchema, HasTheKeysAndBoundsOfTheParser) {
     EXPECT_TRUE(policy::parse_policy_file("[network]\n" + key + " = " + good)) << key;
     EXPECT_FALSE(policy::parse_policy_file("[network]\n" + key + " = 1")) << key;
     if (type == "array") {
+      EXPECT_EQ(property.contains("minItems"),
+                !policy::parse_policy_file("[network]\n" + key + " = []").has_value())
+          << key;
       EXPECT_EQ(property.at("maxItems"), policy::kMostRules) << key;
       EXPECT_EQ(property.at("items").at("maxLength"), policy::kLongestRule) << key;
     }

@@ -51,6 +51,9 @@ Result<Policy> parse_policy_file(std::string_view text) {
   PYRO_CHECK(only_keys(*network, policy_file_keys(), "a policy"));
   Policy policy;
   PYRO_TRY(const auto chosen, preset(*network));
+  PYRO_CHECK(
+      not_empty(*network, "allow",
+                "leave it out for all that the policy reaches; nothing is policy = \"off\""));
   PYRO_TRY(policy.allow, rules(*network, "allow", Verdict::kAllow));
   PYRO_TRY(policy.deny, rules(*network, "deny", Verdict::kDeny));
   PYRO_TRY(const auto udp, flag_of(*network, "allow_udp"));

@@ -29,6 +29,9 @@ TEST(PolicyFile, RulesAloneAreEgress) {
   EXPECT_EQ(parse_policy_file("[network]\nallow = ['a.b:1']")->preset, Preset::kEgress);
   EXPECT_EQ(parse_policy_file("network = {deny = ['a.b']}")->preset, Preset::kEgress);
   EXPECT_EQ(parse_policy_file("[network]")->preset, Preset::kOff);
+  // Which narrows nothing, and says so.
+  EXPECT_EQ(parse_policy_file("[network]\npolicy = 'egress'\ndeny = []")->text(),
+            "preset egress\n");
 }
 
 TEST(PolicyFile, WhatIsWrongIsNamedWithItsLine) {
@@ -43,6 +46,8 @@ TEST(PolicyFile, WhatIsWrongIsNamedWithItsLine) {
       {"[network]\nallow = 'a.b:1'", "line 2, column 9: allow is a list"},
       {"[network]\nallow = [1]", "line 2, column 10: allow is a list of strings"},
       {"[network]\nallow = ['a.b:1',\n'a.b']", "line 3, column 1: rule \"a.b\", character 4"},
+      {"[network]\npolicy = 'egress'\nallow = []", "line 3, column 9: allow is empty"},
+      {"[network]\nallow = []\ndeny = ['a.b']", "line 2, column 9: allow is empty"},
       {"[network]\nalow = []", "line 2, column 1: \"alow\" is no key"},
       {"[netwrk]", "\"netwrk\" is no key"},
       {"[network]\n[network.more]", "\"more\" is no key"},

@@ -111,6 +111,10 @@ Result<void> read_network(const toml::table& file, Smolfile& out) {
   const toml::table* network = node->as_table();
   if (network == nullptr) return wrong_at(node->source(), "network is a table: [network]");
   PYRO_CHECK(only_keys(*network, {"allow_hosts", "allow_cidrs"}, "[network]"));
+  for (const char* key : {"allow_hosts", "allow_cidrs"}) {
+    PYRO_CHECK(not_empty(*network, key,
+                         "leave it out; without either, net = true is every public address"));
+  }
   PYRO_CHECK(read_targets<NameTarget>(*network, "allow_hosts", "name", out.allow));
   return read_targets<Block>(*network, "allow_cidrs", "block of addresses", out.allow);
 }

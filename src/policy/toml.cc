@@ -68,6 +68,13 @@ Result<void> only_keys(const toml::table& table, const std::vector<std::string>&
   return {};
 }
 
+Result<void> not_empty(const toml::table& table, std::string_view key, std::string hint) {
+  const toml::node* node = table.get(key);
+  const toml::array* list = node == nullptr ? nullptr : node->as_array();
+  if (list == nullptr || !list->empty()) return {};
+  return wrong_at(node->source(), fmt::format("{} is empty", key), std::move(hint));
+}
+
 Result<void> each_string(const toml::table& table, std::string_view key,
                          const OnString& on_string) {
   const toml::node* node = table.get(key);

@@ -37,6 +37,8 @@ Result<void> only_keys(const toml::table& table, const std::vector<std::string>&
 
 // ---- the value of a key, which may be missing; kInvalid with its line where it is of another kind
 
+// Of a list that narrows something: an empty one, which would narrow nothing, is wrong.
+Result<void> not_empty(const toml::table& table, std::string_view key, std::string hint);
 using OnString = std::function<Result<void>(const std::string& text)>;
 // Of a list: `on_string` gets one after the other, and what it finds wrong gets its line.
 Result<void> each_string(const toml::table& table, std::string_view key, const OnString& on_string);
