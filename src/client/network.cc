@@ -119,13 +119,14 @@ Result<policy::Policy> usable_policy(const NetworkOptions& options,
 }
 
 Result<std::vector<Explanation>> explain(const policy::Policy& policy,
-                                         const std::vector<std::string>& endpoints) {
+                                         const std::vector<std::string>& endpoints,
+                                         const policy::IsOwn& is_own) {
   const policy::RuleSet rule_set(policy);
   std::vector<Explanation> out;
   out.reserve(endpoints.size());
   for (const std::string& text : endpoints) {
     PYRO_TRY(const auto asked, policy::parse_endpoint(text));
-    const policy::Decision decision = policy::decide(rule_set, asked);
+    const policy::Decision decision = policy::decide(rule_set, asked, is_own);
     const policy::RuleId& id = decision.rule;
     const auto& list = id.kind == policy::RuleId::Kind::kAllow ? policy.allow : policy.deny;
     out.push_back({.endpoint = asked.text(),

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "net/own_address.h"
+#include "policy/decide.h"
 #include "policy/policy.h"
 #include "proto/network_requests.h"
 #include "pyro/network.hpp"
@@ -38,8 +40,10 @@ Result<policy::Policy> usable_policy(const NetworkOptions& options,
 
 // ---- asking a policy
 
-// In the order of `endpoints`. kInvalid: one that is none.
+// In the order of `endpoints`. kInvalid: one that is none. Of the host's own addresses as the
+// engine would, where it is in this process's network namespace.
 Result<std::vector<Explanation>> explain(const policy::Policy& policy,
-                                         const std::vector<std::string>& endpoints);
+                                         const std::vector<std::string>& endpoints,
+                                         const policy::IsOwn& is_own = net::is_own_address);
 
 }  // namespace pyro::client

@@ -119,6 +119,18 @@ TEST(Explain, SaysWhichRuleDecides) {
   EXPECT_EQ(explain(*policy, {"github.com"}).error().code, Errc::kInvalid);
 }
 
+// As the engine: net/shared.cc.
+TEST(Explain, KnowsTheHostsOwnAddresses) {
+  const auto policy = policy_of({.allow = {"10.0.0.0/8:80", "10.1.1.1:80"}});
+  ASSERT_TRUE(policy) << policy.error().message;
+  const auto answers = explain(*policy, {"tcp://10.1.1.1:80", "tcp://10.2.2.2:80"},
+                               [](const policy::Address&) { return true; });
+  ASSERT_TRUE(answers) << answers.error().message;
+  EXPECT_EQ(answers->at(0).rule_id, "allow[1]");
+  EXPECT_EQ(answers->at(1).reason, "host-loopback");
+  EXPECT_FALSE(answers->at(1).allow);
+}
+
 // ---- the published schema of policy files
 
 TEST(PolicyFileSchema, HasTheKeysAndBoundsOfTheParser) {

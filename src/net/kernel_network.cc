@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <optional>
 #include <utility>
 
 #include "net/host_socket.h"
@@ -16,33 +15,7 @@ namespace pyro::net {
 
 namespace {
 
-// RFC 6335, 6: where nothing is; only a route is asked for.
-constexpr std::uint16_t kDiscardPort = 9;
 constexpr int kBacklog = 1024;  // cut to net.core.somaxconn
-
-// RFC 5737, RFC 3849: addresses for documentation. Where one can be bound, any can
-// (net.ipv4.ip_nonlocal_bind).
-Address nobodys(Family family) {
-  constexpr std::array<std::uint8_t, policy::kIpv4Bytes> kV4{192, 0, 2, 1};
-  constexpr std::array<std::uint8_t, policy::kIpv6Bytes> kV6{0x20, 0x01, 0x0d, 0xb8};
-  return family == Family::kIpv4 ? Address::v4(kV4) : Address::v6(kV6);
-}
-
-int domain_of(const Address& address) {
-  return address.family() == Family::kIpv4 ? AF_INET : AF_INET6;
-}
-
-sys::UniqueFd open_socket(const Address& address, int type, int protocol) {
-  return sys::UniqueFd(::socket(domain_of(address), type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
-}
-
-// Nothing when there is no socket to try it with.
-std::optional<bool> can_bind(const Address& address) {
-  const sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
-  if (!fd) return std::nullopt;
-  const SocketAddress at(address, 0);
-  return ::bind(fd.get(), at.get(), at.size()) == 0;
-}
 
 // 0, or errno.
 int watch(int epoll, int fd, Token token, std::uint32_t what) {
@@ -125,21 +98,6 @@ Opened<HostDatagrams> KernelNetwork::open_echo(const Address& address, Token tok
   if (const int error = watch(epoll_, fd.get(), token, EPOLLIN); error != 0)
     return std::unexpected(error);
   return std::make_unique<KernelDatagrams>(std::move(fd));
-}
-
-bool KernelNetwork::is_own(const Address& address) {
-  // Nothing is sent by this. A kernel talks to itself from the address that it talks to, but for
-  // what has another one as its source: a second address of a network, a whole block.
-  const sys::UniqueFd fd = open_socket(address, SOCK_DGRAM, 0);
-  // Who cannot know (out of descriptors, of memory) says yes; no flow gets anywhere in a family
-  // that the host does not have.
-  if (!fd) return errno != EAFNOSUPPORT;
-  const SocketAddress to(address, kDiscardPort);
-  SocketAddress ours;
-  if (::connect(fd.get(), to.get(), to.size()) == 0 && ours.read(fd.get()) &&
-      ours.address() == address)
-    return true;
-  return can_bind(address).value_or(true) && !can_bind(nobodys(address.family())).value_or(false);
 }
 
 bool KernelNetwork::has_ipv6() {

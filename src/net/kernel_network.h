@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/host_network.h"
+#include "net/own_address.h"
 #include "sys/fd.h"
 
 namespace pyro::net {
@@ -15,7 +16,7 @@ class KernelNetwork final : public HostNetwork {
   Opened<HostTcp> connect(const Address& address, std::uint16_t port, Token token) override;
   Opened<HostDatagrams> open_udp(const Address& address, std::uint16_t port, Token token) override;
   Opened<HostDatagrams> open_echo(const Address& address, Token token) override;
-  bool is_own(const Address& address) override;
+  bool is_own(const Address& address) override { return is_own_address(address); }
   bool has_ipv6() override;
   Opened<HostListener> listen(std::uint16_t port, Token token) override;
 

@@ -14,14 +14,10 @@ policy::Decision Shared::judge_again(policy::Protocol protocol, const Address& a
   return unless_own(gate.judge_again(protocol, address, port, name, now), protocol, address, port);
 }
 
-policy::Decision Shared::unless_own(policy::Decision decision, policy::Protocol protocol,
+policy::Decision Shared::unless_own(const policy::Decision& decision, policy::Protocol protocol,
                                     const Address& address, std::uint16_t port) {
-  if (!decision.allow || policy::is_engine(address)) return decision;
-  // A wider rule may have come first.
-  const auto exact = gate.rules().names_exactly(protocol, address, port);
-  if (exact == decision.rule || !network.is_own(address)) return decision;
-  if (exact) return {.allow = true, .rule = *exact, .reason = policy::Reason::kRule};
-  return {.allow = false, .rule = {}, .reason = policy::Reason::kHostLoopback};
+  return gate.rules().unless_own(decision, {.protocol = protocol, .address = address, .port = port},
+                                 [this](const Address& a) { return network.is_own(a); });
 }
 
 }  // namespace pyro::net

@@ -49,8 +49,7 @@ struct Shared {
   Counters counters;
   HeldBytes held;
 
-  // The policy's decision; and the host's own addresses are its loopback by another name, unless a
-  // rule names just that address.
+  // The policy's decision, also about the host's own addresses.
   Gate::Verdict judge(policy::Protocol protocol, const Address& address, std::uint16_t port,
                       Time now);
   policy::Decision judge_again(policy::Protocol protocol, const Address& address,
@@ -95,7 +94,7 @@ struct Shared {
   }
 
  private:
-  policy::Decision unless_own(policy::Decision decision, policy::Protocol protocol,
+  policy::Decision unless_own(const policy::Decision& decision, policy::Protocol protocol,
                               const Address& address, std::uint16_t port);
 };
 

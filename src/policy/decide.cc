@@ -281,17 +281,25 @@ bool RuleSet::names_special(const Address& address) const {
   });
 }
 
-std::optional<RuleId> RuleSet::names_exactly(Protocol protocol, const Address& address,
-                                             std::uint16_t port) const {
-  const Table& table = allow_[index_of(protocol)];
+std::optional<RuleId> RuleSet::names_exactly(const Endpoint& flow) const {
+  const Table& table = allow_[index_of(flow.protocol)];
   for (const Blocks* blocks : {&table.blocks, &table.special}) {
-    const auto singles = blocks->find({address.family(), address.bits()});
+    const auto singles = blocks->find({flow.address.family(), flow.address.bits()});
     if (singles == blocks->end()) continue;
-    const auto found = singles->second.find(address);
+    const auto found = singles->second.find(flow.address);
     if (found == singles->second.end()) continue;
-    if (const Found rule = find(found->second, port)) return allowed_by(*rule).rule;
+    if (const Found rule = find(found->second, flow.port)) return allowed_by(*rule).rule;
   }
   return std::nullopt;
+}
+
+Decision RuleSet::unless_own(const Decision& decision, const Endpoint& flow,
+                             const IsOwn& is_own) const {
+  if (!decision.allow || is_engine(flow.address)) return decision;
+  const auto exact = names_exactly(flow);
+  if (exact == decision.rule || !is_own(flow.address)) return decision;
+  if (exact) return {.allow = true, .rule = *exact, .reason = Reason::kRule};
+  return refused(Reason::kHostLoopback);
 }
 
 Decision RuleSet::decide_name(const std::string& name) const {

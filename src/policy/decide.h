@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -53,6 +54,9 @@ struct Endpoint {
   std::span<const std::string> aliases;
 };
 
+// Whether it is one of the host's own addresses: its kernel's to say, at that moment.
+using IsOwn = std::function<bool(const Address& address)>;
+
 // A policy made for fast answers; its cost does not grow with the number of rules. Immutable.
 class RuleSet {
  public:
@@ -66,9 +70,11 @@ class RuleSet {
                                            std::uint16_t port) const;
   // Whether an allow rule names this very address, which is in a special range.
   [[nodiscard]] bool names_special(const Address& address) const;
-  // The first allow rule for this single address; for one that decide() allows.
-  [[nodiscard]] std::optional<RuleId> names_exactly(Protocol protocol, const Address& address,
-                                                    std::uint16_t port) const;
+  // What it comes to where the address may be one of the host's own, which are its loopback by
+  // another name: whoever listens on all of them listens there. Only a rule for that very address
+  // reaches one, also when a wider one stands before it. `is_own` is asked where it matters.
+  [[nodiscard]] Decision unless_own(const Decision& decision, const Endpoint& flow,
+                                    const IsOwn& is_own) const;
   // Whether every name may be asked for that no rule denies.
   [[nodiscard]] bool any_name() const { return policy_.allow.empty() || any_name_rule_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
@@ -106,6 +112,8 @@ class RuleSet {
   [[nodiscard]] Found denied(const Endpoint& flow) const;
   [[nodiscard]] Found allowed(const Endpoint& flow, bool special) const;
   [[nodiscard]] Decision decide_host(const Endpoint& flow) const;
+  // The first allow rule for that single address; of a flow that decide() allows.
+  [[nodiscard]] std::optional<RuleId> names_exactly(const Endpoint& flow) const;
 
   Policy policy_;
   Tables allow_, deny_;

@@ -299,21 +299,26 @@ class Draw {
   std::mt19937 random_;
 };
 
-TEST(Decide, TheRuleForASingleAddressIsFoundBehindWiderOnes) {
-  const RuleSet rules(policy_of({"192.168.1.0/24:80", "8.8.8.8:53", "192.168.1.5:80-90",
+TEST(Decide, TheHostsOwnAddressesAreReachedByARuleForThemAlone) {
+  const RuleSet rules(policy_of({"192.168.1.0/24:80", "8.8.0.0/16:*", "192.168.1.5:80-90",
                                  "192.168.1.5:85", "udp://192.168.1.5:80"},
-                                {}));
-  const auto exact = [&](Protocol protocol, const char* address, std::uint16_t port) {
-    const auto rule = rules.names_exactly(protocol, *Address::parse(address), port);
-    return rule ? rule->text() : "";
+                                {"192.168.1.5:90"}));
+  const auto decide = [&](Protocol protocol, const char* address, std::uint16_t port, bool own) {
+    const Endpoint flow{.protocol = protocol, .address = *Address::parse(address), .port = port};
+    const Decision d =
+        rules.unless_own(rules.decide(flow), flow, [own](const Address&) { return own; });
+    return d.rule.text() + " " + reason_name(d.reason);
   };
-  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.5", 80), "allow[2]");
-  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.5", 85), "allow[2]");
-  EXPECT_EQ(exact(Protocol::kUdp, "192.168.1.5", 80), "allow[4]");
-  EXPECT_EQ(exact(Protocol::kTcp, "8.8.8.8", 53), "allow[1]");
-  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.6", 80), "");
-  EXPECT_EQ(exact(Protocol::kTcp, "192.168.1.5", 91), "");
-  EXPECT_EQ(exact(Protocol::kEcho, "192.168.1.5", 0), "");
+  EXPECT_EQ(decide(Protocol::kTcp, "192.168.1.5", 80, false), "allow[0] rule");
+  EXPECT_EQ(decide(Protocol::kTcp, "192.168.1.5", 80, true), "allow[2] rule");
+  EXPECT_EQ(decide(Protocol::kTcp, "192.168.1.5", 85, true), "allow[2] rule");
+  EXPECT_EQ(decide(Protocol::kUdp, "192.168.1.5", 80, true), "allow[4] rule");
+  EXPECT_EQ(decide(Protocol::kTcp, "192.168.1.6", 80, true), "preset host-loopback");
+  EXPECT_EQ(decide(Protocol::kTcp, "8.8.8.8", 53, true), "preset host-loopback");
+  EXPECT_EQ(decide(Protocol::kTcp, "8.8.8.8", 53, false), "allow[1] rule");
+  // What is refused stays so, for the reason that it has.
+  EXPECT_EQ(decide(Protocol::kTcp, "192.168.1.5", 90, true), "deny[0] denied");
+  EXPECT_EQ(decide(Protocol::kEcho, "192.168.1.5", 0, true), "preset special-range");
 }
 
 TEST(Decide, IsWhatTheRulesSayOneByOne) {

@@ -76,14 +76,15 @@ Result<AskedEndpoint> parse_endpoint(std::string_view text) {
   return out;
 }
 
-Decision decide(const RuleSet& rules, const AskedEndpoint& asked) {
+Decision decide(const RuleSet& rules, const AskedEndpoint& asked, const IsOwn& is_own) {
   if (const auto* name = std::get_if<std::string>(&asked.host))
     return rules.decide_unresolved(asked.protocol, *name, asked.port);
-  return rules.decide({.protocol = asked.protocol,
-                       .address = std::get<Address>(asked.host),
-                       .port = asked.port,
-                       .names = {},
-                       .aliases = {}});
+  const Endpoint flow{.protocol = asked.protocol,
+                      .address = std::get<Address>(asked.host),
+                      .port = asked.port,
+                      .names = {},
+                      .aliases = {}};
+  return rules.unless_own(rules.decide(flow), flow, is_own);
 }
 
 bool is_assumed(const AskedEndpoint& asked) {

@@ -23,8 +23,8 @@ struct AskedEndpoint {
 // brackets. kInvalid.
 Result<AskedEndpoint> parse_endpoint(std::string_view text);
 
-// A name is decided as if its addresses were public: nobody asks for them.
-Decision decide(const RuleSet& rules, const AskedEndpoint& asked);
+// A name is decided as if its addresses were public, and not the host's own: nobody asks for them.
+Decision decide(const RuleSet& rules, const AskedEndpoint& asked, const IsOwn& is_own);
 // Whether that "as if" was needed: of a name that is not the host's own.
 bool is_assumed(const AskedEndpoint& asked);
 

@@ -12,6 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto again = parse_endpoint(asked->text());
   if (!again || *again != *asked) std::abort();
   const RuleSet rules({.preset = Preset::kEgress});
-  if (decide(rules, *asked) != decide(rules, *again)) std::abort();
+  const auto is_own = [](const Address& a) { return a.bytes().back() % 2 == 0; };
+  if (decide(rules, *asked, is_own) != decide(rules, *again, is_own)) std::abort();
   return 0;
 }

@@ -72,12 +72,14 @@ TEST(Endpoint, IsDecidedByTheRulesOfThePolicy) {
            {"tcp://host.pyro.internal:8080", "allow[1]", "rule", true, false},
            {"tcp://host.pyro.internal:22", "preset", "host-loopback", false, false},
            {"tcp://10.1.2.3:5432", "allow[2]", "rule", true, false},
+           {"tcp://10.9.9.9:5432", "preset", "host-loopback", false, false},
            {"tcp://10.1.2.3:22", "preset", "special-range", false, false},
            {"icmp://10.255.255.2", "preset", "engine", false, false},
        }) {
     const auto asked = parse_endpoint(row.endpoint);
     ASSERT_TRUE(asked) << asked.error().message;
-    const Decision decision = decide(rules, *asked);
+    const Decision decision =
+        decide(rules, *asked, [](const Address& a) { return a == *Address::parse("10.9.9.9"); });
     EXPECT_EQ(decision.allow, row.allow) << row.endpoint;
     EXPECT_EQ(decision.rule.text(), row.rule) << row.endpoint;
     EXPECT_STREQ(reason_name(decision.reason), row.reason) << row.endpoint;
