@@ -46,7 +46,7 @@ struct Probe {
   // How it looks to the guest: an errno, a response code of DNS, or what the probe said.
   std::string sees;
   // Why: the reason of an event of the engine that refuses, or "dropped: " and what its counter of
-  // frames is called. Empty: the policy leaves nothing to refuse, and an empty answer is the truth.
+  // frames is called. Empty: there is no engine.
   std::string why;
   // All that may arrive in the world, as "PROTOCOL ADDRESS" or "PROTOCOL ADDRESS PORT".
   std::vector<std::string> arrives;

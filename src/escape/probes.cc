@@ -416,7 +416,7 @@ std::vector<Probe> questions() {
        .rules = kOneName,
        .words = "dns udp {engine} allowed.example 16",
        .sees = "NOERROR",
-       .why = "",
+       .why = "type",
        .control = {kOneName, "dns udp {engine} allowed.example", "93.184.216.34"}},
   };
 }

@@ -315,8 +315,8 @@ std::expected<DnsQuery, BadQuery> parse_query(Bytes message) {
   Cursor c(message);
   const auto header = read_header(c);
   if (!header) return std::unexpected(BadQuery{});
-  const auto bad = [&](Rcode rcode) {
-    return std::unexpected(BadQuery{.id = header->id, .rcode = rcode});
+  const auto bad = [&](Rcode rcode, std::string name = {}) {
+    return std::unexpected(BadQuery{.id = header->id, .rcode = rcode, .name = std::move(name)});
   };
   if ((header->flags & kResponse) != 0) return std::unexpected(BadQuery{});
   if ((header->flags & kOpcode) != 0) return bad(Rcode::kNotImp);
@@ -325,7 +325,7 @@ std::expected<DnsQuery, BadQuery> parse_query(Bytes message) {
   const auto asked = read_question(c);
   if (!asked) return bad(Rcode::kFormErr);
   if (asked->cls != kInternet || asked->question.name.empty() || is_meta(asked->question.type))
-    return bad(Rcode::kRefused);
+    return bad(Rcode::kRefused, asked->question.name);
   DnsQuery query{.id = header->id,
                  .recursion_desired = (header->flags & kRecursionDesired) != 0,
                  .question = asked->question};

@@ -50,6 +50,7 @@ struct DnsQuery {
 struct BadQuery {
   std::optional<std::uint16_t> id;
   Rcode rcode = Rcode::kFormErr;
+  std::string name;  // that it asks something about; empty: none is known
 };
 std::expected<DnsQuery, BadQuery> parse_query(Bytes message);
 

@@ -72,6 +72,7 @@ bool DnsProxy::on_query(const DnsAsker& asker, Bytes message, Time now) {
   const auto query = parse_query(message);
   if (!query) {
     const BadQuery& bad = query.error();
+    tell(bad.name, {}, reason::kQuery);
     if (bad.id) answer_(asker, write_refusal(*bad.id, bad.rcode));
     return bad.id.has_value();
   }
@@ -91,10 +92,14 @@ void DnsProxy::decide(const DnsAsker& asker, const DnsQuery& query, Time now) {
       self.addresses.push_back({.address = policy::link_of(family_of(q)).engine, .ttl = kHostTtl});
     return say(asker, query, self, std::nullopt);
   }
-  if (decision.allow &&
-      (asks_for_addresses(q) ? family_of(q) == Family::kIpv6 && !shared_.network.has_ipv6()
-                             : !rules.any_name())) {
+  if (decision.allow && !asks_for_addresses(q) && !rules.any_name()) {
+    tell(q.name, {.allow = false, .rule = decision.rule}, reason::kType);
     return say(asker, query, {}, std::nullopt);  // there is none
+  }
+  if (decision.allow && q.type == static_cast<std::uint16_t>(DnsType::kAaaa) &&
+      !shared_.network.has_ipv6()) {
+    tell(q.name, decision, reason::kNoRoute);
+    return say(asker, query, {}, std::nullopt);
   }
   bool failed = false;
   if (decision.allow && !take_token(now)) {

@@ -115,6 +115,7 @@ TEST_F(DnsProxyTest, WithoutIpv6ThereAreNoAddressesOfIt) {
   ask("example.com", kAaaa);
   EXPECT_EQ(told("example.com", kAaaa).rcode, 0);
   EXPECT_EQ(asked(), 0U);
+  EXPECT_EQ(last_event(), "dns example.com 53 allowed no-route");
 }
 
 TEST_F(DnsProxyTest, OtherTypesArePassedOnOnlyWhereEveryNameIs) {
@@ -128,9 +129,11 @@ TEST_F(DnsProxyTest, OtherTypesArePassedOnOnlyWhereEveryNameIs) {
   ask("example.com", kTxt);
   EXPECT_EQ(asked(), 1U);
   EXPECT_EQ(told("example.com", kTxt).rcode, 0);
+  EXPECT_EQ(last_event(), "dns example.com 53 refused type");
   // ANY is refused everywhere.
   ask("example.com", 255);
   EXPECT_EQ(asked(), 1U);
+  EXPECT_EQ(last_event(), "dns example.com 53 refused query");
 }
 
 TEST_F(DnsProxyTest, APublicNameWithASpecialAddressIsRefused) {
@@ -276,8 +279,10 @@ TEST_F(DnsProxyTest, WhatIsNoQuestionIsRefusedOrIgnored) {
   const Address& server = policy::link_of(Family::kIpv4).engine;
   give(guest_frame::udp(guest_frame::to(server), kAskerPort, kDnsPort, "x"));
   EXPECT_TRUE(link.frames.empty());
+  EXPECT_EQ(last_event(), "dns  53 refused query");
   give(guest_frame::udp(guest_frame::to(server), kAskerPort, kDnsPort, std::string(12, '\0')));
   EXPECT_EQ(link.frames.size(), 1U);
+  EXPECT_EQ(last_event(), "dns  53 refused query");
   EXPECT_EQ(asked(), 0U);
 }
 
