@@ -8,10 +8,6 @@ namespace {
 
 constexpr int kMostUnanswered = 8;
 constexpr std::size_t kLengthField = 2;
-constexpr std::size_t kMostIn = kLengthField + 65535;
-// Of answers that the guest has not taken. Beyond it nothing is read: it would be answered as well,
-// and a guest that keeps its window closed would have us keep answers without end.
-constexpr std::size_t kMostOut = 65536;
 constexpr unsigned kByteBits = 8;
 
 std::uint8_t byte(char c) {
@@ -22,6 +18,9 @@ std::uint8_t byte(char c) {
 
 void DnsStream::put(Bytes message) {
   if (unanswered_ > 0) --unanswered_;
+  // Several that are as long as can be, for questions that were read before: no resolver asks so.
+  if (out_.size() + kLengthField + message.size() > kMostOut) broken_ = true;
+  if (broken_) return;
   out_ += static_cast<char>(message.size() >> kByteBits);
   out_ += static_cast<char>(message.size());
   out_.append(reinterpret_cast<const char*>(message.data()), message.size());
@@ -32,8 +31,10 @@ std::size_t DnsStream::room() {
   return is_full() ? 0 : kMostIn - in_.size();
 }
 
+// Beyond it a question would be answered as well, and a guest that keeps its window closed would
+// have us keep answers without end.
 bool DnsStream::is_full() const {
-  return unanswered_ >= kMostUnanswered || out_.size() > kMostOut;
+  return unanswered_ >= kMostUnanswered || out_.size() > kFull;
 }
 
 void DnsStream::take_messages() {

@@ -15,6 +15,11 @@ class DnsStream final : public HostTcp {
   // not is broken.
   explicit DnsStream(std::function<bool(Bytes)> on_message) : on_message_(std::move(on_message)) {}
 
+  // Bytes that a guest has not taken, beyond which no more is read; and that break the stream.
+  static constexpr std::size_t kFull = 64U << 10;
+  static constexpr std::size_t kMostOut = 128U << 10;
+  static constexpr std::size_t kMostIn = 2 + 65535;
+
   // An answer, of at most 65535 bytes. There may be more to be read, and more room, afterwards.
   void put(Bytes message);
 

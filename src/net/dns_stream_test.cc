@@ -153,6 +153,17 @@ TEST_F(DnsStreamTest, ItDoesNotEndWhileQuestionsWaitForAnswersToBeTaken) {
   EXPECT_EQ(taken, kQuestions * answer.size());
 }
 
+// A guest that takes nothing of several answers, each as long as can be.
+TEST_F(DnsStreamTest, MoreThanItMayKeepBreaksIt) {
+  for (int i = 0; i < 3; ++i) write(framed("question"));
+  put(std::string(60'000, 'a'));
+  put(std::string(60'000, 'b'));
+  std::array<std::uint8_t, 1> piece{};
+  EXPECT_EQ(stream_.peek(0, piece).kind, HostIo::Kind::kDone);
+  put(std::string(60'000, 'c'));
+  EXPECT_EQ(stream_.peek(0, piece).kind, HostIo::Kind::kBroken);
+}
+
 TEST_F(DnsStreamTest, GarbageBreaksIt) {
   good_ = false;
   EXPECT_EQ(write(framed("garbage") + framed("more")), HostIo::Kind::kDone);

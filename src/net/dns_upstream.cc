@@ -15,6 +15,8 @@ constexpr std::array<std::chrono::milliseconds, 4> kPatience{
     std::chrono::milliseconds(1500), std::chrono::milliseconds(2500),
     std::chrono::milliseconds(2500), std::chrono::milliseconds(3500)};
 constexpr std::size_t kLengthField = 2;
+constexpr std::size_t kReadAtATime = 4096;
+constexpr std::size_t kMostReceived = kLengthField + kMostDnsMessage + kReadAtATime;
 constexpr unsigned kByteBits = 8;
 
 Result<std::uint16_t> random_id() {
@@ -119,6 +121,7 @@ void DnsUpstream::read_udp(Token token, Question& q, Time now) {
                 static_cast<std::uint8_t>(query.size())};
     q.unsent.insert(q.unsent.end(), query.begin(), query.end());
     q.received.clear();
+    q.received.reserve(kMostReceived);
     return;
   }
   q.unread = true;
@@ -133,7 +136,7 @@ void DnsUpstream::go_on_tcp(Token token, Question& q, Time now) {
     if (sent.kind != HostIo::Kind::kDone) return attempt(token, q, now);
     q.unsent.erase(q.unsent.begin(), q.unsent.begin() + static_cast<std::ptrdiff_t>(sent.count));
   }
-  std::array<std::uint8_t, 4096> buffer;
+  std::array<std::uint8_t, kReadAtATime> buffer;
   for (;;) {
     const HostIo got = q.tcp->peek(0, buffer);
     if (got.kind == HostIo::Kind::kWouldBlock) return;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/overloaded.h"
+#include "net/link.h"
 
 namespace pyro::net {
 
@@ -13,6 +14,19 @@ namespace {
 constexpr std::uint16_t kDnsPort = 53;
 constexpr std::chrono::milliseconds kAcceptAgain{100};
 constexpr std::uint8_t kGroupBit = 1;  // of a MAC address (IEEE 802, clause 8.2)
+
+// The limit that is stated, beside kernel sockets and rules: what each limit comes to when all are
+// reached at once. Strings that grow have twice what is in them.
+constexpr std::size_t kMostMemory = 32U << 20;
+constexpr std::size_t kMostPinMemory = 768;  // with a name of 253 bytes, twice
+constexpr std::size_t kMostEventMemory = 512;
+constexpr std::size_t kGrowth = 2;
+static_assert((kMostTcpFlows + kMostUdpFlows + kMostEchoFlows) * 2 * kMostFlowRecord +
+                  kGrowth * HeldBytes::kMost +
+                  kMostDnsFlows * kGrowth * (DnsStream::kMostIn + DnsStream::kMostOut) +
+                  kMostDnsUnderWay * (kMostDnsMessage + kMostFlowRecord + 4096) + Link::bytes() +
+                  kMostPins * kMostPinMemory + NetEvents::kMost * kMostEventMemory <=
+              kMostMemory);
 
 bool is_for_us(const MacAddress& destination) {
   return destination == kEngineMac || (destination[0] & kGroupBit) != 0;

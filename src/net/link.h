@@ -23,6 +23,7 @@ class Link final : public FrameSink {
   // Gives the kernel what send() has got. False: it does not take all of it now.
   bool flush();
   [[nodiscard]] int fd() const { return fd_.get(); }
+  static constexpr std::size_t bytes() { return (kBatch + kQueue) * kSlot; }
 
  private:
   explicit Link(sys::UniqueFd fd);

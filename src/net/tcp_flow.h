@@ -48,7 +48,7 @@ class SegmentSink {
 // Bytes that flows hold for sockets that took less than they promised.
 struct HeldBytes {
   std::size_t all = 0;
-  static constexpr std::size_t kMost = 8U << 20;
+  static constexpr std::size_t kMost = 4U << 20;
 };
 
 // How long the acknowledgement of a small piece waits for an answer of the host that can carry it.

@@ -166,6 +166,7 @@ void TcpRelay::open(const IpPacket& packet, const TcpSegment& s, Time now) {
 }
 
 TcpRelay::Flow& TcpRelay::add(std::unique_ptr<Flow> flow, Token token) {
+  static_assert(sizeof(Flow) <= kMostFlowRecord);
   by_key_.emplace(flow->key, token);
   if (flow->half_open) ++half_open_;
   if (flow->dns != nullptr) ++dns_flows_;

@@ -16,9 +16,10 @@ inline constexpr std::size_t kMostTcpFlows = 4096;
 inline constexpr std::size_t kMostHalfOpen = 256;
 // Of those that clients of published ports have: the guest's own have places left.
 inline constexpr std::size_t kMostPublishedFlows = 1024;
-// Each has buffers of ours, of more than half a megabyte at worst (DnsStream); no resolver needs
-// many.
-inline constexpr std::size_t kMostDnsFlows = 32;
+// Each has buffers of ours (DnsStream); no resolver needs many.
+inline constexpr std::size_t kMostDnsFlows = 16;
+// Its record. What else there is of it (name, index, deadline) is less than that again.
+inline constexpr std::size_t kMostFlowRecord = 512;
 
 class TcpRelay {
  public:

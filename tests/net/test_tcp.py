@@ -162,9 +162,9 @@ def test_a_reader_that_stops_stops_the_sender(world):
 
     with world.server(fill) as (port, results):
         with world.started(f"s = connect({worlds.V4!r}, {port})\nprint('ready')\nsys.stdin.readline()\n") as guest:
-            before = worlds.resident_kib(guest.pid)
+            before = worlds.memory_kib(guest.pid)
             worlds.wait_until(lambda: results, "the end of the sender")
-            grown = worlds.resident_kib(guest.pid) - before
+            grown = worlds.memory_kib(guest.pid) - before
     assert isinstance(results[0], int)
     assert grown < 1024, f"{grown} KiB more in the engine"
 

@@ -205,11 +205,11 @@ def stats(path):
     return json.loads(pathlib.Path(path).read_text())
 
 
-def resident_kib(pid):
+def memory_kib(pid, which="VmRSS"):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{which}:"):
             return int(line.split()[1])
-    raise AssertionError("no VmRSS")
+    raise AssertionError(f"no {which}")
 
 
 def reload_policy(guest):
