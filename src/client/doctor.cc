@@ -1,11 +1,16 @@
 // What `pyro doctor` reports.
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "client/client.h"
 #include "client/doctor.h"
 #include "core/templates.h"
 #include "isolate/jail.h"
+#include "sys/fd.h"
 #include "sys/file.h"
 #include "vmm/host_facts.h"
 
@@ -80,6 +85,16 @@ void check_helpers(DoctorReport& report, const DoctorInputs& in) {
   }
 }
 
+// icmp(7): as the engine opens one for each guest that pings.
+void check_echo(DoctorReport& report) {
+  const sys::UniqueFd ping(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP));
+  if (ping || errno != EACCES) return;
+  report.issues.emplace_back(
+      "guests cannot ping: the kernel gives this user no sockets for it, which are for groups "
+      "within "
+      "net.ipv4.ping_group_range: sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'");
+}
+
 void check_environments(DoctorReport& report, const DoctorInputs& in,
                         image::Environments& environments) {
   report.environment_cache = in.dirs.environments();
@@ -111,6 +126,7 @@ DoctorReport examine(const DoctorInputs& in, image::Environments& environments, 
   check_accelerator(report, in, fresh);
   check_isolation(report);
   check_helpers(report, in);
+  check_echo(report);
   const bool helpers = sys::exists(in.dirs.libexec + "/pyro-supervisor") &&
                        sys::exists(in.dirs.libexec + "/pyro-agent");
   report.runtime_ok = report.qemu.supported && helpers && report.isolation.user_namespaces &&

@@ -1,6 +1,7 @@
 // A supervisor in a process of its own over fake machines, and the library's calls on its sandbox.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -391,6 +392,9 @@ TEST_F(SupervisorTest, DoctorNamesWhatIsMissing) {
   for (const auto& issue : report->issues) issues += issue + "\n";
   EXPECT_NE(issues.find("/nonexistent/qemu"), std::string::npos) << issues;
   EXPECT_NE(issues.find("pyro-supervisor is missing"), std::string::npos) << issues;
+  // Whether this user may is the kernel's to say.
+  const sys::UniqueFd ping(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP));
+  EXPECT_EQ(issues.contains("net.ipv4.ping_group_range"), !ping && errno == EACCES) << issues;
 }
 
 // Starts the sandbox and collects what is said meanwhile.
