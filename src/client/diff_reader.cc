@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "client/workspace_paths.h"
 #include "core/unified_diff.h"
 
@@ -43,6 +45,7 @@ Result<void> DiffReader::pair_up() {
 }
 
 void DiffReader::report(const std::optional<Version>& before, const Version& after) {
+  if (replaced_ && !after.entry.path.starts_with(replaced_->within)) end_replaced();
   auto& sum = result_.summary;
   const bool gone = after.entry.kind == EntryKind::kRemoved;
   const Version& shown = gone && before ? *before : after;
@@ -74,22 +77,61 @@ void DiffReader::report(const std::optional<Version>& before, const Version& aft
     e.old_mode = static_cast<int>(before->entry.mode);
     e.new_mode = static_cast<int>(after.entry.mode);
   }
-  const auto side = [](const Version& v) -> std::optional<core::PatchSide> {
-    if (v.entry.kind != EntryKind::kFile) return std::nullopt;
-    return core::PatchSide{.content = v.content, .mode = v.entry.mode};
-  };
-  const auto is_text = [](const Version& v) { return v.complete && core::is_text(v.content); };
-  const auto old_side = before ? side(*before) : std::nullopt;
-  const auto new_side = gone ? std::nullopt : side(after);
-  const bool files = (old_side || new_side) && (!before || old_side) && (gone || new_side);
-  if (files && (!before || is_text(*before)) && (gone || is_text(after))) {
-    std::string patch = core::unified_patch(e.path, old_side, new_side);
-    // Without one a path may still differ, in bits of its mode that a patch does not have.
-    e.text = !patch.empty() && result_.patch.size() + patch.size() <= kMostPatch;
-    if (e.text) result_.patch += patch;
-  }
-  ++(e.text ? sum.text_patched : sum.non_text);
   result_.entries.push_back(std::move(e));
+  add_patch(before, after);
+}
+
+// The patch of the last entry. What it says of folders are the files in them, so where one comes
+// or goes with something else of its name, the one depends on the others.
+void DiffReader::add_patch(const std::optional<Version>& before, const Version& after) {
+  DiffEntry& e = result_.entries.back();
+  const bool was_folder = before && before->entry.kind == EntryKind::kDirectory;
+  const bool is_folder = after.entry.kind == EntryKind::kDirectory;
+  const bool type_changed =
+      before && after.entry.kind != EntryKind::kRemoved && before->entry.kind != after.entry.kind;
+  std::string patch;
+  if (in_the_way_.empty() || !e.path.starts_with(in_the_way_)) patch = patch_of(before, after);
+  if (type_changed && was_folder) {
+    replaced_ = Replaced{
+        .within = e.path + "/", .entry = result_.entries.size() - 1, .patch = std::move(patch)};
+    return;
+  }
+  e.text = append(patch);
+  if (type_changed && is_folder && !e.text) in_the_way_ = e.path + "/";
+  if (replaced_ && !e.text && !was_folder) replaced_->patch.clear();
+}
+
+bool DiffReader::append(const std::string& patch) {
+  const bool fits = !patch.empty() && result_.patch.size() + patch.size() <= kMostPatch;
+  if (fits) result_.patch += patch;
+  return fits;
+}
+
+void DiffReader::end_replaced() {
+  result_.entries[replaced_->entry].text = append(replaced_->patch);
+  replaced_.reset();
+}
+
+// Empty where there is none. A path may differ all the same, in bits of its mode that a patch does
+// not have.
+std::string DiffReader::patch_of(const std::optional<Version>& before, const Version& after) {
+  constexpr std::uint32_t kLink = 0120000;
+  std::optional<core::PatchSide> sides[2];
+  const Version* versions[] = {before ? &*before : nullptr, &after};
+  for (int i = 0; i < 2; ++i) {
+    const Version* v = versions[i];
+    if (v == nullptr || v->entry.kind == EntryKind::kRemoved ||
+        v->entry.kind == EntryKind::kDirectory) {
+      continue;
+    }
+    const bool link = v->entry.kind == EntryKind::kSymlink;
+    const std::string& content = link ? v->entry.target : v->content;
+    if ((!link && v->entry.kind != EntryKind::kFile) || !v->complete || !core::is_text(content))
+      return {};
+    sides[i] = core::PatchSide{.content = content, .mode = link ? kLink : v->entry.mode};
+  }
+  if (!sides[0] && !sides[1]) return {};
+  return core::unified_patch(after.entry.path, sides[0], sides[1]);
 }
 
 Result<void> DiffReader::feed(std::string_view bytes) {
@@ -116,6 +158,10 @@ Result<DiffResult> DiffReader::finish() {
   if (!parser_.ended() || parser_.has_more())
     return fail(Errc::kInvalid, "the guest's list of changes has no proper end");
   PYRO_CHECK(pair_up());
+  if (replaced_) end_replaced();
+  auto& sum = result_.summary;
+  sum.text_patched = std::ranges::count(result_.entries, true, &DiffEntry::text);
+  sum.non_text = sum.total - sum.text_patched;
   result_.changed = result_.summary.total > 0;
   return std::move(result_);
 }

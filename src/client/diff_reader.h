@@ -31,9 +31,24 @@ class DiffReader {
   Result<void> take(wire::TreeEntry entry);
   Result<void> pair_up();
   void report(const std::optional<Version>& before, const Version& after);
+  void add_patch(const std::optional<Version>& before, const Version& after);
+  static std::string patch_of(const std::optional<Version>& before, const Version& after);
+  bool append(const std::string& patch);
+  void end_replaced();
 
   wire::TreeParser parser_;
   std::optional<Version> first_, second_;  // of the same path; the newest is what data is for
+  // A folder that is something else now: its patch follows those of what was in it, and comes only
+  // when they take all of that away.
+  struct Replaced {
+    std::string within;  // its path and "/"
+    std::size_t entry = 0;
+    std::string patch;
+  };
+  std::optional<Replaced> replaced_;
+  // The path, with "/", of what is a folder now and what the patch does not take away: nothing can
+  // be put in there.
+  std::string in_the_way_;
   std::size_t name_bytes_ = 0;
   DiffResult result_;
 };

@@ -83,18 +83,21 @@ TEST(DiffReader, NamesWhatHappenedToAFile) {
 }
 
 TEST(DiffReader, NamesWhatHappenedToWhatIsNoFile) {
-  EXPECT_EQ(told(Sent().link("l", "to").end()), "added symlink");
-  EXPECT_EQ(told(Sent().link("l", "to").link("l", "there").end()), "modified symlink");
-  EXPECT_EQ(told(Sent().link("l", "to").removed("l").end()), "deleted symlink");
+  EXPECT_EQ(told(Sent().link("l", "to").end()), "added symlink text");
+  EXPECT_EQ(told(Sent().link("l", "to").link("l", "there").end()), "modified symlink text");
+  EXPECT_EQ(told(Sent().link("l", "to").removed("l").end()), "deleted symlink text");
+  EXPECT_EQ(told(Sent().link("l", "\xff").end()), "added symlink");
   EXPECT_EQ(told(Sent().folder("d").end()), "added directory");
   EXPECT_EQ(told(Sent().folder("d", 0755).folder("d", 0700).end()),
             "mode_changed directory 493->448");
   EXPECT_EQ(told(Sent().folder("d").removed("d").end()), "deleted directory");
   EXPECT_EQ(told(Sent().entry(EntryKind::kOther, "fifo").end()), "added other");
   EXPECT_EQ(told(Sent().file("x", "a\n").link("x", "to").end()),
-            "type_changed symlink was file 420->511");
+            "type_changed symlink was file 420->511 text");
+  EXPECT_EQ(told(Sent().file("x", "a\n").entry(EntryKind::kOther, "x", 0644).end()),
+            "type_changed other was file");
   EXPECT_EQ(told(Sent().folder("x", 0755).file("x", "a\n", 0755).end()),
-            "type_changed file was directory");
+            "type_changed file was directory text");
   EXPECT_EQ(told(Sent().removed("never seen").end()), "deleted other");
 }
 
@@ -133,8 +136,8 @@ TEST(DiffReader, CountsAndPutsThePatchesTogether) {
     EXPECT_EQ(s.deleted, 1);
     EXPECT_EQ(s.mode_changed, 1);
     EXPECT_EQ(s.type_changed, 1);
-    EXPECT_EQ(s.text_patched, 3);
-    EXPECT_EQ(s.non_text, 3);
+    EXPECT_EQ(s.text_patched, 4);
+    EXPECT_EQ(s.non_text, 2);
     ASSERT_EQ(result->entries.size(), 6U);
     EXPECT_EQ(result->entries[1].path, "b");
     EXPECT_EQ(
@@ -142,8 +145,64 @@ TEST(DiffReader, CountsAndPutsThePatchesTogether) {
         "diff --git a/a b/a\nnew file mode 100644\n--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+1\n"
         "diff --git a/b b/b\n--- a/b\n+++ b/b\n@@ -1 +1 @@\n-1\n+2\n"
         "diff --git a/c b/c\ndeleted file mode 100644\n--- a/c\n+++ /dev/null\n"
-        "@@ -1 +0,0 @@\n-1\n");
+        "@@ -1 +0,0 @@\n-1\n"
+        "diff --git a/e b/e\nnew file mode 120000\n--- /dev/null\n+++ b/e\n"
+        "@@ -0,0 +1 @@\n+a\n\\ No newline at end of file\n");
   }
+}
+
+// What a patch says of each path, in its order: "-path" is gone, "+path" is new.
+std::string patched(const Sent& sent) {
+  const auto result = sent.read();
+  if (!result) return result.error().message;
+  std::string out;
+  for (std::size_t at = 0; at < result->patch.size();) {
+    const std::size_t end = result->patch.find('\n', at);
+    const std::string line = result->patch.substr(at, end - at);
+    if (line.starts_with("--- a/")) out += " -" + line.substr(6);
+    if (line.starts_with("+++ b/")) out += " +" + line.substr(6);
+    at = end + 1;
+  }
+  return out;
+}
+
+TEST(DiffReader, WhatIsInAFolderComesAfterWhatWasThereAndGoesBeforeWhatIs) {
+  EXPECT_EQ(patched(Sent().file("x", "a\n").folder("x").file("x/in", "b\n").end()), " -x +x/in");
+  EXPECT_EQ(patched(Sent().link("x", "a").folder("x").file("x/in", "b\n").end()), " -x +x/in");
+  const auto was_folder = [](std::string_view content) {
+    return Sent()
+        .folder("x")
+        .file("x", "now\n")
+        .folder("x/d")
+        .removed("x/d")
+        .file("x/d/in", content)
+        .removed("x/d/in");
+  };
+  EXPECT_EQ(patched(was_folder("b\n").end()), " -x/d/in +x");
+  EXPECT_EQ(patched(was_folder("b\n").file("y", "1\n").end()), " -x/d/in +x +y");
+  EXPECT_EQ(patched(was_folder("b\n").folder("y").file("y", "1\n").end()), " -x/d/in +x +y");
+}
+
+// A patch that names only half of what would have to go or come is one that does not apply.
+TEST(DiffReader, WhatCannotBePatchedTakesWhatDependsOnItAlong) {
+  EXPECT_EQ(
+      patched(Sent().file("x", "\xff").folder("x").file("x/in", "b\n").file("xy", "b\n").end()),
+      " +xy");
+  const auto result = Sent()
+                          .folder("x")
+                          .file("x", "now\n")
+                          .file("x/a", "text\n")
+                          .removed("x/a")
+                          .file("x/b", "\xff")
+                          .removed("x/b")
+                          .file("y", "b\n")
+                          .end()
+                          .read();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->patch.find("b/x\n"), std::string::npos) << result->patch;
+  EXPECT_FALSE(result->entries[0].text);
+  EXPECT_TRUE(result->entries[1].text);
+  EXPECT_EQ(result->summary.text_patched, 2);
 }
 
 TEST(DiffReader, NamesAreBytes) {

@@ -192,9 +192,10 @@ class Reader {
     std::uint32_t mode = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
     constexpr std::uint32_t kRegular = 0100000;
-    if (read.ec != std::errc{} || (mode & ~07777U) != kRegular)
-      return fail(Errc::kInvalid, "only plain files can be patched, no links and no submodules");
-    file.new_mode = mode & 0777;
+    const bool link = mode == kLinkMode;
+    if (read.ec != std::errc{} || (!link && (mode & ~07777U) != kRegular))
+      return fail(Errc::kInvalid, "only files and links can be patched, no submodules");
+    file.mode = link ? kLinkMode : mode & 0777;
     return {};
   }
 

@@ -3,7 +3,7 @@
 // Whoever wrote a patch may be a model that has guessed, so all of it is checked before anything is
 // changed: line counts, paths, and that every hunk stands where its context says. A hunk may stand
 // elsewhere than its line number says (the nearest place counts), never where the context differs.
-// Binary patches, copies, links and submodules are refused.
+// Binary patches, copies and submodules are refused. A link's content is its target, as for git.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,8 @@ namespace pyro::core {
 inline constexpr std::size_t kMostPatchBytes = 16U << 20;
 inline constexpr std::size_t kMostPatchedFiles = 10'000;
 
+inline constexpr std::uint32_t kLinkMode = 0120000;
+
 struct Hunk {
   std::size_t old_start = 0;  // the line it says it begins at, from 1; 0: before the first
   // Whole lines with their newlines; the last of a file may have none.
@@ -27,7 +29,8 @@ struct Hunk {
 
 struct FilePatch {
   std::string old_path, new_path;         // tree paths; empty: a file that is new, or is gone
-  std::optional<std::uint32_t> new_mode;  // permission bits, where the patch sets them
+  // Where the patch says what is to be there, or what goes: permission bits, of a link kLinkMode.
+  std::optional<std::uint32_t> mode;
   std::vector<Hunk> hunks;
 };
 

@@ -59,7 +59,7 @@ TEST(Patch, NewAndGoneFiles) {
       "@@\n+1\n+2\n");
   ASSERT_TRUE(fresh) << fresh.error().message;
   EXPECT_EQ(fresh->at(0).old_path, "");
-  EXPECT_EQ(fresh->at(0).new_mode, 0755U);
+  EXPECT_EQ(fresh->at(0).mode, 0755U);
   EXPECT_EQ(*apply_hunks(fresh->at(0), ""), "1\n2\n");
   const auto gone = parse_patch("--- a/n\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-1\n-2\n");
   ASSERT_TRUE(gone) << gone.error().message;
@@ -76,10 +76,21 @@ TEST(Patch, EmptyFilesModesAndRenamesHaveNoHunks) {
   ASSERT_TRUE(files) << files.error().message;
   ASSERT_EQ(files->size(), 4U);
   EXPECT_TRUE(files->at(0).old_path.empty() && files->at(0).new_path == "empty");
-  EXPECT_EQ(files->at(1).new_mode, 0755U);
+  EXPECT_EQ(files->at(1).mode, 0755U);
   EXPECT_EQ(files->at(2).old_path, "from here");
   EXPECT_EQ(files->at(2).new_path, "to");
   EXPECT_TRUE(files->at(3).new_path.empty() && files->at(3).old_path == "away");
+}
+
+TEST(Patch, ALinkIsItsTarget) {
+  const auto files = parse_patch(unified_patch("l", PatchSide{.content = "old", .mode = kLinkMode},
+                                               PatchSide{.content = "new", .mode = kLinkMode}));
+  ASSERT_TRUE(files) << files.error().message;
+  ASSERT_EQ(files->size(), 2U);
+  EXPECT_EQ(files->at(0).mode, kLinkMode);
+  EXPECT_EQ(*apply_hunks(files->at(0), "old"), "");
+  EXPECT_EQ(files->at(1).mode, kLinkMode);
+  EXPECT_EQ(*apply_hunks(files->at(1), ""), "new");
 }
 
 TEST(Patch, QuotedNames) {
@@ -106,7 +117,7 @@ TEST(Patch, RefusalsNameTheLine) {
            Case{"--- a/f\n+++ b/f\n@@ \n-a\n+b\n", "not understood"},
            Case{"--- a/f\n+++ b/f\n@@ -1 +1,2 @@\n+a\n-b\n-c\n", "more lines"},
            Case{"--- f\n+++ f\n@@ -1 +1 @@\n-a\n+b\n", "first component"},
-           Case{"diff --git a/l b/l\nnew file mode 120000\n", "plain files"},
+           Case{"diff --git a/l b/l\nnew file mode 160000\n", "no submodules"},
            Case{"diff --git a/x b/y\ncopy from x\ncopy to y\n", "copies"},
            Case{"diff --git a/b b/b\nGIT binary patch\n", "binary"},
            Case{escape.c_str(), "line 1"},

@@ -234,9 +234,14 @@ std::string patch_name(std::string_view prefix, std::string_view path) {
   return out + "\"";
 }
 
+bool is_link(const PatchSide& side) {
+  return (side.mode & 0170000U) == 0120000U;
+}
+
 // git knows two modes of files.
-int git_mode(std::uint32_t mode) {
-  return (mode & 0111U) != 0 ? 0100755 : 0100644;
+int git_mode(const PatchSide& side) {
+  if (is_link(side)) return 0120000;
+  return (side.mode & 0111U) != 0 ? 0100755 : 0100644;
 }
 
 }  // namespace
@@ -250,16 +255,20 @@ bool is_text(std::string_view bytes) {
 
 std::string unified_patch(std::string_view path, const std::optional<PatchSide>& before,
                           const std::optional<PatchSide>& after) {
+  if (before && after && (is_link(*before) || is_link(*after))) {
+    const bool same = is_link(*before) && is_link(*after) && before->content == after->content;
+    if (same) return {};
+    return unified_patch(path, before, std::nullopt) + unified_patch(path, std::nullopt, after);
+  }
   const std::string old_name = patch_name("a/", path);
   const std::string new_name = patch_name("b/", path);
   std::string head = fmt::format("diff --git {} {}\n", old_name, new_name);
-  if (!before && after) head += fmt::format("new file mode {:o}\n", git_mode(after->mode));
-  if (before && !after) head += fmt::format("deleted file mode {:o}\n", git_mode(before->mode));
+  if (!before && after) head += fmt::format("new file mode {:o}\n", git_mode(*after));
+  if (before && !after) head += fmt::format("deleted file mode {:o}\n", git_mode(*before));
   const bool both = before && after;
-  const bool mode_differs = both && git_mode(before->mode) != git_mode(after->mode);
+  const bool mode_differs = both && git_mode(*before) != git_mode(*after);
   if (mode_differs) {
-    head += fmt::format("old mode {:o}\nnew mode {:o}\n", git_mode(before->mode),
-                        git_mode(after->mode));
+    head += fmt::format("old mode {:o}\nnew mode {:o}\n", git_mode(*before), git_mode(*after));
   }
   const std::string body = hunks(before ? before->content : "", after ? after->content : "");
   if (body.empty()) return both && !mode_differs ? "" : head;

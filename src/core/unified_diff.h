@@ -19,11 +19,12 @@ bool is_text(std::string_view bytes);
 // One side of a patch; a missing one is a file that was added or is gone.
 struct PatchSide {
   std::string_view content;
-  std::uint32_t mode = 0644;  // permission bits
+  std::uint32_t mode = 0644;  // permission bits; 0120000 for a link, whose content is its target
 };
 
 // The patch of one file, with git's header; empty when nothing differs. `path` is relative, of any
-// bytes. Both sides are text.
+// bytes. Both sides are text. A link that changes, and a file that becomes one or was one, is gone
+// and added again: that is what both programs take.
 std::string unified_patch(std::string_view path, const std::optional<PatchSide>& before,
                           const std::optional<PatchSide>& after);
 

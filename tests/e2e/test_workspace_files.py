@@ -23,6 +23,13 @@ def shared(host, tmp_path_factory):
     (seed / "sub" / "tool").chmod(0o755)
     (seed / "empty").touch()
     (seed / "link").symlink_to("text")
+    (seed / "to-folder").write_text("a file\n")
+    (seed / "to-link").write_text("a file\n")
+    (seed / "link-to-folder").symlink_to("text")
+    (seed / "link-to-file").symlink_to("text")
+    (seed / "folder-to-file" / "deep").mkdir(parents=True)
+    (seed / "folder-to-file" / "in").write_text("in\n")
+    (seed / "folder-to-file" / "deep" / "in").write_text("in\n")
     with workspaces.one(host, "--seed-path", seed, keep=True) as workspace:
         workspace.seed = seed
         yield workspace
@@ -142,24 +149,42 @@ mv text renamed
 """
 
 
+FILES_AND_LINKS = """
+ln -sfn text to-link
+rm link-to-file; printf '#!/bin/sh\\n' > link-to-file; chmod 755 link-to-file
+ln -s ../outside new-link
+"""
+# Both ways. GNU patch removes what goes only in the end, so it cannot put anything in its place.
+FILES_AND_FOLDERS = """
+rm to-folder; mkdir -p to-folder/deep; echo in > to-folder/in; echo in > to-folder/deep/in
+rm link-to-folder; mkdir link-to-folder; echo in > link-to-folder/in
+rm -r folder-to-file; echo now > folder-to-file
+"""
+SCRIPTS = {"git": CHANGE + FILES_AND_LINKS + FILES_AND_FOLDERS, "patch": CHANGE + FILES_AND_LINKS}
+
+
 @pytest.mark.parametrize("tool", ["git", "patch"])
 def test_a_diff_applies_with_real_tools(fresh, short_tmp, tool):
-    # patch(1) does not know empty files of git's form.
-    script = CHANGE if tool == "git" else CHANGE.replace(": > new/empty", ":")
-    fresh.sh(script)
-    patch = ok(fresh.pyro("diff")).out
-    target = workspaces.patched(fresh.seed, patch, short_tmp / "copy", tool)
+    fresh.sh(SCRIPTS[tool])
+    diff = fresh.json("diff")
+    assert [e["path"] for e in diff["entries"] if not e["text_patched"]] == ["new"], "a patch has no folders"
+    target = workspaces.patched(fresh.seed, ok(fresh.pyro("diff")).out, short_tmp / "copy", tool)
     ok(fresh.pyro("export", ".", "--output", short_tmp / "out"))
     expected, found = workspaces.tree(short_tmp / "out"), workspaces.tree(target)
-    [link] = [e for e in fresh.json("diff")["entries"] if e["path"] == "link"]
-    assert (link["status"], link["text_patched"]) == ("modified", False)
-    for side in (expected, found):
-        side.pop("link")
-        side.pop("sub/deep", None)  # a patch has no folders
-        if tool == "patch":
-            side.pop("sub/tool")  # and that of patch(1) no modes
-            side.update({"run": ("", side["run"][1])})
+    assert expected.pop("sub/deep") == ("directory",), "git and patch remove a folder that they emptied"
     assert found == expected
+
+
+def test_what_a_binary_file_stands_in_the_way_of_is_no_patch(fresh, short_tmp):
+    fresh.write("folder-to-file/in", b"\0binary")
+    ok(fresh.pyro("export", ".", "--output", short_tmp / "seed"))
+    with workspaces.one(fresh.host, "--seed-path", short_tmp / "seed") as other:
+        other.sh("rm -r folder-to-file; echo now > folder-to-file; echo more >> text")
+        patch = ok(other.pyro("diff")).out
+        for tool in ("git", "patch"):
+            target = workspaces.patched(short_tmp / "seed", patch, short_tmp / tool, tool)
+            assert (target / "folder-to-file" / "in").read_bytes() == b"\0binary"
+            assert (target / "text").read_text().endswith("more\n")
 
 
 def test_diff_names_every_kind_of_change(fresh):
