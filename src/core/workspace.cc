@@ -100,6 +100,7 @@ Result<std::unique_ptr<Workspace>> Workspace::create(NewWorkspace what, Workspac
   PYRO_TRY(auto folder, SandboxFolder::create(deps.dirs, id));
   sys::fault_point("create.folder");
   auto store = furnish(folder, what, deps);
+      syncs_(ex),
   if (!store) {
     static_cast<void>(folder.remove());
     if (!what.record.name.empty())
@@ -458,6 +459,11 @@ io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request
   PYRO_CO_CHECK(check_started());
   const Sandbox::Use use(*sandbox_);
   PYRO_CO_TRY(const auto awake, co_await rest_->wake());
+io::Task<io::Turns::Turn> Workspace::turn_to_sync(std::shared_ptr<rpc::Stream> client) {
+  return syncs_.take_while(
+      [client = std::move(client)] { return !client || !client->cancelled(); });
+}
+
   auto answer = co_await relay_request(*sandbox_->guest(), method, std::move(request.params),
                                        std::move(client));
   sys::fault_point("forward.done");
@@ -470,6 +476,11 @@ io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request
 }
 
 Result<void> Workspace::note(const proto::NoteWorkspace& note) {
+  std::optional<io::Turns::Turn> turn;
+  if (method == proto::WorkspaceSync::kName) {
+    PYRO_CO_TRY(auto taken, co_await turn_to_sync(client));
+    turn.emplace(std::move(taken));
+  }
   return store_.add_event(note.event, proto::to_text(redacted(secrets_, note.detail)),
                           now_seconds());
 }

@@ -80,9 +80,9 @@ class Workspace {
   io::Task<void> stop() { return io::to_the_end(do_stop()); }
   // Machine, folder and name go.
   io::Task<void> remove() { return io::to_the_end(do_remove()); }
-  io::Task<proto::SnapshotTaken> take_snapshot(std::string name) {
-    return io::to_the_end(do_take_snapshot(std::move(name)));
-  }
+  // Waits for its turn only until `client`, if there is one, gives up.
+  io::Task<proto::SnapshotTaken> take_snapshot(std::string name,
+                                               std::shared_ptr<rpc::Stream> client = nullptr);
   io::Task<void> drop_snapshot(std::string name) {
     return io::to_the_end(do_drop_snapshot(std::move(name)));
   }
@@ -132,6 +132,7 @@ class Workspace {
   io::Task<std::vector<proto::Stage>> bring_up(OnPhase on_phase);
   io::Task<void> put_down(bool flush, const char* reason = kStoppedReason);
   io::asio::awaitable<void> watch(std::uint64_t life);
+  io::Task<io::Turns::Turn> turn_to_sync(std::shared_ptr<rpc::Stream> client);
   [[nodiscard]] Result<void> check_started() const;
   // kConflict: its time is over.
   Result<void> check_time();
@@ -170,6 +171,9 @@ class Workspace {
   std::uint64_t life_ = 0;                                      // counts machines
   std::map<std::int64_t, std::weak_ptr<rpc::Stream>> running_;  // by sequence
   bool removed_ = false;
+  // Of what changes the whole of /workspace at once, and of what holds it still for a snapshot.
+  // Taken before a turn of turns_: nobody who waits here is in the way of a stop or a deletion.
+  io::Turns syncs_;
   io::Turns turns_;  // of what changes state or layers
   io::Event changed_;
   io::TaskScope watches_;

@@ -23,6 +23,12 @@ Result<void> check_snapshot_name(const std::string& name) {
                    "use 1 to 63 letters, digits, '.', '_' and '-', a letter or digit first");
 }
 
+io::Task<proto::SnapshotTaken> Workspace::take_snapshot(std::string name,
+                                                        std::shared_ptr<rpc::Stream> client) {
+  PYRO_CO_TRY(const auto turn, co_await turn_to_sync(std::move(client)));
+  co_return co_await io::to_the_end(do_take_snapshot(std::move(name)));
+}
+
 io::Task<proto::SnapshotTaken> Workspace::do_take_snapshot(std::string name) {
   PYRO_CO_TRY(const auto turn, co_await turns_.take());
   PYRO_CO_CHECK(check_snapshot_name(name));

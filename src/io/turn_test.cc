@@ -47,9 +47,7 @@ TEST(Turns, OneTaskAtATime) {
   EXPECT_EQ(f.said, "a");
   f.go_on.set();
   f.settle();
-  EXPECT_EQ(f.said.substr(0, 2), "a.");
-  EXPECT_EQ(f.said.size(), 6U);  // each of the others had its turn, whole
-  EXPECT_EQ(f.said[3], '.');
+  EXPECT_EQ(f.said, "a.b.c.");  // each had its turn, whole, in the order in which they came
   EXPECT_TRUE(scope.empty());
 }
 
@@ -91,6 +89,33 @@ TEST(Turns, OneThatIsNotWaitedForTooLong) {
   f.settle();
   EXPECT_EQ(f.said, "alate.in time");
   EXPECT_TRUE(scope.empty());
+}
+
+asio::awaitable<void> work_while(Fixture* f, const bool* wanted) {
+  const auto turn = co_await f->turns.take_while([wanted] { return *wanted; });
+  f->said += turn ? "wanted" : turn.error().code == Errc::kUnavailable ? "unwanted" : "failed";
+}
+
+TEST(Turns, OneThatNobodyWantsAnyMore) {
+  Fixture f;
+  TaskScope scope(f.loop.get_executor());
+  bool first = true;
+  bool second = true;
+  scope.spawn(work(&f, 'a'));
+  f.settle();
+  scope.spawn(work_while(&f, &first));
+  scope.spawn(work_while(&f, &second));
+  f.settle();
+  first = false;
+  f.loop.restart();
+  while (f.said == "a" && f.loop.run_one() > 0) {
+  }
+  EXPECT_EQ(f.said, "aunwanted");
+  f.go_on.set();
+  f.loop.restart();
+  while (!scope.empty() && f.loop.run_one() > 0) {
+  }
+  EXPECT_EQ(f.said, "aunwanted.wanted");
 }
 
 TEST(Turns, OneThatIsCancelledInItsTurnGivesItBack) {

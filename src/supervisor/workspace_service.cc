@@ -218,7 +218,7 @@ io::Task<object> WorkspaceService::change(StreamPtr stream) {
   }
   if (method == proto::SnapshotWorkspace::kName) {
     PYRO_CO_TRY(auto request, proto::decode<proto::SnapshotWorkspace>(stream->params()));
-    PYRO_CO_TRY(auto taken, co_await workspace_->take_snapshot(request.name));
+    PYRO_CO_TRY(auto taken, co_await workspace_->take_snapshot(request.name, stream));
     co_return proto::encode(std::move(taken));
   }
   if (method == proto::DropSnapshot::kName) {

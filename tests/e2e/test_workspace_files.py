@@ -1,6 +1,8 @@
 """Files into a workspace and out of it: sync, export, diff, single files, the disk of a stopped one."""
 
+import concurrent.futures
 import os
+import signal
 import subprocess
 import tarfile
 
@@ -103,6 +105,56 @@ def test_a_failing_sync_leaves_all_as_it_was(fresh, changes, what):
 def test_export(fresh, short_tmp):
     fresh.sh("mkfifo pipe; chmod 600 bare")
     out = short_tmp / "out"
+def test_syncs_and_snapshots_take_turns(fresh, changes):
+    """Eight writers, each with a file, a patch and a folder after each other, and snapshots in between."""
+
+    def write(n):
+        patch = f"--- /dev/null\n+++ b/patched.{n}\n@@ -0,0 +1 @@\n+{n}\n"
+        fresh.write(f"written.{n}", b"%d\n" % n)
+        ok(fresh.pyro("patch apply", input=patch.encode()))
+        ok(fresh.pyro("sync push", changes, "--dest", f"pushed.{n}"))
+
+    def snapshots(_):
+        for n in range(4):
+            ok(fresh.pyro("snapshot create", f"turn-{n}"))
+
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        taken = pool.submit(snapshots, None)
+        list(pool.map(write, range(8)))
+        taken.result()
+    for n in range(8):
+        assert fresh.read(f"written.{n}") == fresh.read(f"patched.{n}") == b"%d\n" % n
+        assert fresh.read(f"pushed.{n}/text") == b"pushed\n"
+    kinds = [e["kind"] for e in fresh.json("summary")["events"]]
+    assert [kinds.count(k) for k in ("file_write", "patch", "sync")] == [8, 8, 8]
+    for n in range(4):
+        ok(fresh.pyro("snapshot delete", f"turn-{n}"))
+
+
+def test_who_waits_for_a_sync_can_leave_or_stop_it(fresh, short_tmp):
+    """A sync whose source never ends holds up others, and nobody who ends the guest."""
+    os.mkfifo(short_tmp / "endless.tar")
+    first = fresh.host.start("workspace", "sync", "push", fresh.id, short_tmp / "endless.tar")
+    head = tarfile.TarInfo("large")
+    head.size = 100 << 20
+    with open(short_tmp / "endless.tar", "wb", buffering=0) as pipe:
+        pipe.write(head.tobuf())
+        pipe.write(b"x" * 2_000_000)  # more than anybody on the way keeps: the guest has begun
+        second = fresh.host.start("workspace", "snapshot", "create", fresh.id, "late")
+        third = fresh.host.start("workspace", "sync", "push", fresh.id, short_tmp)
+        assert fresh.sh("echo alive") == b"alive\n"
+        assert second.poll() is None
+        assert third.poll() is None
+        third.send_signal(signal.SIGINT)
+        assert third.wait(timeout=30) != 0
+        ok(fresh.pyro("stop"))
+        assert second.wait(timeout=30) != 0
+    assert first.wait(timeout=30) != 0
+    ok(fresh.pyro("start"))
+    assert "late" not in fresh.snapshots()
+    assert fresh.json("diff")["changed"] is False
+
+
     out.mkdir()
     done = fresh.json("export", "bare", "--output", out / "bare")
     assert (done["artifact_type"], done["bytes_written"]) == ("file", 21)
