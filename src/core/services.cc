@@ -72,15 +72,7 @@ Result<void> Services::check_definition(const proto::ServiceDefinition& d) const
   if (d.readiness) all += "\n" + d.readiness->path + "\n" + d.readiness->command;
   for (const auto& word : d.argv) all += "\n" + word.value;
   for (const auto& [name, value] : d.env) all += "\n" + name + "\n" + value.value;
-  for (const auto& [name, value] : deps_.secrets) {
-    if (all.find(value) == std::string::npos) continue;
-    return fail_hint(Errc::kInvalid,
-                     fmt::format("the value of the secret {} stands in the service's command or "
-                                 "variables, which are recorded",
-                                 name),
-                     fmt::format("use --secret-env {}", name));
-  }
-  return {};
+  return check_recordable(deps_.secrets, all, "the service's command or variables", "--secret-env");
 }
 
 Services::RunPtr Services::running(const std::string& name) const {

@@ -39,6 +39,18 @@ Result<void> check_secrets(const Secrets& secrets) {
   return {};
 }
 
+// What the user says of a workspace is shown to whoever asks for its status.
+Result<void> check_shown(const Secrets& secrets, const std::string& name,
+                         const std::map<std::string, std::string>& labels,
+                         const std::map<std::string, std::string>& env) {
+  std::string all = name;
+  for (const auto* pairs : {&labels, &env}) {
+    for (const auto& [key, value] : *pairs) all += "\n" + key + "\n" + value;
+  }
+  return check_recordable(secrets, all, "the workspace's name, labels or variables",
+                          "workspace exec --secret-env");
+}
+
 // Everything of a new workspace but its machine. `folder` goes with what is in it on an error.
 Result<store::WorkspaceStore> furnish(const SandboxFolder& folder, NewWorkspace& what,
                                       const WorkspaceDeps& deps) {
@@ -88,6 +100,7 @@ Workspace::Workspace(std::string id, SandboxFolder folder, store::WorkspaceStore
       layers_(folder_.path()),
       secrets_(std::move(secrets)),
       deps_(std::move(deps)),
+      syncs_(ex),
       turns_(ex),
       changed_(ex),
       watches_(ex) {}
@@ -97,10 +110,10 @@ Result<std::unique_ptr<Workspace>> Workspace::create(NewWorkspace what, Workspac
   const std::string id = what.record.id;
   if (!is_workspace_id(id)) return fail(Errc::kInvalid, "not the id of a workspace");
   PYRO_CHECK(check_secrets(what.secrets));
+  PYRO_CHECK(check_shown(what.secrets, what.record.name, what.record.labels, what.record.env));
   PYRO_TRY(auto folder, SandboxFolder::create(deps.dirs, id));
   sys::fault_point("create.folder");
   auto store = furnish(folder, what, deps);
-      syncs_(ex),
   if (!store) {
     static_cast<void>(folder.remove());
     if (!what.record.name.empty())
@@ -330,6 +343,7 @@ asio::awaitable<void> Workspace::close() {
 }
 
 Result<void> Workspace::update(const proto::UpdateWorkspace& change, double now) {
+  PYRO_CHECK(check_shown(secrets_, change.name.value_or(""), change.labels.value_or({}), {}));
   PYRO_TRY(auto r, store_.record());
   const std::string old_name = r.name;
   if (change.name && *change.name != old_name) {
@@ -432,7 +446,7 @@ io::Task<proto::ExecWorkspaceResult> Workspace::exec(proto::ExecWorkspace reques
   timing.insert(timing.begin(), {wake_stage, journal_stage, agent_stage});
   timing.push_back({.name = "record", .ms = watch.lap()});
   co_return proto::ExecWorkspaceResult{
-      .sequence = sequence, .command = command, .result = *std::move(result)};
+      .sequence = sequence, .command = command, .cwd = cwd, .result = *std::move(result)};
 }
 
 Result<void> Workspace::signal(std::int64_t sequence, int signo) {
@@ -443,6 +457,11 @@ Result<void> Workspace::signal(std::int64_t sequence, int signo) {
   const auto command = found == running_.end() ? nullptr : found->second.lock();
   if (!command) return fail(Errc::kConflict, fmt::format("{} runs no command {}", id_, sequence));
   return command->send_event(proto::Signal::kName, proto::encode(proto::Signal{.signo = signo}));
+}
+
+io::Task<io::Turns::Turn> Workspace::turn_to_sync(std::shared_ptr<rpc::Stream> client) {
+  return syncs_.take_while(
+      [client = std::move(client)] { return !client || !client->cancelled(); });
 }
 
 io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request,
@@ -456,14 +475,14 @@ io::Task<boost::json::object> Workspace::forward(proto::ForwardWorkspace request
   if (request.offline) {
     co_return co_await forward_offline(std::move(request), std::move(client), std::move(on_phase));
   }
+  std::optional<io::Turns::Turn> turn;
+  if (method == proto::WorkspaceSync::kName) {
+    PYRO_CO_TRY(auto taken, co_await turn_to_sync(client));
+    turn.emplace(std::move(taken));
+  }
   PYRO_CO_CHECK(check_started());
   const Sandbox::Use use(*sandbox_);
   PYRO_CO_TRY(const auto awake, co_await rest_->wake());
-io::Task<io::Turns::Turn> Workspace::turn_to_sync(std::shared_ptr<rpc::Stream> client) {
-  return syncs_.take_while(
-      [client = std::move(client)] { return !client || !client->cancelled(); });
-}
-
   auto answer = co_await relay_request(*sandbox_->guest(), method, std::move(request.params),
                                        std::move(client));
   sys::fault_point("forward.done");
@@ -476,11 +495,6 @@ io::Task<io::Turns::Turn> Workspace::turn_to_sync(std::shared_ptr<rpc::Stream> c
 }
 
 Result<void> Workspace::note(const proto::NoteWorkspace& note) {
-  std::optional<io::Turns::Turn> turn;
-  if (method == proto::WorkspaceSync::kName) {
-    PYRO_CO_TRY(auto taken, co_await turn_to_sync(client));
-    turn.emplace(std::move(taken));
-  }
   return store_.add_event(note.event, proto::to_text(redacted(secrets_, note.detail)),
                           now_seconds());
 }

@@ -64,6 +64,18 @@ Result<Secrets> read_secrets(const std::string& folder) {
   return secrets;
 }
 
+Result<void> check_recordable(const Secrets& secrets, std::string_view text, std::string_view where,
+                              std::string_view instead) {
+  for (const auto& [name, value] : secrets) {
+    if (text.find(value) == std::string_view::npos) continue;
+    return fail_hint(
+        Errc::kInvalid,
+        fmt::format("the value of the secret {} stands in {}, which are recorded", name, where),
+        fmt::format("use {} {}", instead, name));
+  }
+  return {};
+}
+
 std::string redacted(const Secrets& secrets, const std::string& text) {
   Redactor redactor(secrets);
   std::string shown = redactor.feed(text);

@@ -25,6 +25,11 @@ Result<void> remove_secrets(const std::string& folder);
 // None when there is no such file.
 Result<Secrets> read_secrets(const std::string& folder);
 
+// Secrets are in no record. kInvalid when the value of one stands in `text`; `where` is what the
+// user gave it in, and `instead` how a program gets it, the secret's name after it.
+Result<void> check_recordable(const Secrets& secrets, std::string_view text, std::string_view where,
+                              std::string_view instead);
+
 // `text` as it can be shown.
 std::string redacted(const Secrets& secrets, const std::string& text);
 // The words of a command as one line for a shell.

@@ -147,7 +147,7 @@ struct JournaledCommand {
 struct ExecWorkspaceResult {
   static constexpr const char* kName = "workspace.exec result";
   std::int64_t sequence = 0;
-  std::string command;  // without the values of secrets
+  std::string command, cwd;  // without the values of secrets
   ExecVmResult result;
 
   template <class M>
@@ -156,6 +156,7 @@ struct ExecWorkspaceResult {
     m.required("command", command);
     m.required("result", result);
   }
+    m.required("cwd", cwd);
 };
 // To the process group of a running command. Result: Empty.
 struct SignalWorkspace {

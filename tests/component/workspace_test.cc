@@ -346,6 +346,28 @@ TEST_F(WorkspaceTest, ABaselineThatWasChangedIsNotUsed) {
 
 // ---- settings
 
+TEST_F(WorkspaceTest, WhatIsShownOfItHasNoSecret) {
+  const auto refused_with = [&](auto change) {
+    auto what = wanted();
+    what.secrets["TOKEN"] = "s3cret";
+    change(what.record);
+    return create(std::move(what)).error().code;
+  };
+  EXPECT_EQ(refused_with([](auto& r) { r.name = "a-s3cret"; }), Errc::kInvalid);
+  EXPECT_EQ(refused_with([](auto& r) { r.labels["k"] = "s3cret"; }), Errc::kInvalid);
+  EXPECT_EQ(refused_with([](auto& r) { r.labels["s3cret"] = "v"; }), Errc::kInvalid);
+  EXPECT_EQ(refused_with([](auto& r) { r.env["K"] = "a s3cret b"; }), Errc::kInvalid);
+  EXPECT_FALSE(sys::exists(folder()));
+  auto what = wanted();
+  what.secrets["TOKEN"] = "s3cret";
+  ASSERT_TRUE(create(std::move(what)));
+  EXPECT_FALSE(workspace_->update({.name = "s3cret"}, 0));
+  const auto refused = workspace_->update({.labels = {{{"k", "s3cret"}}}}, 0);
+  EXPECT_EQ(refused.error().code, Errc::kInvalid);
+  EXPECT_EQ(refused.error().message.find("s3cret"), std::string::npos);
+  EXPECT_TRUE(record().labels.empty());
+}
+
 TEST_F(WorkspaceTest, ItCanBeRenamed) {
   ASSERT_TRUE(create(wanted("project")));
   ASSERT_TRUE(workspace_->update({.name = "other"}, 0));

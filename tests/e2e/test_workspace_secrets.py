@@ -71,6 +71,34 @@ def test_output_is_redacted(shared, after):
     assert logs[-1]["stdout"] == "[redacted:LIT]\n"
 
 
+def test_they_cannot_be_shown_by_what_names_a_workspace(shared, host):
+    before = workspaces.listed(host)
+    secret = f"NEW={LITERAL}"
+    for words in (
+        ["--env", f"TOKEN=a {LITERAL}"],
+        ["--label", f"token={LITERAL}"],
+        ["--label", f"{LITERAL}=token"],
+        ["--name", LITERAL],
+    ):
+        done = host.pyro("workspace", "create", "--mem-mib", workspaces.MEM_MIB, "--secret", secret, *words, harness.ENVIRONMENT)
+        assert_nowhere(shared, done)
+        assert done.code == 2, done
+        assert "the value of the secret NEW stands in the workspace's name, labels or variables" in done.text
+    assert workspaces.listed(host) == before
+    for words in (["--label", f"token={FILED}"], ["--label", f"{LITERAL}=x"], ["--name", LITERAL]):
+        done = assert_nowhere(shared, shared.pyro("update", *words))
+        assert done.code == 2, done
+    assert shared.status()["labels"] == {}
+
+
+def test_the_folder_of_a_command_is_shown_without_them(shared):
+    shared.sh(f"mkdir -p {LITERAL}")
+    for words in ([], ["--json"]):
+        done = assert_nowhere(shared, ok(shared.exec("true", options=["--cwd", LITERAL, *words])))
+        assert b"[redacted:LIT]" in done.out + done.err
+    shared.sh(f"rmdir {LITERAL}")
+
+
 def test_what_nearly_is_one_comes_at_once(shared):
     assert shared.exec("sh", "-c", f"printf {LITERAL[:-1]}").out == LITERAL[:-1].encode()
 
