@@ -31,7 +31,7 @@ struct CreateOptions {
   int mem_mib = kDefaultMemMib;          // 128..65536
   int ttl_seconds = kDefaultTtlSeconds;  // 1..2592000
   NetworkOptions network;
-  bool allow_host_compat = false;  // refused until that backend exists
+  bool allow_host_compat = false;  // no weaker backend exists yet: it is a microVM all the same
   Boot boot = Boot::kTemplate;
 };
 

@@ -35,7 +35,7 @@ struct WorkspaceOptions {
   std::optional<int> ttl_seconds;   // none: it stays until it is deleted
   std::string ttl_action = "stop";  // at the end of the TTL: stop (deleted a day later) or delete
   NetworkOptions network;
-  bool allow_host_compat = false;  // refused until that backend exists
+  bool allow_host_compat = false;  // no weaker backend exists yet: it is a microVM all the same
   std::optional<std::string> seed_path;
   bool git_tracked = false;  // of the seed, only what git tracks
   std::vector<SecretSource> secrets;

@@ -35,7 +35,6 @@ Result<policy::Policy> check(const CreateOptions& o, const RunObserver& observer
   PYRO_CHECK(proto::in_range("vcpu_count", o.vcpu_count, proto::kVcpuCountRange));
   PYRO_CHECK(proto::in_range("mem_mib", o.mem_mib, proto::kMemMibRange));
   PYRO_CHECK(proto::in_range("ttl_seconds", o.ttl_seconds, proto::kTtlSecondsRange));
-  PYRO_CHECK(check_host_compat(o.allow_host_compat));
   return usable_policy(o.network, observer.on_warning);
 }
 
@@ -48,6 +47,7 @@ VmInfo info_of(const proto::VmStatus& s) {
           .mem_mib = s.mem_mib,
           .ttl_seconds = s.ttl_seconds,
           .network_enabled = s.network_enabled,
+          .allow_host_compat = s.allow_host_compat,
           .created_at = s.created_at,
           .expires_at = s.expires_at,
           .last_error = s.last_error};
@@ -85,6 +85,7 @@ struct Pyro::Impl : HostSide {
             .cold = o.boot == Boot::kCold,
             .lease = lease,
             .network = network.text(),
+            .allow_host_compat = o.allow_host_compat,
             .host = settings()};
   }
 

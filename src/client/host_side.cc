@@ -111,11 +111,4 @@ Result<void> check_secret_variables(const std::map<std::string, std::string>& se
   return {};
 }
 
-Result<void> check_host_compat(bool allowed) {
-  if (!allowed) return {};
-  return fail_hint(Errc::kUnavailable,
-                   "the host_compat backend is not available in this version of pyro",
-                   "leave --allow-host-compat out: it is then a microVM");
-}
-
 }  // namespace pyro::client

@@ -41,9 +41,6 @@ Result<void> check_variables(const std::map<std::string, std::string>& env);
 Result<void> check_secret_variables(const std::map<std::string, std::string>& secret_env,
                                     const std::map<std::string, std::string>& env);
 
-// kUnavailable when the host_compat backend is allowed: there is none yet.
-Result<void> check_host_compat(bool allowed);
-
 // `host` is borrowed.
 std::unique_ptr<Workspaces> make_workspaces(HostSide& host);
 

@@ -35,7 +35,6 @@ Result<void> check(const WorkspaceOptions& o) {
   if (o.ttl_seconds)
     PYRO_CHECK(proto::in_range("ttl_seconds", *o.ttl_seconds, proto::kTtlSecondsRange));
   if (!o.name.empty()) PYRO_CHECK(core::check_workspace_name(o.name));
-  PYRO_CHECK(check_host_compat(o.allow_host_compat));
   if (o.git_tracked && !o.seed_path)
     return fail(Errc::kInvalid, "git_tracked needs a folder to seed from");
   return {};
@@ -87,6 +86,7 @@ Result<WorkspaceInfo> info_of(const store::WorkspaceRecord& r) {
                      .state = store::state_text(r.state),
                      .execution_mode = r.execution_mode,
                      .network = {},
+                     .allow_host_compat = r.allow_host_compat,
                      .vcpu_count = static_cast<int>(r.vcpu_count),
                      .mem_mib = static_cast<int>(r.mem_mib),
                      .workspace_seed = {.mode = r.seed.mode,
@@ -279,6 +279,7 @@ Result<proto::CreateWorkspace> LocalWorkspaces::create_request(const WorkspaceOp
                                  .ttl_seconds = {},
                                  .ttl_action = o.ttl_action,
                                  .network = network.text(),
+                                 .allow_host_compat = o.allow_host_compat,
                                  .labels = o.labels,
                                  .env = o.env,
                                  .secrets = {},

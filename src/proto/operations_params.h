@@ -65,10 +65,11 @@ inline constexpr Param kTtlSeconds{.name = "ttl_seconds",
 inline constexpr Param kNetwork{.name = "network",
                                 .type = ParamType::kFlag,
                                 .help = "The short form of --network-policy egress"};
-inline constexpr Param kAllowHostCompat{
-    .name = "allow_host_compat",
-    .type = ParamType::kFlag,
-    .help = "Allow a weaker backend when no guest can run (not in this version: refused)"};
+inline constexpr Param kAllowHostCompat{.name = "allow_host_compat",
+                                        .type = ParamType::kFlag,
+                                        .help =
+                                            "Allow a weaker backend when no guest can run; this "
+                                            "version has none, so it changes nothing"};
 inline constexpr std::array<std::string_view, 2> kBootChoices{"template", "cold"};
 inline constexpr Param kBoot{.name = "boot",
                              .type = ParamType::kChoice,

@@ -43,6 +43,7 @@ struct CreateVm {
   bool cold = false;   // boot a kernel instead of cloning the template
   bool lease = false;  // the sandbox goes when this connection does, and has no record
   std::string network = "preset off\n";  // the text of a policy (policy/policy.h)
+  bool allow_host_compat = false;        // shown, and of no effect
   HostSettings host;
 
   template <class M>
@@ -55,6 +56,7 @@ struct CreateVm {
     m.optional("cold", cold);
     m.optional("lease", lease);
     m.optional("network", network);
+    m.optional("allow_host_compat", allow_host_compat);
     m.required("host", host);
   }
 };
@@ -63,13 +65,14 @@ struct VmStatus {
   static constexpr const char* kName = "vm status";
   std::string vm_id, environment, state, execution_mode;
   int vcpu_count = 0, mem_mib = 0, ttl_seconds = 0;
-  bool network_enabled = false;
+  bool network_enabled = false, allow_host_compat = false;
   double created_at = 0, expires_at = 0;  // seconds since 1970, UTC
   std::string last_error;
 
   template <class M>
   void map(M& m) {
     m.optional("network_enabled", network_enabled);
+    m.optional("allow_host_compat", allow_host_compat);
     m.required("vm_id", vm_id);
     m.required("environment", environment);
     m.required("state", state);

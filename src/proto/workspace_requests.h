@@ -30,6 +30,7 @@ struct CreateWorkspace {
   std::optional<std::int64_t> ttl_seconds;
   std::string ttl_action = "stop";
   std::string network = "preset off\n";  // the text of a policy (policy/policy.h)
+  bool allow_host_compat = false;        // shown, and of no effect
   std::map<std::string, std::string> labels, env;
   std::vector<NewSecret> secrets;
   std::string baseline;  // path of the image, which is moved into the workspace's folder
@@ -47,6 +48,7 @@ struct CreateWorkspace {
     m.optional("ttl_seconds", ttl_seconds);
     m.required("ttl_action", ttl_action);
     m.optional("network", network);
+    m.optional("allow_host_compat", allow_host_compat);
     m.optional("labels", labels);
     m.optional("env", env);
     m.optional("secrets", secrets);
@@ -154,9 +156,9 @@ struct ExecWorkspaceResult {
   void map(M& m) {
     m.required("sequence", sequence);
     m.required("command", command);
+    m.required("cwd", cwd);
     m.required("result", result);
   }
-    m.required("cwd", cwd);
 };
 // To the process group of a running command. Result: Empty.
 struct SignalWorkspace {

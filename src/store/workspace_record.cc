@@ -10,7 +10,7 @@ namespace pyro::store {
 namespace {
 
 // A number here is a version of the schema for good: what was released is only added to.
-constexpr std::array<const char*, 3> kMigrations{
+constexpr std::array<const char*, 4> kMigrations{
     "CREATE TABLE workspace ("
     "  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
     "  id TEXT NOT NULL, name TEXT NOT NULL, environment TEXT NOT NULL,"
@@ -51,7 +51,8 @@ constexpr std::array<const char*, 3> kMigrations{
     "  stop_reason TEXT NOT NULL DEFAULT '', restart_count INTEGER NOT NULL DEFAULT 0,"
     "  last_error TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID",
     // It was the name of a preset, and is the text of a whole policy.
-    "UPDATE workspace SET network_policy = 'preset ' || network_policy || char(10)"};
+    "UPDATE workspace SET network_policy = 'preset ' || network_policy || char(10)",
+    "ALTER TABLE workspace ADD COLUMN allow_host_compat INTEGER NOT NULL DEFAULT 0"};
 
 constexpr std::array kStates{WorkspaceState::kCreating, WorkspaceState::kStarted,
                              WorkspaceState::kStopped, WorkspaceState::kDeleting};
@@ -140,7 +141,7 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   PYRO_TRY(auto insert, store.db_.prepare(
                             "INSERT INTO workspace VALUES"
                             " (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, 0,"
-                            " 0, ?, ?, ?, ?)"));
+                            " 0, ?, ?, ?, ?, ?)"));
   insert.bind(1, r.id).bind(2, r.name).bind(3, r.environment).bind(4, r.network.text());
   insert.bind(5, r.execution_mode).bind(6, r.vcpu_count).bind(7, r.mem_mib);
   insert.bind(8, r.seed.mode).bind(9, r.seed.source).bind(10, r.seed.entry_count);
@@ -150,7 +151,8 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   insert.bind(17, r.ttl_action);
   insert.bind(18, r.expires_at);
   insert.bind(19, r.work_base).bind(20, r.baseline.size).bind(21, r.baseline.inode);
-  PYRO_CHECK(insert.bind(22, r.baseline.ctime_ns).step());
+  insert.bind(22, r.baseline.ctime_ns);
+  PYRO_CHECK(insert.bind(23, std::int64_t{r.allow_host_compat}).step());
   PYRO_CHECK(store.write_lists(r));
   PYRO_CHECK(transaction.commit());
   return store;
@@ -191,14 +193,16 @@ Result<void> WorkspaceStore::read_lists(WorkspaceRecord& r) {
 }
 
 Result<WorkspaceRecord> WorkspaceStore::record() {
-  PYRO_TRY(auto query,
-           db_.prepare("SELECT id, name, environment, network_policy, execution_mode, vcpu_count,"
-                       " mem_mib, seed_mode, seed_source, seed_entries, seed_bytes, state,"
-                       " last_error, created_at, max(last_activity_at, coalesce(last_reset_at, 0),"
-                       " (SELECT coalesce(max(coalesce(ended_at, started_at)), 0) FROM command),"
-                       " (SELECT coalesce(max(at), 0) FROM event)), ttl_seconds, ttl_action,"
-                       " expires_at, reset_count, last_reset_at, current_layer, work_base,"
-                       " baseline_size, baseline_inode, baseline_ctime_ns FROM workspace"));
+  PYRO_TRY(
+      auto query,
+      db_.prepare(
+          "SELECT id, name, environment, network_policy, execution_mode, vcpu_count,"
+          " mem_mib, seed_mode, seed_source, seed_entries, seed_bytes, state,"
+          " last_error, created_at, max(last_activity_at, coalesce(last_reset_at, 0),"
+          " (SELECT coalesce(max(coalesce(ended_at, started_at)), 0) FROM command),"
+          " (SELECT coalesce(max(at), 0) FROM event)), ttl_seconds, ttl_action,"
+          " expires_at, reset_count, last_reset_at, current_layer, work_base,"
+          " baseline_size, baseline_inode, baseline_ctime_ns, allow_host_compat FROM workspace"));
   PYRO_TRY(const bool row, query.step());
   if (!row) return fail(Errc::kDamaged, "the record is empty");
   PYRO_TRY(const WorkspaceState state, state_of(query.text(11)));
@@ -209,6 +213,7 @@ Result<WorkspaceRecord> WorkspaceStore::record() {
       .environment = query.text(2),
       .execution_mode = query.text(4),
       .network = std::move(network),
+      .allow_host_compat = query.integer(25) != 0,
       .vcpu_count = query.integer(5),
       .mem_mib = query.integer(6),
       .seed = {.mode = query.text(7),

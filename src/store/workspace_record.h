@@ -39,7 +39,8 @@ struct LayerStamp {
 struct WorkspaceRecord {
   std::string id, name;  // the name may be empty
   std::string environment, execution_mode;
-  policy::Policy network;  // one that check_policy() found fine
+  policy::Policy network;          // one that check_policy() found fine
+  bool allow_host_compat = false;  // as asked for
   std::int64_t vcpu_count = 1, mem_mib = 0;
   WorkspaceSeed seed;
   std::map<std::string, std::string> labels, env;

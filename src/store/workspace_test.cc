@@ -21,6 +21,7 @@ WorkspaceRecord sample() {
           .environment = "debian:12",
           .execution_mode = "guest_serial",
           .network = *policy::parse_policy_text(kPolicy),
+          .allow_host_compat = true,
           .vcpu_count = 2,
           .mem_mib = 512,
           .seed = {.mode = "directory", .source = "/a\nb", .entry_count = 3, .bytes_written = 7},
@@ -273,6 +274,7 @@ TEST_F(Workspace, ARecordOfTheFirstSchemaIsRead) {
   EXPECT_EQ(r->id, "ws-1");
   EXPECT_EQ(r->labels, sample().labels);
   EXPECT_EQ(r->current_layer, 3);
+  EXPECT_FALSE(r->allow_host_compat);
   EXPECT_EQ(store->snapshots()->size(), 2U);
   EXPECT_EQ(store->commands(true)->at(0).out, "kept");
   EXPECT_EQ(r->network, policy::Policy{});

@@ -142,6 +142,7 @@ proto::VmStatus VmService::status() const {
           .mem_mib = spec_.mem_mib,
           .ttl_seconds = spec_.ttl_seconds,
           .network_enabled = policy_.has_network(),
+          .allow_host_compat = spec_.allow_host_compat,
           .created_at = created_at_,
           .expires_at = created_at_ + spec_.ttl_seconds,
           .last_error = sandbox_.last_error()};

@@ -49,6 +49,7 @@ Result<core::NewWorkspace> new_workspace(const proto::CreateWorkspace& r) {
                                      .environment = r.environment,
                                      .execution_mode = kExecutionMode,
                                      .network = std::move(network),
+                                     .allow_host_compat = r.allow_host_compat,
                                      .vcpu_count = r.vcpu_count,
                                      .mem_mib = r.mem_mib,
                                      .seed = {.mode = r.seed_mode,

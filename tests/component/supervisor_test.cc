@@ -360,7 +360,6 @@ TEST_F(SupervisorTest, TheLibraryRefusesBadOptions) {
   EXPECT_EQ(create_with([](auto& o) { o.vcpu_count = 33; }).code, Errc::kInvalid);
   EXPECT_EQ(create_with([](auto& o) { o.ttl_seconds = 0; }).code, Errc::kInvalid);
   EXPECT_EQ(create_with([](auto& o) { o.network.policy = "on"; }).code, Errc::kInvalid);
-  EXPECT_EQ(create_with([](auto& o) { o.allow_host_compat = true; }).code, Errc::kUnavailable);
   EXPECT_EQ(create_with([](auto& o) { o.environment = "debian:13"; }).code, Errc::kNotFound);
   const client::CreateOptions options{.environment = "debian:12-base"};
   const auto nul = pyro.run_in_vm(options, {.argv = {"echo", std::string("a\0b", 3)}}, {});

@@ -52,11 +52,13 @@ def test_rules_beside_off_are_refused(host):
     assert "hint: " in done.text
 
 
-def test_allow_host_compat_is_refused(host):
-    done = host.run("true", options=["--allow-host-compat"])
-    assert done.code == 125
-    assert "host_compat backend is not available in this version" in done.text
-    assert "hint: " in done.text
+def test_allow_host_compat_changes_nothing(host):
+    done = host.run("true", options=["--allow-host-compat", "--json"])
+    assert done.code == 0, done
+    assert done.json["execution_mode"] == "guest_serial"
+    done = host.run("true", options=["--allow-host-compat", "--boot", "cold"], env={"PYRO_QEMU": "/does/not/exist"})
+    assert done.code == 125, done
+    assert done.out == b""
 
 
 def test_no_command(host):

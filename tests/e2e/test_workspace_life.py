@@ -84,7 +84,6 @@ def test_create_prints_only_the_id(host):
         (["--network-policy", "off", "--net-deny", "github.com"], "off has no rules"),
         (["--policy", "/does/not/exist"], "/does/not/exist"),
         (["--smolfile", "/does/not/exist"], "/does/not/exist"),
-        (["--allow-host-compat"], "host_compat"),
         (["--git-tracked"], "git"),
         (["--name", "ws-abcdefgh"], "no name for a workspace"),
         (["--secret", "A=1", "--secret", "A=2"], "twice"),
@@ -103,6 +102,96 @@ def test_a_seed_with_an_escaping_link_is_refused(host, seed):
     done = host.pyro("workspace", "create", "--mem-mib", workspaces.MEM_MIB, "--seed-path", seed, harness.ENVIRONMENT)
     assert done.code == 2, done
     assert '"out" is a symlink that leads out' in done.text
+
+
+def test_an_unreadable_seed_is_refused(host):
+    """A file that nobody can read, root neither: the kernel made it to be written."""
+    before = workspaces.listed(host)
+    source = "/proc/sys/net/ipv4/route"
+    done = host.pyro("workspace", "create", "--mem-mib", workspaces.MEM_MIB, "--seed-path", source, harness.ENVIRONMENT)
+    assert done.code in (1, 2, 4), done
+    assert '"flush"' in done.text
+    assert workspaces.listed(host) == before
+    assert_nothing_staged(host)
+
+
+def assert_nothing_staged(host):
+    assert sorted(p.name for p in (host.home / "sandboxes").iterdir() if p.name.startswith("ws-")) == sorted(workspaces.listed(host))
+    staging = host.home / "staging"
+    assert not staging.exists() or list(staging.iterdir()) == []
+
+
+@pytest.mark.parametrize("packed", ["tar.gz", "tar.zst"])
+def test_an_archive_that_grows_without_end_is_refused(host, short_tmp, packed):
+    """9 GiB of zeros in one file, and a few KiB or MiB here."""
+    archive = short_tmp / f"bomb.{packed}"
+    head = tarfile.TarInfo("zeros")
+    head.size = 9 << 30
+    (short_tmp / "head").write_bytes(head.tobuf())
+    pack = "gzip -1" if packed == "tar.gz" else "zstd -q"
+    script = f"(cat head; head -c 9663676416 /dev/zero; head -c 1024 /dev/zero) | {pack} > bomb.{packed}"
+    subprocess.run(["sh", "-c", script], cwd=short_tmp, check=True, timeout=500)
+    assert archive.stat().st_size < 64 << 20
+    before = workspaces.listed(host)
+    done = host.pyro(
+        "workspace", "create", "--mem-mib", workspaces.MEM_MIB, "--seed-path", archive, harness.ENVIRONMENT, timeout=300
+    )
+    assert done.code in (1, 2), done
+    assert "8.0 GiB" in done.text
+    assert workspaces.listed(host) == before
+    assert_nothing_staged(host)
+
+
+def test_allow_host_compat_is_shown_and_changes_nothing(host):
+    with workspaces.one(host, "--allow-host-compat") as workspace:
+        assert workspace.created["allow_host_compat"] is True
+        assert workspace.status()["allow_host_compat"] is True
+        assert workspace.status()["execution_mode"] == "guest_serial"
+        assert workspace.sh("cat /proc/1/comm")
+
+
+GONE = {
+    "sync push": ["."],
+    "export": [".", "--output", "out"],
+    "diff": [],
+    "snapshot create": ["one"],
+    "snapshot list": [],
+    "snapshot delete": ["one"],
+    "reset": [],
+    "file list": [],
+    "file read": ["file"],
+    "file write": ["file"],
+    "patch apply": [],
+    "disk export": [".", "--output", "out"],
+    "disk list": [],
+    "disk read": ["file"],
+    "summary": [],
+    "status": [],
+    "logs": [],
+    "update": ["--label", "a=b"],
+    "stop": [],
+    "start": [],
+    "delete": [],
+}
+
+
+@pytest.fixture(scope="module")
+def gone(host):
+    with workspaces.one(host, "--name", "was-there") as workspace:
+        pass
+    return workspace
+
+
+@pytest.mark.parametrize("command", GONE)
+def test_one_that_is_no_more(gone, short_tmp, command):
+    words = [short_tmp / "out" if w == "out" else short_tmp if w == "." and command == "sync push" else w for w in GONE[command]]
+    patch = b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"
+    for name in (gone.id, "was-there"):
+        done = gone.host.pyro("workspace", *command.split(), name, *words, "--json", input=patch)
+        assert done.code == 1, done
+        assert done.json["error"]["code"] == "not_found", done
+        assert name in done.json["error"]["message"]
+    assert list(short_tmp.iterdir()) == []
 
 
 def test_names_and_labels(host, shared):
