@@ -7,11 +7,13 @@
 #include <string_view>
 
 #include "client/workspaces.h"
+#include "proto/limits.h"
 #include "wire/tree_stream.h"
 
 namespace pyro::client {
 
-inline constexpr std::size_t kMostPatch = 64U << 20;       // bytes; what is beyond has no patch
+// bytes; what is beyond has no patch
+inline constexpr std::size_t kMostPatch = proto::kMaxWriteBytes;
 inline constexpr std::size_t kMostDiffContent = 1U << 20;  // bytes of one side of a change
 inline constexpr std::int64_t kMostDiffEntries = 1'000'000;
 inline constexpr std::size_t kMostDiffNames = 256U << 20;  // bytes of all paths together

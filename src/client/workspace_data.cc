@@ -29,7 +29,7 @@ using store::WorkspaceStore;
 
 namespace {
 
-constexpr std::size_t kMostWrite = 64U << 20;
+constexpr std::size_t kMostWrite = proto::kMaxWriteBytes;
 
 JournalEntry entry_of(const store::CommandRecord& c) {
   JournalEntry e{.sequence = c.sequence,

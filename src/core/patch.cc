@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "proto/limits.h"
 #include "wire/tree_stream.h"
 
 namespace pyro::core {
@@ -115,8 +116,6 @@ class Reader {
         ++at_;
         continue;
       }
-      if (files.size() == kMostPatchedFiles)
-        return fail(Errc::kLimit, fmt::format("more than {} files", kMostPatchedFiles));
       PYRO_TRY(FilePatch file, one(git));
       files.push_back(std::move(file));
     }
@@ -290,8 +289,8 @@ std::optional<std::size_t> find_place(const std::vector<std::string_view>& lines
 }  // namespace
 
 Result<std::vector<FilePatch>> parse_patch(std::string_view patch) {
-  if (patch.size() > kMostPatchBytes)
-    return fail(Errc::kLimit, "the patch has more than " + human_bytes(kMostPatchBytes));
+  if (patch.size() > std::size_t{proto::kMaxWriteBytes})
+    return fail(Errc::kLimit, "the patch has more than " + human_bytes(proto::kMaxWriteBytes));
   return Reader(patch).read();
 }
 

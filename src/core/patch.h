@@ -16,9 +16,6 @@
 
 namespace pyro::core {
 
-inline constexpr std::size_t kMostPatchBytes = 16U << 20;
-inline constexpr std::size_t kMostPatchedFiles = 10'000;
-
 inline constexpr std::uint32_t kLinkMode = 0120000;
 
 struct Hunk {
@@ -28,7 +25,7 @@ struct Hunk {
 };
 
 struct FilePatch {
-  std::string old_path, new_path;         // tree paths; empty: a file that is new, or is gone
+  std::string old_path, new_path;  // tree paths; empty: a file that is new, or is gone
   // Where the patch says what is to be there, or what goes: permission bits, of a link kLinkMode.
   std::optional<std::uint32_t> mode;
   std::vector<Hunk> hunks;

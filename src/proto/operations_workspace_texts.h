@@ -107,15 +107,21 @@ inline constexpr std::array kGuestErrors{Errc::kInvalid,     Errc::kNotFound, Er
                                          Errc::kConflict,    Errc::kDamaged,  Errc::kInternal};
 inline constexpr std::array kListErrors{Errc::kDenied, Errc::kUnavailable, Errc::kInternal};
 
+// The numbers of src/seed/seed.h.
+inline constexpr std::string_view kSeedLimitsText =
+    "It has at most 1,000,000 entries, 8 GiB in files, 256 MiB in names and targets of links, and "
+    "paths of 256 components.";
+
 // ---- workspace create
 
 inline constexpr std::array<std::string_view, 2> kCreatePath{"workspace", "create"};
-inline constexpr std::array<std::string_view, 6> kCreateText{
+inline constexpr std::array<std::string_view, 7> kCreateText{
     "Creates a microVM that stays, with /workspace as its durable part, and returns when it can be "
     "used. Any number of processes may then work in it by its id or its name.",
     "--seed-path puts the content of a folder or of a .tar, .tar.gz, .tgz or .tar.zst archive into "
     "/workspace; what it then holds is the baseline that diff compares with and reset goes back "
     "to. A seed that cannot be taken whole is refused and leaves no workspace behind.",
+    kSeedLimitsText,
     "Secrets lie in /run/pyro-secrets in the guest and in no image, log or record; workspace exec "
     "--secret-env gives one to a command. What --secret NAME=VALUE says can be read in the list of "
     "processes by every user of this host while pyro runs: prefer --secret-file.",
@@ -297,7 +303,8 @@ inline constexpr std::array<std::string_view, 2> kLogsText{
     "Prints for each command a line with its number, exit code, duration, folder and words, then "
     "its standard output; its standard error goes to standard error. The log outlives stop and "
     "start; reset clears it.",
-    "Of a long output the beginning and the end are kept, with a mark between them."};
+    "Of each output of a command 64 KiB are kept: of a longer one the first 32 KiB and the last, "
+    "with a mark between them that says how much is missing."};
 inline constexpr std::array<Example, 2> kLogsExamples{
     {{"pyro workspace logs fix", "What ran"},
      {"pyro workspace logs fix 2>/dev/null", "Standard output alone"}}};
@@ -326,10 +333,11 @@ inline constexpr std::array kExecOptions{kTimeoutSeconds, kSecretEnv, kCwd, kCom
 // ---- workspace sync push
 
 inline constexpr std::array<std::string_view, 3> kSyncPushPath{"workspace", "sync", "push"};
-inline constexpr std::array<std::string_view, 1> kSyncPushText{
+inline constexpr std::array<std::string_view, 2> kSyncPushText{
     "Adds the content of a folder or of a .tar, .tar.gz, .tgz or .tar.zst archive to a started "
     "workspace. What it has is added or replaced, what it has not stays, and either all of it "
-    "arrives or nothing."};
+    "arrives or nothing.",
+    kSeedLimitsText};
 inline constexpr std::array<Example, 2> kSyncPushExamples{
     {{"pyro workspace sync push fix ./changes --dest src", "Into /workspace/src"},
      {"pyro workspace sync push fix . --git-tracked", "What git tracks here"}}};
@@ -350,7 +358,8 @@ inline constexpr std::array kSyncPushOptions{
 inline constexpr std::array<std::string_view, 2> kExportPath{"workspace", "export"};
 inline constexpr std::array<std::string_view, 1> kExportText{
     "Copies one file, folder or link of /workspace to the host. It appears under its name only "
-    "when it is complete. Devices, sockets and pipes are named and left out."};
+    "when it is complete. Devices, sockets and pipes are named and left out. At most 2,000,000 "
+    "entries, 64 GiB in files and 256 MiB in names are taken."};
 inline constexpr std::array<Example, 2> kExportExamples{
     {{"pyro workspace export fix src/note.txt --output ./note.txt", "One file"},
      {"pyro workspace export fix . --output ./result", "All of /workspace"}}};
@@ -358,10 +367,15 @@ inline constexpr std::array<Example, 2> kExportExamples{
 // ---- workspace diff
 
 inline constexpr std::array<std::string_view, 2> kDiffPath{"workspace", "diff"};
-inline constexpr std::array<std::string_view, 1> kDiffText{
+inline constexpr std::array<std::string_view, 3> kDiffText{
     "Compares /workspace with what it was when create returned. A patch of the text files goes to "
     "standard output, fit for git apply and patch -p1; a line of counts that begins with "
-    "[workspace-diff] and the entries that the patch cannot have go to standard error."};
+    "[workspace-diff] and the entries that the patch cannot have go to standard error.",
+    "A link is in it as git has it, and so is what became a file, a folder or a link: one entry "
+    "goes, another comes. Of a file that became a folder, and the other way round, git apply and "
+    "workspace patch apply make the other; patch cannot, whoever made the patch.",
+    "At most 1,000,000 paths may differ. The patch has at most 64 MiB, and only files of at most "
+    "1 MiB before and after; others are entries alone."};
 inline constexpr std::array<Example, 2> kDiffExamples{
     {{"pyro workspace diff fix", "What changed"},
      {"pyro workspace diff fix | git apply", "Take the changes over"}}};
