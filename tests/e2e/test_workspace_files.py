@@ -62,11 +62,14 @@ def test_sync_adds_and_replaces_and_keeps_the_rest(fresh, changes):
     assert fresh.sh("readlink link; stat -c %U:%G text") == b"sub/more\nroot:root\n"
 
 
-@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tgz", "tar.zst"])
 def test_sync_of_an_archive_to_a_folder(fresh, changes, kind):
     archive = changes.parent / f"changes.{kind}"
-    with tarfile.open(archive, "w:gz" if kind == "tar.gz" else "w") as tar:
+    plain = changes.parent / "plain.tar" if kind == "tar.zst" else archive
+    with tarfile.open(plain, "w:gz" if kind in ("tar.gz", "tgz") else "w") as tar:
         tar.add(changes, ".")
+    if kind == "tar.zst":
+        subprocess.run(["zstd", "-q", plain, "-o", archive], check=True)
     assert fresh.json("sync push", archive, "--dest", "/workspace/in/here")["workspace_sync"]["destination"] == "/workspace/in/here"
     assert fresh.read("in/here/text") == b"pushed\n"
     assert fresh.read("text").startswith(b"line 0\n")
@@ -102,9 +105,6 @@ def test_a_failing_sync_leaves_all_as_it_was(fresh, changes, what):
     assert fresh.read("more") == b"more\n"
 
 
-def test_export(fresh, short_tmp):
-    fresh.sh("mkfifo pipe; chmod 600 bare")
-    out = short_tmp / "out"
 def test_syncs_and_snapshots_take_turns(fresh, changes):
     """Eight writers, each with a file, a patch and a folder after each other, and snapshots in between."""
 
@@ -155,6 +155,9 @@ def test_who_waits_for_a_sync_can_leave_or_stop_it(fresh, short_tmp):
     assert fresh.json("diff")["changed"] is False
 
 
+def test_export(fresh, short_tmp):
+    fresh.sh("mkfifo pipe; chmod 600 bare")
+    out = short_tmp / "out"
     out.mkdir()
     done = fresh.json("export", "bare", "--output", out / "bare")
     assert (done["artifact_type"], done["bytes_written"]) == ("file", 21)

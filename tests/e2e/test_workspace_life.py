@@ -293,9 +293,12 @@ def test_a_long_output_is_cut_in_the_log_only(shared):
     entry = shared.logs()[-1]
     assert entry["stdout_truncated"] is True
     assert entry["stdout_bytes"] == len(done.out)
-    assert len(entry["stdout"]) < 70_000
-    assert entry["stdout"].startswith("begin\n")
-    assert entry["stdout"].endswith("xend\n")
+    begin, mark, end = entry["stdout"].partition(f"\n[... {len(done.out) - 65_536} bytes left out ...]\n")
+    assert mark
+    assert (len(begin), len(end)) == (32_768, 32_768)
+    assert begin.startswith("begin\nxxx")
+    assert end.endswith("xend\n")
+    assert mark in shared.pyro("logs").out.decode()
 
 
 def test_status_shows_what_was_done(shared):
