@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
 
 #include "base/text.h"
 #include "proto/limits.h"
@@ -82,6 +83,22 @@ Result<std::string> path_on(std::string_view text, bool strip) {
   return path;
 }
 
+// Whether the timestamp on a "---" or "+++" line is 1970 began: what diff -N writes of a file that
+// is not there. In whatever zone: "1970-01-01 01:00:00.000000000 +0100".
+bool is_epoch(std::string_view text) {
+  const std::size_t tab = text.find('\t');
+  if (tab == std::string_view::npos) return false;
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, zone = 0;
+  const std::string stamp(text.substr(tab + 1));
+  const int read = std::sscanf(stamp.c_str(), "%4d-%2d-%2d %2d:%2d:%2d%*[.0] %5d", &year, &month,
+                               &day, &hour, &minute, &second, &zone);
+  const bool first_day = year == 1970 && month == 1 && day == 1;
+  const bool day_before = year == 1969 && month == 12 && day == 31;
+  if (read != 7 || (!first_day && !day_before)) return false;
+  const int minutes = (day_before ? -24 * 60 : 0) + hour * 60 + minute;
+  return second == 0 && minutes == zone / 100 * 60 + zone % 100;
+}
+
 class Reader {
  public:
   explicit Reader(std::string_view patch) : lines_(split_lines(patch)) {}
@@ -137,14 +154,20 @@ class Reader {
     bool is_gone = false;
     if (git) PYRO_CHECK(git_header(file, is_new, is_gone));
     if (is_header()) {
+      const bool old_epoch = !git && is_epoch(rest("--- "));
       PYRO_TRY(file.old_path, path_on(rest("--- "), /*strip=*/true));
       ++at_;
+      const bool new_epoch = !git && is_epoch(rest("+++ "));
       PYRO_TRY(file.new_path, path_on(rest("+++ "), /*strip=*/true));
       ++at_;
       if (file.old_path.empty() && file.new_path.empty())
         return fail(Errc::kInvalid, "neither an old nor a new name");
       while (is("@@ ")) PYRO_CHECK(hunk(file));
       if (file.hunks.empty()) return fail(Errc::kInvalid, "no hunk follows the names");
+      // A file that is there may have that time too.
+      const bool one = file.hunks.size() == 1;
+      is_new = is_new || (old_epoch && one && file.hunks[0].before.empty());
+      is_gone = is_gone || (new_epoch && one && file.hunks[0].after.empty());
     }
     if (is_new) file.old_path.clear();
     if (is_gone) file.new_path.clear();

@@ -67,6 +67,31 @@ TEST(Patch, NewAndGoneFiles) {
   EXPECT_EQ(*apply_hunks(gone->at(0), "1\n2\n"), "");
 }
 
+TEST(Patch, WhatDiffWritesOfMissingFiles) {
+  const auto paths = [](const std::string& patch) {
+    const auto files = parse_patch(patch);
+    if (!files) return files.error().message;
+    return files->at(0).old_path + ">" + files->at(0).new_path;
+  };
+  const std::string now = "\t2026-01-02 03:04:05.678901234 +0100\n";
+  for (const char* epoch :
+       {"\t1970-01-01 00:00:00.000000000 +0000\n", "\t1970-01-01 05:30:00.000000000 +0530\n",
+        "\t1969-12-31 16:30:00.000000000 -0730\n"}) {
+    EXPECT_EQ(paths("--- a/f" + std::string(epoch) + "+++ b/f" + now + "@@ -0,0 +1 @@\n+x\n"),
+              ">f");
+    EXPECT_EQ(paths("--- a/f" + now + "+++ b/f" + epoch + "@@ -1 +0,0 @@\n-x\n"), "f>");
+    // Its time is that, and it is there.
+    EXPECT_EQ(paths("--- a/f" + std::string(epoch) + "+++ b/f" + epoch + "@@ -1 +1 @@\n-x\n+y\n"),
+              "f>f");
+  }
+  for (const char* other :
+       {"\t1970-01-01 00:00:00.000000000 +0100\n", "\t1970-01-01 00:00:01.000000000 +0000\n",
+        "\t1970-01-01 00:00:00.500000000 +0000\n", "\t1970-01-01\n", "\n"}) {
+    EXPECT_EQ(paths("--- a/f" + std::string(other) + "+++ b/f" + now + "@@ -0,0 +1 @@\n+x\n"),
+              "f>f");
+  }
+}
+
 TEST(Patch, EmptyFilesModesAndRenamesHaveNoHunks) {
   const auto files = parse_patch(
       "diff --git a/empty b/empty\nnew file mode 100644\nindex 0..e\n"

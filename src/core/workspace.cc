@@ -343,7 +343,9 @@ asio::awaitable<void> Workspace::close() {
 }
 
 Result<void> Workspace::update(const proto::UpdateWorkspace& change, double now) {
-  PYRO_CHECK(check_shown(secrets_, change.name.value_or(""), change.labels.value_or({}), {}));
+  const std::map<std::string, std::string> none;
+  PYRO_CHECK(
+      check_shown(secrets_, change.name.value_or(""), change.labels ? *change.labels : none, none));
   PYRO_TRY(auto r, store_.record());
   const std::string old_name = r.name;
   if (change.name && *change.name != old_name) {

@@ -21,8 +21,7 @@ inline constexpr Range kTtlSecondsRange{.low = 1, .high = 2'592'000};
 inline constexpr Range kTimeoutSecondsRange{.low = 1, .high = 86'400};
 // Of one file that is read out of a workspace.
 inline constexpr Range kReadBytesRange{.low = 1, .high = std::int64_t{1} << 40};
-// Of one file that is written into a workspace, and of a patch: of what a diff makes as of what is
-// applied, so that the one can be given to the other.
+// Of one file that is written into a workspace, and of a patch, be it made or applied.
 inline constexpr std::int64_t kMaxWriteBytes = std::int64_t{64} << 20;
 
 // Columns and rows of a shell's terminal.

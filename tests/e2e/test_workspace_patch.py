@@ -109,12 +109,12 @@ def test_what_diff_writes(fresh, repository, short_tmp):
     subprocess.run(["cp", "-a", repository, short_tmp / "b"], check=True)
     subprocess.run(["bash", "-ec", CHANGES["hunks"]], cwd=short_tmp / "b", check=True)
     (short_tmp / "b" / "new").write_text("new\n")
-    done = subprocess.run(
-        ["diff", "-urN", "-x", ".git", "repository", "b"], cwd=short_tmp, check=False, capture_output=True, timeout=60
-    )
+    (short_tmp / "b" / "dos").unlink()
+    words = ["diff", "-urN", "--no-dereference", "-x", ".git", "repository", "b"]
+    done = subprocess.run(words, cwd=short_tmp, check=False, capture_output=True, timeout=60)
     assert done.returncode == 1
     entries = apply(fresh, done.stdout)["entries"]
-    assert {e["path"]: e["status"] for e in entries} == {"new": "added", "text": "modified"}
+    assert {e["path"]: e["status"] for e in entries} == {"dos": "deleted", "new": "added", "text": "modified"}
     assert exported(fresh, short_tmp / "out") == files_of(short_tmp / "b")
 
 
@@ -149,12 +149,15 @@ def test_a_patch_that_fails_changes_nothing(fresh, what):
 
 
 def test_a_failing_guest_changes_nothing(fresh):
-    """The last of two files cannot be written: the first is as it was."""
-    fresh.sh("mkdir full && mount -t tmpfs none full")
-    patch = GOOD + "diff --git a/full/in b/full/in\nnew file mode 100644\n--- /dev/null\n+++ b/full/in\n@@ -0,0 +1 @@\n+in\n"
+    """One of two files cannot be replaced: the other is as it was."""
+    patch = GOOD + "diff --git a/zz b/zz\n--- a/zz\n+++ b/zz\n@@ -1 +1 @@\n-old\n+new\n"
+    fresh.sh("echo old > zz; chattr +i zz")
     done = fresh.pyro("patch apply", input=patch.encode())
-    assert done.code == 1, done
-    assert fresh.read("text").startswith(b"line 0\n")
+    assert done.code == 3, done
+    assert (fresh.read("text"), fresh.read("zz")) == (LINES.encode(), b"old\n")
+    fresh.sh("chattr -i zz")
+    assert apply(fresh, patch.encode())["changed"] is True
+    assert fresh.read("zz") == b"new\n"
 
 
 @pytest.mark.parametrize("script", [CHANGE, FILES_AND_LINKS + FILES_AND_FOLDERS], ids=["files", "kinds"])
