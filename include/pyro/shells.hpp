@@ -61,18 +61,29 @@ struct ShellWriteResult {
   std::int64_t input_length = 0;  // bytes, with the newline
 };
 
+// Where output goes on that does not go on where the last one ended.
+struct ShellPosition {
+  std::int64_t cursor = 0;
+  std::int64_t missed_bytes = 0;  // before it, and gone
+  bool full_screen = false;       // a program has the terminal's alternate screen
+  // The control sequences after which a new terminal has the modes that programs have set: screen,
+  // keys, mouse, cursor, paste.
+  std::string modes;
+};
 // What the caller of follow and attach sees; called on the calling thread.
 struct ShellSink {
   std::function<Result<void>(std::string_view bytes)> on_output;
-  // Before output that does not go on where the last one ended, and once at the beginning.
-  std::function<void(std::int64_t cursor, std::int64_t missed_bytes, bool full_screen)> on_position;
+  // Before such output, and once at the beginning.
+  std::function<void(const ShellPosition& position)> on_position;
 };
 // How attach() listens to its terminal.
 struct ShellKeys {
-  int input_fd = -1;         // borrowed; read and passed on until `detach_key` is in it, or it ends
-  char detach_key = '\x1d';  // Ctrl-]
-  int resized_fd = -1;       // readable when the size has changed; the bytes in it are taken
-  int stop_fd = -1;          // readable: detach
+  int input_fd = -1;  // borrowed; read and passed on until `detach_key` is in it, or it ends
+  // A control character, by default Ctrl-], also as the sequences that terminals send for it; none:
+  // every key is passed on.
+  std::optional<char> detach_key = '\x1d';
+  int resized_fd = -1;  // readable when the size has changed; the bytes in it are taken
+  int stop_fd = -1;     // readable: detach
   std::function<std::pair<int, int>()> size;  // columns, rows
 };
 struct ShellAttachResult {
@@ -98,8 +109,9 @@ class PYRO_API Shells {
   // HUP, INT, TERM, KILL, QUIT, TSTP, CONT.
   virtual Result<ShellInfo> signal(const std::string& workspace, const std::string& shell_id,
                                    const std::string& signal_name) = 0;
+  // A side that is not given stays as it is.
   virtual Result<ShellInfo> resize(const std::string& workspace, const std::string& shell_id,
-                                   int cols, int rows) = 0;
+                                   std::optional<int> cols, std::optional<int> rows) = 0;
   virtual Result<ShellList> list(const std::string& workspace) = 0;
   // Nothing happens to one that was closed before. Given up, it has the shell ended all the same.
   virtual Result<ShellInfo> close(const std::string& workspace, const std::string& shell_id,

@@ -118,8 +118,8 @@ constexpr std::array<CallRow, 13> kCalls{{
     {"workspace.shell.signal", signal_shell},
     {"workspace.shell.resize",
      [](Context& c) {
-       return shown(shells(c).resize(workspace(c), shell(c), c.args.integer("cols"),
-                                     c.args.integer("rows")));
+       return shown(shells(c).resize(workspace(c), shell(c), c.args.given_integer("cols"),
+                                     c.args.given_integer("rows")));
      }},
     {"workspace.shell.list", [](Context& c) { return shown(shells(c).list(workspace(c))); }},
     {"workspace.shell.close", close_shell},

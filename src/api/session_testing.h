@@ -104,11 +104,11 @@ class FakeShells final : public client::Shells {
     return info;
   }
   Result<client::ShellInfo> resize(const std::string& workspace, const std::string& shell_id,
-                                   int cols, int rows) override {
+                                   std::optional<int> cols, std::optional<int> rows) override {
     PYRO_CHECK(enter("resize " + workspace + " " + shell_id));
     client::ShellInfo out = info;
-    out.cols = cols;
-    out.rows = rows;
+    out.cols = cols.value_or(info.cols);
+    out.rows = rows.value_or(info.rows);
     return out;
   }
   Result<client::ShellList> list(const std::string& workspace) override {

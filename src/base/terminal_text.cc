@@ -8,100 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "base/control_sequences.h"
 #include "base/text.h"
 
 namespace pyro {
 namespace {
 
-constexpr char kEsc = '\x1b';
+using Kind = Token::Kind;
+
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
-
-// What ESC and a letter from @ to _ are, a C1 control is too: ESC [ is U+009B, in UTF-8 C2 9B.
-enum class Kind : std::uint8_t {
-  kText,        // one character, or an invalid part
-  kControl,     // C0 or DEL
-  kEscape,      // ESC and its final byte in `final_byte`, or a C1 control
-  kCsi,         // `body`: parameters and intermediates; `final_byte`
-  kNothing,     // ignored as a whole: strings, charsets, what is malformed
-  kUnfinished,  // reaches to the end; more bytes could complete it
-};
-
-struct Token {
-  Kind kind = Kind::kNothing;
-  std::size_t size = 1;
-  char final_byte = 0;
-  std::string_view body;
-};
-
-bool between(char c, unsigned char low, unsigned char high) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= low && byte <= high;
-}
-
-bool is_c1(std::string_view bytes) {
-  return bytes.size() > 1 && bytes[0] == '\xc2' && between(bytes[1], 0x80, 0x9f);
-}
-
-// Of a sequence whose end was not found within `bytes`.
-Token endless(std::string_view bytes, std::size_t introducer) {
-  if (bytes.size() > kMostSequence) return {.kind = Kind::kNothing, .size = introducer};
-  return {.kind = Kind::kUnfinished, .size = bytes.size()};
-}
-
-// Each scan ends at the next ESC or C1 control at the latest, so that no byte is looked at more
-// than twice, whatever is malformed.
-Token csi(std::string_view bytes, std::size_t introducer) {
-  const std::size_t most = std::min(bytes.size(), kMostSequence);
-  std::size_t at = introducer;
-  while (at < most && between(bytes[at], 0x20, 0x3f)) ++at;
-  if (at == most) return endless(bytes, introducer);
-  if (!between(bytes[at], 0x40, 0x7e)) return {.kind = Kind::kNothing, .size = at};
-  return {.kind = Kind::kCsi,
-          .size = at + 1,
-          .final_byte = bytes[at],
-          .body = bytes.substr(introducer, at - introducer)};
-}
-
-// OSC, DCS, SOS, PM and APC: to BEL or ST; CAN and SUB give one up, and so does another sequence.
-Token control_string(std::string_view bytes, std::size_t introducer) {
-  const std::size_t most = std::min(bytes.size(), kMostSequence);
-  for (std::size_t at = introducer; at < most; ++at) {
-    const char c = bytes[at];
-    if (c == '\a' || c == '\x18' || c == '\x1a') return {.size = at + 1};
-    if (c == kEsc || c == '\xc2') {
-      if (at + 1 == most) break;
-      if (c == kEsc) return {.size = bytes[at + 1] == '\\' ? at + 2 : at};
-      if (is_c1(bytes.substr(at))) return {.size = bytes[at + 1] == '\x9c' ? at + 2 : at};
-    }
-  }
-  return endless(bytes, introducer);
-}
-
-Token introduced(std::string_view bytes, std::size_t introducer, char letter) {
-  if (letter == '[') return csi(bytes, introducer);
-  if (std::string_view("]PX^_").contains(letter)) return control_string(bytes, introducer);
-  return {.kind = Kind::kEscape, .size = introducer, .final_byte = letter};
-}
-
-Token escape(std::string_view bytes) {
-  const std::size_t most = std::min(bytes.size(), kMostSequence);
-  std::size_t at = 1;
-  while (at < most && between(bytes[at], 0x20, 0x2f)) ++at;
-  if (at == most) return endless(bytes, 1);
-  if (!between(bytes[at], 0x30, 0x7e)) return {.size = at};
-  if (at > 1) return {.size = at + 1};  // a charset, for example
-  return introduced(bytes, 2, bytes[1]);
-}
-
-Token next_token(std::string_view bytes) {
-  const char c = bytes[0];
-  if (c == kEsc) return escape(bytes);
-  if (between(c, 0x00, 0x1f) || c == '\x7f') return {.kind = Kind::kControl, .final_byte = c};
-  if (is_c1(bytes)) {
-    return introduced(bytes, 2, static_cast<char>(static_cast<unsigned char>(bytes[1]) - 0x40));
-  }
-  return {.kind = Kind::kText, .size = utf8_part(bytes).size};
-}
 
 // Characters that stand with the one before: combining marks of the scripts that print them apart,
 // joiners, variation selectors and what directs the text. Unicode 15, general categories Mn, Me,
@@ -162,33 +77,6 @@ class Allowance {
   std::size_t left_, per_byte_;
 };
 
-// The numbers of a CSI; one that is missing is nullopt. Larger ones stand for kLargest.
-struct Numbers {
-  static constexpr std::size_t kLargest = 1'000'000;
-  std::vector<std::optional<std::size_t>> list;
-  bool dec_private;
-
-  explicit Numbers(std::string_view body) : dec_private(body.starts_with('?')) {
-    list.emplace_back();
-    for (const char c : body.substr(dec_private ? 1 : 0)) {
-      if (c == ';') {
-        list.emplace_back();
-      } else if (between(c, '0', '9')) {
-        const auto digit = static_cast<std::size_t>(c - '0');
-        list.back() = std::min(list.back().value_or(0) * 10 + digit, kLargest);
-      }
-    }
-  }
-  [[nodiscard]] std::size_t at(std::size_t i, std::size_t otherwise) const {
-    return i < list.size() ? list[i].value_or(otherwise) : otherwise;
-  }
-  // Of moves and counts: missing and 0 mean 1.
-  [[nodiscard]] std::size_t count() const { return std::max<std::size_t>(1, at(0, 1)); }
-  [[nodiscard]] bool has(std::size_t number) const {
-    return std::ranges::any_of(list, [&](const auto& n) { return n == number; });
-  }
-};
-
 class Screen {
  public:
   explicit Screen(std::size_t columns) : width_(columns) {}
@@ -203,7 +91,7 @@ class Screen {
       } else if (token.kind == Kind::kControl) {
         control(token.final_byte);
       } else if (token.kind == Kind::kEscape) {
-        escaped(token.final_byte);
+        if (token.body.empty()) escaped(token.final_byte);
       } else if (token.kind == Kind::kCsi) {
         sequence(token);
       }
@@ -341,18 +229,20 @@ class Screen {
   }
 
   void sequence(const Token& token) {
-    const Numbers numbers(token.body);
-    if (numbers.dec_private) {
-      const bool screen = numbers.has(1049) || numbers.has(1047) || numbers.has(47);
+    const Parameters numbers(token.body);
+    if (numbers.prefix == '?') {
+      const auto switches = [](const std::optional<std::size_t>& n) {
+        return n == 47 || n == 1047 || n == 1049;
+      };
+      const bool screen = std::ranges::any_of(numbers.numbers, switches);
       if (screen && (token.final_byte == 'h' || token.final_byte == 'l')) leave_line(0);
       return;
     }
-    // "<", ">", "=" and intermediates make another sequence of it.
-    if (token.body.find_first_not_of("0123456789;:") != std::string_view::npos) return;
+    if (numbers.prefix != 0 || !numbers.plain) return;
     if (!moved(token.final_byte, numbers)) edit(token.final_byte, numbers);
   }
 
-  bool moved(char final_byte, const Numbers& numbers) {
+  bool moved(char final_byte, const Parameters& numbers) {
     const std::size_t count = numbers.count();
     switch (final_byte) {
       case 'A':
@@ -398,7 +288,7 @@ class Screen {
     }
   }
 
-  void edit(char final_byte, const Numbers& numbers) {
+  void edit(char final_byte, const Parameters& numbers) {
     const std::size_t count = std::min(numbers.count(), kMostColumns);
     switch (final_byte) {
       case 'J':

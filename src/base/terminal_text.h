@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/control_sequences.h"
+
 namespace pyro {
 
 // The length of the longest beginning of `bytes` that has at most `max_chars` characters and does
@@ -13,9 +15,7 @@ namespace pyro {
 std::size_t whole_characters(std::string_view bytes, std::size_t max_chars);
 
 // The length of the longest beginning of `bytes` that does not end within a control sequence
-// (ECMA-48: ESC, CSI, OSC, DCS and their kin, also when introduced by a C1 control in UTF-8). A
-// sequence longer than kMostSequence is none: what follows its introducer is text.
-inline constexpr std::size_t kMostSequence = 8192;  // bytes
+// (base/control_sequences.h).
 std::size_t whole_sequences(std::string_view bytes);
 
 // The lines that a terminal would show of `bytes`, as UTF-8 with U+FFFD for what is not; of control

@@ -6,16 +6,20 @@ namespace pyro::cli {
 namespace {
 
 bool leaves_alternate(const ScreenState& screen, int mode) {
-  return screen.leave().starts_with("\x1b[?" + std::to_string(mode) + "l");
+  return screen.leave().starts_with("\x1b[=0u\x1b[?" + std::to_string(mode) + "l\x1b");
 }
 
 TEST(ScreenState, OfAShellItShowsTheCursorAndTakesTheModesBack) {
   const std::string bytes = ScreenState().leave();
-  for (const char* part : {"\x1b[?25h", "\x1b[0m", "\x1b[?1000l", "\x1b[?1003l", "\x1b[?1006l",
-                           "\x1b[?2004l", "\x1b[?1004l", "\x1b[?1l"}) {
+  for (const char* part :
+       {"\x1b[?25h", "\x1b[0m", "\x1b[?1000l", "\x1b[?1003l", "\x1b[?1006l", "\x1b[?2004l",
+        "\x1b[?1004l", "\x1b[?1l", "\x1b>", "\x1b[4l", "\x1b[?5l", "\x1b[=0u"}) {
     EXPECT_NE(bytes.find(part), std::string::npos) << part + 1;
   }
+  // What takes the first for colours takes it back with the second.
+  EXPECT_LT(bytes.find("\x1b[>4m"), bytes.find("\x1b[0m"));
   EXPECT_EQ(bytes.find("1049"), std::string::npos);
+  EXPECT_EQ(bytes.find("\x1b[?6l"), std::string::npos);  // it would move the cursor
   EXPECT_TRUE(bytes.ends_with("\r\n"));
 }
 
@@ -47,13 +51,26 @@ TEST(ScreenState, OtherSequencesAreNotTakenForIt) {
 
 TEST(ScreenState, EntersAndLeavesOnlyWhenItHasTo) {
   ScreenState screen;
-  EXPECT_EQ(screen.enter(false), "");
-  EXPECT_EQ(screen.enter(true), "\x1b[?1049h\x1b[2J\x1b[H");
-  EXPECT_EQ(screen.enter(true), "");
-  EXPECT_EQ(screen.enter(false), "\x1b[?1049l");
+  EXPECT_EQ(screen.enter(""), "");
+  EXPECT_EQ(screen.enter("\x1b[?1049h"), "\x1b[?1049h\x1b[2J\x1b[H");
+  EXPECT_EQ(screen.enter("\x1b[?1049h"), "");
+  EXPECT_EQ(screen.enter(""), "\x1b[?1049l");
   screen.take("\x1b[?47h");
-  EXPECT_EQ(screen.enter(true), "");
-  EXPECT_EQ(screen.enter(false), "\x1b[?47l");
+  EXPECT_EQ(screen.enter("\x1b[?47h"), "");
+  EXPECT_EQ(screen.enter(""), "\x1b[?47l");
+}
+
+TEST(ScreenState, GivesTheTerminalTheKeysThatAProgramWants) {
+  ScreenState screen;
+  EXPECT_EQ(screen.enter("\x1b[?1h\x1b=\x1b[?1006;1000h\x1b[>4;2m"),
+            "\x1b[?1h\x1b[?1000h\x1b[?1006h\x1b=\x1b[>4;2m");
+  EXPECT_EQ(screen.enter("\x1b[?1h\x1b="), "\x1b[?1000l\x1b[?1006l\x1b[>4;0m");
+}
+
+TEST(ScreenState, AnOriginThatWasMovedIsPutBack) {
+  ScreenState screen;
+  screen.take("\x1b[5;9r\x1b[?6h");
+  EXPECT_TRUE(screen.leave().starts_with("\x1b[?6l\x1b[r\x1b[999;1H")) << screen.leave();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cli/shell_attach.h"
 
+#include "base/text.h"
 #include "cli/exit_code.h"
 #include "cli/guest_variables.h"
 #include "cli/raw_terminal.h"
@@ -32,6 +33,28 @@ Result<std::string> shell_for(const Invocation& call, TerminalFds fds, Backend& 
   return info.shell_id;
 }
 
+// "ctrl-]" is Ctrl and ]: the control character of that letter.
+Result<std::optional<char>> detach_key(const Invocation& call) {
+  constexpr std::string_view kPrefix = "ctrl-";
+  const std::string name = call.text("detach_key");
+  if (name == "none") return std::optional<char>();
+  if (name.size() == kPrefix.size() + 1 && name.starts_with(kPrefix)) {
+    const char key = name.back();
+    if ((key >= 'a' && key <= 'z') || (key >= '[' && key <= '_'))
+      return std::optional<char>(static_cast<char>(key & 0x1f));
+  }
+  return refuse(call, "--detach-key " + quoted_name(name) +
+                          " is none of ctrl-a to ctrl-z, ctrl-[, ctrl-\\, ctrl-], ctrl-^, ctrl-_ "
+                          "and none");
+}
+
+std::string how_to_detach(const Invocation& call) {
+  std::string key = call.text("detach_key");
+  if (key == "none") return "no key detaches";
+  key.front() = 'C';
+  return "detach with " + key;
+}
+
 struct Attached {
   Result<ShellAttachResult> result;
   int stopped_by = 0;  // a signal, or 0
@@ -39,24 +62,26 @@ struct Attached {
 
 // While this runs the terminal is raw; when it returns it is as it was.
 Result<Attached> attached(const Invocation& call, Io& io, TerminalFds fds, Backend& backend,
-                          const std::string& shell_id) {
+                          const std::string& shell_id, std::optional<char> key) {
   ScreenState screen;
   const client::ShellSink sink{.on_output = [&](std::string_view bytes) -> Result<void> {
                                  screen.take(bytes);
                                  return io.out.write(bytes);
                                },
                                .on_position =
-                                   [&](std::int64_t, std::int64_t missed, bool full_screen) {
+                                   [&](const client::ShellPosition& at) {
                                      // One that has the whole screen draws it again; elsewhere a
                                      // gap is to be seen.
-                                     if (missed > 0 && !full_screen) {
-                                       (void)io.err.write("\r\n[pyro] " + std::to_string(missed) +
+                                     if (at.missed_bytes > 0 && !at.full_screen) {
+                                       (void)io.err.write("\r\n[pyro] " +
+                                                          std::to_string(at.missed_bytes) +
                                                           " bytes were missed here\r\n");
                                      }
-                                     (void)io.out.write(screen.enter(full_screen));
+                                     (void)io.out.write(screen.enter(at.modes));
                                    }};
   PYRO_TRY(std::unique_ptr<RawTerminal> raw, RawTerminal::open(fds));
   const client::ShellKeys keys{.input_fd = fds.input,
+                               .detach_key = key,
                                .resized_fd = raw->resized_fd(),
                                .stop_fd = raw->stop_fd(),
                                .size = [fds] { return terminal_size(fds.output); }};
@@ -89,9 +114,11 @@ Result<int> shell_attach(const Invocation& call, Io& io, Backend& backend) {
                      "shell attach needs a terminal as standard input and standard output",
                      "pyro workspace shell read and pyro workspace shell write do without one");
   }
+  PYRO_TRY(const std::optional<char> key, detach_key(call));
   PYRO_TRY(const std::string shell_id, shell_for(call, *io.terminal, backend));
-  PYRO_CHECK(io.err.write("[attached to " + one_line(shell_id) + "; detach with Ctrl-]]\n"));
-  PYRO_TRY(const Attached end, attached(call, io, *io.terminal, backend, shell_id));
+  PYRO_CHECK(
+      io.err.write("[attached to " + one_line(shell_id) + "; " + how_to_detach(call) + "]\n"));
+  PYRO_TRY(const Attached end, attached(call, io, *io.terminal, backend, shell_id, key));
   if (!end.result && end.stopped_by == 0) return std::unexpected(end.result.error());
   if (end.result) (void)io.err.write(one_line(last_line(call, shell_id, *end.result)) + "\n");
   if (end.stopped_by != 0) return 128 + end.stopped_by;

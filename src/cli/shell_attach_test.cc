@@ -198,13 +198,15 @@ TEST(ShellAttach, PassesOutputOnAndCleansUpAfterAFullScreenProgram) {
   Call call;
   call.terminal = pty.fds();
   fake(call).on_attach = [&](const ShellSink& sink, const ShellKeys&) -> Result<ShellAttachResult> {
-    sink.on_position(7, 0, true);
+    sink.on_position({.cursor = 7, .missed_bytes = 0, .full_screen = true, .modes = "\x1b[?1049h"});
     PYRO_CHECK(sink.on_output("a\x1b[?1000h\xff\n"));
     return ShellAttachResult{.shell = fake(call).info, .detached = true};
   };
   EXPECT_EQ(call.run(attach({"fix", "shell-1"})), 0);
   EXPECT_EQ(fake(call).calls, Words{"attach fix shell-1"});
-  EXPECT_TRUE(call.out.text.starts_with("\x1b[?1049h\x1b[2J\x1b[Ha\x1b[?1000h\xff\n\x1b[?1049l"))
+  EXPECT_TRUE(
+      call.out.text.starts_with("\x1b[?1049h\x1b[2J\x1b[Ha\x1b[?1000h\xff\n\x1b[=0u"
+                                "\x1b[?1049l"))
       << call.out.text;
   EXPECT_TRUE(call.out.text.ends_with("\r\n"));
 }
@@ -214,8 +216,9 @@ TEST(ShellAttach, AGapIsToldUnlessTheScreenIsDrawnAgain) {
   Call call;
   call.terminal = pty.fds();
   fake(call).on_attach = [&](const ShellSink& sink, const ShellKeys&) -> Result<ShellAttachResult> {
-    sink.on_position(7, 12, false);
-    sink.on_position(90, 13, true);
+    sink.on_position({.cursor = 7, .missed_bytes = 12, .modes = ""});
+    sink.on_position(
+        {.cursor = 90, .missed_bytes = 13, .full_screen = true, .modes = "\x1b[?1049h"});
     return ShellAttachResult{.shell = fake(call).info, .detached = true};
   };
   EXPECT_EQ(call.run(attach({"fix", "shell-1"})), 0);
@@ -262,7 +265,7 @@ TEST(ShellAttach, AnErrorLeavesTheTerminalAsItWas) {
   Call call;
   call.terminal = pty.fds();
   fake(call).on_attach = [](const ShellSink& sink, const ShellKeys&) -> Result<ShellAttachResult> {
-    sink.on_position(0, 0, true);
+    sink.on_position({.cursor = 0, .missed_bytes = 0, .full_screen = true, .modes = "\x1b[?1049h"});
     return fail_hint(Errc::kConflict, "shell-1 is closed", "open another");
   };
   EXPECT_EQ(call.run(attach({"fix", "shell-1"})), 125);
@@ -270,6 +273,32 @@ TEST(ShellAttach, AnErrorLeavesTheTerminalAsItWas) {
   EXPECT_NE(call.out.text.find("\x1b[?1049l"), std::string::npos);
   EXPECT_TRUE(call.err.text.ends_with("pyro: shell-1 is closed\nhint: open another\n"))
       << call.err.text;
+}
+
+TEST(ShellAttach, TheDetachKeyCanBeAnother) {
+  const Pty pty;
+  for (const auto& [name, key, said] :
+       std::vector<std::tuple<std::string, std::optional<char>, std::string>>{
+           {"ctrl-]", '\x1d', "detach with Ctrl-]]"},
+           {"ctrl-\\", '\x1c', "detach with Ctrl-\\]"},
+           {"ctrl-a", '\x01', "detach with Ctrl-a]"},
+           {"none", std::nullopt, "no key detaches]"}}) {
+    Call call;
+    call.terminal = pty.fds();
+    fake(call).on_attach = [&](const ShellSink&,
+                               const ShellKeys& keys) -> Result<ShellAttachResult> {
+      EXPECT_EQ(keys.detach_key, key);
+      return ShellAttachResult{.shell = fake(call).info, .detached = true};
+    };
+    EXPECT_EQ(call.run(attach({"fix", "shell-1", "--detach-key", name})), 0) << call.err.text;
+    EXPECT_NE(call.err.text.find(said), std::string::npos) << call.err.text;
+  }
+  for (const char* wrong : {"", "ctrl-", "ctrl-A", "ctrl-1", "ctrl-ab", "a", "alt-a", "ctrl-\n"}) {
+    Call call;
+    call.terminal = pty.fds();
+    EXPECT_NE(call.run(attach({"fix", "shell-1", "--detach-key", wrong})), 0);
+    EXPECT_TRUE(fake(call).calls.empty()) << wrong;
+  }
 }
 
 TEST(ShellAttach, OptionsOfANewShellDoNotGoWithAnOldOne) {

@@ -60,8 +60,8 @@ Result<int> follow_json(const Invocation& call, Io& io, Backend& backend) {
   Parts parts(io.out);
   const client::ShellSink sink{
       .on_output = [&](std::string_view bytes) { return parts.take(bytes); },
-      .on_position = [&](std::int64_t cursor, std::int64_t missed,
-                         bool) { parts.move(cursor, missed); }};
+      .on_position =
+          [&](const client::ShellPosition& at) { parts.move(at.cursor, at.missed_bytes); }};
   return followed(
       io,
       [&](int interrupt_fd) {
@@ -78,19 +78,20 @@ Result<int> follow_json(const Invocation& call, Io& io, Backend& backend) {
 Result<int> follow_text(const Invocation& call, Io& io, Backend& backend) {
   client::ShellReadResult seen{.cursor = call.integer64("cursor")};
   seen.next_cursor = seen.cursor;
-  const client::ShellSink sink{
-      .on_output = [&](std::string_view bytes) -> Result<void> {
-        seen.next_cursor += static_cast<std::int64_t>(bytes.size());
-        return io.out.write(bytes);
-      },
-      .on_position =
-          [&](std::int64_t cursor, std::int64_t missed, bool) {
-            seen.next_cursor = cursor;
-            seen.missed_bytes += missed;
-            if (missed > 0) {
-              (void)io.err.write("[pyro] " + std::to_string(missed) + " bytes were missed here\n");
-            }
-          }};
+  const client::ShellSink sink{.on_output = [&](std::string_view bytes) -> Result<void> {
+                                 seen.next_cursor += static_cast<std::int64_t>(bytes.size());
+                                 return io.out.write(bytes);
+                               },
+                               .on_position =
+                                   [&](const client::ShellPosition& at) {
+                                     seen.next_cursor = at.cursor;
+                                     seen.missed_bytes += at.missed_bytes;
+                                     if (at.missed_bytes > 0) {
+                                       (void)io.err.write("[pyro] " +
+                                                          std::to_string(at.missed_bytes) +
+                                                          " bytes were missed here\n");
+                                     }
+                                   }};
   return followed(
       io,
       [&](int interrupt_fd) {
@@ -174,9 +175,9 @@ Result<int> shell_signal(const Invocation& call, Io& io, Backend& backend) {
 }
 
 Result<int> shell_resize(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const ShellInfo info,
-           backend.workspaces().shells().resize(workspace(call), shell(call), call.integer("cols"),
-                                                call.integer("rows")));
+  PYRO_TRY(const ShellInfo info, backend.workspaces().shells().resize(workspace(call), shell(call),
+                                                                      call.given_integer("cols"),
+                                                                      call.given_integer("rows")));
   return show(call, io, to_json(info), render_shell("workspace-shell-resize", info));
 }
 

@@ -173,10 +173,10 @@ TEST(Shell, ErrorsHaveTheCodeOfEveryCommand) {
 TEST(ShellFollow, GivesTheBytesAsTheyComeAndTheStateAtTheEnd) {
   Call call;
   fake(call).on_follow = [](const client::ShellSink& sink) -> Result<void> {
-    sink.on_position(40, 0, false);
+    sink.on_position({.cursor = 40, .missed_bytes = 0, .modes = ""});
     PYRO_CHECK(sink.on_output("one\xc3"));
     PYRO_CHECK(sink.on_output("\xa4"));
-    sink.on_position(100, 55, false);
+    sink.on_position({.cursor = 100, .missed_bytes = 55, .modes = ""});
     return sink.on_output("two");
   };
   EXPECT_EQ(call.run(shell({"read", "fix", "shell-1", "--follow", "--cursor", "40"})), 0);
@@ -194,11 +194,12 @@ TEST(ShellFollow, GivesTheBytesAsTheyComeAndTheStateAtTheEnd) {
 TEST(ShellFollow, JsonIsOneObjectALineWithWholeCharacters) {
   Call call;
   fake(call).on_follow = [](const client::ShellSink& sink) -> Result<void> {
-    sink.on_position(10, 0, false);
+    sink.on_position({.cursor = 10, .missed_bytes = 0, .modes = ""});
     PYRO_CHECK(sink.on_output("a\xc3"));
     PYRO_CHECK(sink.on_output("\xa4"));
     PYRO_CHECK(sink.on_output("\xe2\x82"));  // never becomes one
-    sink.on_position(50, 5, true);
+    sink.on_position(
+        {.cursor = 50, .missed_bytes = 5, .full_screen = true, .modes = "\x1b[?1049h"});
     return sink.on_output("b\xff\xc3");
   };
   EXPECT_EQ(call.run(shell({"read", "fix", "shell-1", "--follow", "--json"})), 0);

@@ -1,6 +1,7 @@
 #include "client/local_shells.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 
 #include "base/terminal_text.h"
 #include "base/text.h"
+#include "client/detach_key.h"
 #include "client/workspace_paths.h"
 #include "proto/limits.h"
 #include "rpc/session.h"
@@ -28,6 +30,8 @@ constexpr std::chrono::milliseconds kForever{-1};
 constexpr std::size_t kMostWaitingKeys = 4U << 20;
 // How long the keys before the detach key may take to get to the guest.
 constexpr std::chrono::milliseconds kLastKeys{1000};
+// How long a key like Escape may look like the beginning of another one: not to be felt.
+constexpr std::chrono::milliseconds kRestOfAKey{20};
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;
 
@@ -109,7 +113,12 @@ io::Task<json::object> take_output(StreamPtr stream, const ShellSink* sink) {
     if (auto* event = std::get_if<rpc::Event>(&item);
         event != nullptr && event->name == proto::ShellAt::kName) {
       PYRO_CO_TRY(const auto at, proto::decode<proto::ShellAt>(event->params));
-      if (sink->on_position) sink->on_position(at.cursor, at.missed, at.full_screen);
+      if (!sink->on_position) continue;
+      const TerminalModes modes = at.terminal.modes();
+      sink->on_position({.cursor = at.cursor,
+                         .missed_bytes = at.missed,
+                         .full_screen = modes.screen() != 0,
+                         .modes = TerminalModes().change_to(modes)});
     } else if (auto* data = std::get_if<rpc::Data>(&item); data != nullptr && !broken) {
       if (data->bytes.empty() || !sink->on_output) continue;
       if (auto taken = sink->on_output(data->bytes); !taken) {
@@ -155,21 +164,36 @@ struct Keys {
   io::Changes changed;
 };
 
+bool is_readable(int fd) {
+  pollfd wait{.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&wait, 1, 0) > 0;
+}
+
 // Reads on while the program in the guest takes nothing: the detach key is behind what it has not
 // taken.
 io::Task<void> read_keys(const ShellKeys& from, Keys* keys) {
   constexpr std::size_t kPiece = 4096;
+  std::string held;  // what may become the detach key
   while (!keys->over) {
+    if (!held.empty()) PYRO_CO_CHECK(co_await io::sleep_for(kRestOfAKey));
+    if (!held.empty() && !is_readable(from.input_fd)) {
+      keys->waiting += std::exchange(held, "");
+      keys->changed.notify();
+    }
     while (keys->waiting.size() >= kMostWaitingKeys)
       PYRO_CO_CHECK(co_await keys->changed.after(keys->changed.count(), kForever));
     PYRO_CO_CHECK(co_await io::wait_readable(from.input_fd));
     std::array<char, kPiece> piece{};
     const auto n = ::read(from.input_fd, piece.data(), piece.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    const std::string_view bytes(piece.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
-    const std::size_t key = bytes.find(from.detach_key);
-    keys->waiting += bytes.substr(0, key);
-    keys->over = bytes.empty() || key != std::string_view::npos;
+    const bool end = n <= 0;
+    if (!end) held.append(piece.data(), static_cast<std::size_t>(n));
+    const DetachKeyAt key = from.detach_key ? find_detach_key(held, *from.detach_key)
+                                            : DetachKeyAt{.begin = held.size()};
+    const std::size_t sent = end ? held.size() : key.begin;
+    keys->waiting += held.substr(0, sent);
+    held.erase(0, sent);
+    keys->over = end || key.pressed;
     keys->changed.notify();
   }
   co_return Result<void>{};
@@ -218,14 +242,13 @@ io::Task<json::object> attach_task(rpc::Session* session, proto::AttachShell req
   PYRO_CO_TRY(const StreamPtr stream,
               session->open(proto::AttachShell::kName, proto::encode(request)));
   io::TaskScope scope(co_await io::asio::this_coro::executor);
-  const ShellSink own{
-      .on_output = sink->on_output,
-      .on_position = [&](std::int64_t cursor, std::int64_t missed, bool full_screen) {
-        if (sink->on_position) sink->on_position(cursor, missed, full_screen);
-        // A program that has the whole screen draws it again for a new size.
-        if (full_screen) send_size(stream, *keys, 1);
-        send_size(stream, *keys);
-      }};
+  const ShellSink own{.on_output = sink->on_output,
+                      .on_position = [&](const ShellPosition& position) {
+                        if (sink->on_position) sink->on_position(position);
+                        // A program that has the whole screen draws it again for a new size.
+                        if (position.full_screen) send_size(stream, *keys, 1);
+                        send_size(stream, *keys);
+                      }};
   Keys waiting(co_await io::asio::this_coro::executor);
   if (keys->input_fd >= 0) {
     scope.spawn(listen_to_keys(keys, &waiting, stream, detached));
@@ -398,11 +421,15 @@ Result<ShellInfo> LocalShells::signal(const std::string& workspace, const std::s
 }
 
 Result<ShellInfo> LocalShells::resize(const std::string& workspace, const std::string& shell_id,
-                                      int cols, int rows) {
-  PYRO_TRY(const proto::Terminal size, size_of(cols, rows));
+                                      std::optional<int> cols, std::optional<int> rows) {
+  if (!cols && !rows) return fail(Errc::kInvalid, "neither cols nor rows was given");
   PYRO_TRY(const Place place, find(workspace, shell_id));
-  PYRO_CHECK(ask(place, proto::ResizeShell::kName,
-                 proto::encode(proto::ResizeShell{.shell = place.shell, .size = size})));
+  // What is left out is taken for something that is within its range.
+  PYRO_TRY(const proto::Terminal size, size_of(cols.value_or(1), rows.value_or(1)));
+  proto::ResizeShell request{.shell = place.shell};
+  if (cols) request.cols = size.cols;
+  if (rows) request.rows = size.rows;
+  PYRO_CHECK(ask(place, proto::ResizeShell::kName, proto::encode(request)));
   return info(place);
 }
 

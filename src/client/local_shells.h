@@ -22,8 +22,8 @@ class LocalShells final : public Shells {
                                  int interrupt_fd) override;
   Result<ShellInfo> signal(const std::string& workspace, const std::string& shell_id,
                            const std::string& signal_name) override;
-  Result<ShellInfo> resize(const std::string& workspace, const std::string& shell_id, int cols,
-                           int rows) override;
+  Result<ShellInfo> resize(const std::string& workspace, const std::string& shell_id,
+                           std::optional<int> cols, std::optional<int> rows) override;
   Result<ShellList> list(const std::string& workspace) override;
   Result<ShellInfo> close(const std::string& workspace, const std::string& shell_id,
                           int interrupt_fd) override;

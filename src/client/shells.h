@@ -10,6 +10,7 @@ using pyro::ShellInfo;
 using pyro::ShellKeys;
 using pyro::ShellList;
 using pyro::ShellOptions;
+using pyro::ShellPosition;
 using pyro::ShellReadOptions;
 using pyro::ShellReadResult;
 using pyro::Shells;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/redact.h"
+#include "base/terminal_modes.h"
 
 namespace pyro::core {
 
@@ -30,18 +31,16 @@ class ShellOutput {
   [[nodiscard]] std::string read(std::int64_t cursor, std::size_t max) const;
   // The beginning of a line, or of a character in a long one, at most `most` bytes before the end.
   [[nodiscard]] std::int64_t recent(std::int64_t most) const;
-  // Whether a program has switched to the alternate screen (xterm's modes 47, 1047 and 1049).
-  [[nodiscard]] bool full_screen() const { return full_screen_; }
+  // What programs have made of their terminal.
+  [[nodiscard]] const TerminalModes& modes() const { return modes_.modes(); }
 
  private:
   void add(const std::string& shown);
-  void look_for_screens(std::string_view shown);
 
   Redactor redactor_;
   std::string kept_;
   std::int64_t begin_ = 0;
-  std::string last_;  // a beginning of a sequence that switches screens
-  bool full_screen_ = false;
+  TerminalModesReader modes_;
 };
 
 }  // namespace pyro::core

@@ -86,21 +86,19 @@ TEST(ShellOutput, RecentBeginsWithALine) {
   EXPECT_EQ(output.read(output.recent(3), 100), "ird");
 }
 
-TEST(ShellOutput, KnowsWhoHasTheScreen) {
+TEST(ShellOutput, KnowsWhatProgramsHaveMadeOfTheTerminal) {
   ShellOutput output({});
-  EXPECT_FALSE(output.full_screen());
-  output.feed("\x1b[?1049h drawing");
-  EXPECT_TRUE(output.full_screen());
-  output.feed("\x1b[?104");
-  EXPECT_TRUE(output.full_screen());
-  output.feed("9l");
-  EXPECT_FALSE(output.full_screen());
-  output.feed("\x1b[?47h");
-  EXPECT_TRUE(output.full_screen());
-  output.feed("x\x1b[?25l\x1b[?1047l\x1b[?1");
-  EXPECT_FALSE(output.full_screen());
-  output.feed("h");
-  EXPECT_FALSE(output.full_screen());
+  EXPECT_EQ(output.modes(), TerminalModes());
+  output.feed("\x1b[?1049;25h drawing\x1b[?1h\x1b=");
+  EXPECT_EQ(output.modes().screen(), 1049);
+  output.feed("\x1b[?10");
+  output.feed("49l");
+  EXPECT_EQ(output.modes().screen(), 0);
+  EXPECT_NE(output.modes(), TerminalModes());
+  // vim was killed: somebody resets the terminal.
+  output.feed("\x1b[?1049h\x1b");
+  output.feed("c");
+  EXPECT_EQ(output.modes(), TerminalModes());
 }
 
 }  // namespace

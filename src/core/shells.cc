@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
+#include "base/terminal_text.h"
 #include "core/clock.h"
 #include "proto/limits.h"
 
@@ -30,6 +31,10 @@ constexpr milliseconds kSizeSettles{250};
 Result<void> check_size(proto::Terminal size) {
   PYRO_CHECK(proto::in_range("cols", size.cols, proto::kTerminalRange));
   return proto::in_range("rows", size.rows, proto::kTerminalRange);
+}
+
+proto::ShellAt place_of(const ShellOutput& output, std::int64_t cursor, std::int64_t missed) {
+  return {.cursor = cursor, .missed = missed, .terminal = proto::TerminalState::of(output.modes())};
 }
 
 // Whoever writes all of it again would type what was taken twice.
@@ -132,6 +137,7 @@ io::Task<std::int64_t> Shells::open(proto::Exec exec, std::string cwd, proto::Te
                                                             .ended_at = {},
                                                             .exit_code = {}}));
   const auto shell = std::make_shared<Shell>(id, std::move(started->stream), deps_.secrets, ex_);
+  shell->size = size;
   shells_[id] = shell;
   scope_.spawn(pump(shell, std::move(started->first)));
   co_return id;
@@ -166,6 +172,7 @@ asio::awaitable<void> Shells::pump(ShellPtr shell, rpc::Incoming first) {
   shell->running = false;
   record_end(*shell, exit_code, reason);
   shell->changed.notify();
+  ended_.push_back(shell->id);
   forget_oldest();
 }
 
@@ -179,9 +186,7 @@ void Shells::record_end(const Shell& shell, std::optional<std::int64_t> exit_cod
 }
 
 void Shells::forget_oldest() {
-  const auto ended = [](const auto& s) { return !s.second->running; };
-  while (std::ranges::count_if(shells_, ended) > static_cast<std::ptrdiff_t>(kMostEnded))
-    shells_.erase(std::ranges::find_if(shells_, ended));
+  for (; ended_.size() > kMostEnded; ended_.pop_front()) shells_.erase(ended_.front());
 }
 
 io::Task<proto::ShellRead> Shells::read(proto::ReadShell request, StreamPtr client) {
@@ -264,17 +269,35 @@ asio::awaitable<void> Shells::give_keys(ShellPtr shell, StreamPtr client, InputQ
   shell->changed.notify();
 }
 
+// A recent part of the output, once more; returns where it goes on. What a full-screen program drew
+// is of no use without what it drew before.
+io::Task<std::int64_t> Shells::show_recent(ShellPtr shell, StreamPtr client) {
+  const ShellOutput& output = shell->output;
+  if (output.modes().screen() != 0) co_return output.end();
+  const std::int64_t from = output.recent(kReplay);
+  std::string bytes = output.read(from, kReplay);
+  bytes.resize(whole_sequences(bytes));
+  const std::int64_t to = from + static_cast<std::int64_t>(bytes.size());
+  if (to == from) co_return to;
+  PYRO_CO_CHECK(
+      client->send_event(proto::ShellAt::kName, proto::encode(place_of(output, from, 0))));
+  PYRO_CO_CHECK(co_await client->send(wire::kStdout, replayable(bytes)));
+  co_return to;
+}
+
 // Everything from `cursor` on, until there is no more or nobody looks any more.
 io::Task<void> Shells::show(ShellPtr shell, std::int64_t cursor, StreamPtr client,
                             const bool* gone) {
+  if (cursor < 0) {
+    PYRO_CO_TRY(cursor, co_await show_recent(shell, client));
+  }
   bool said_where = false;
   for (;;) {
     const std::uint64_t seen = shell->changed.count();
     const std::int64_t at = std::max(cursor, shell->output.begin());
     if (at != cursor || !said_where) {
-      const proto::ShellAt place{
-          .cursor = at, .missed = at - cursor, .full_screen = shell->output.full_screen()};
-      PYRO_CO_CHECK(client->send_event(proto::ShellAt::kName, proto::encode(place)));
+      PYRO_CO_CHECK(client->send_event(proto::ShellAt::kName,
+                                       proto::encode(place_of(shell->output, at, at - cursor))));
       said_where = true;
     }
     std::string bytes = shell->output.read(at, kPiece);
@@ -293,12 +316,7 @@ io::Task<void> Shells::show(ShellPtr shell, std::int64_t cursor, StreamPtr clien
 io::Task<proto::ShellRead> Shells::attach(proto::AttachShell request, StreamPtr client) {
   PYRO_CO_TRY(const ShellPtr shell,
               request.input ? find_running(request.shell) : find(request.shell));
-  std::int64_t cursor = request.cursor;
-  if (cursor < 0) {
-    // What a full-screen program drew is of no use without what it drew before.
-    cursor = shell->output.full_screen() ? shell->output.end() : shell->output.recent(kReplay);
-  }
-  if (cursor > shell->output.end())
+  if (request.cursor > shell->output.end())
     co_return fail(Errc::kInvalid, "the cursor is beyond what was printed");
   const Reader reader(&shell->readers);
   bool gone = false;
@@ -306,7 +324,7 @@ io::Task<proto::ShellRead> Shells::attach(proto::AttachShell request, StreamPtr 
   InputQueue keys(ex_);
   scope.spawn(take_keys(shell, client, request.input ? &keys : nullptr, &gone));
   if (request.input) scope.spawn(give_keys(shell, client, &keys, &gone));
-  const auto shown = co_await show(shell, cursor, client, &gone);
+  const auto shown = co_await show(shell, request.cursor, client, &gone);
   static_cast<void>(co_await scope.close());
   if (!shown && !gone) co_return std::unexpected(shown.error());
   co_return proto::ShellRead{
@@ -342,15 +360,19 @@ Result<void> Shells::signal(const proto::SignalShell& request) {
 }
 
 Result<void> Shells::resize(const proto::ResizeShell& request) {
-  PYRO_CHECK(check_size(request.size));
   PYRO_TRY(const ShellPtr shell, find_running(request.shell));
-  PYRO_CHECK(shell->stream->send_event(proto::Terminal::kName, proto::encode(request.size)));
-  shell->size = request.size;
+  const proto::Terminal size{.rows = request.rows.value_or(shell->size.rows),
+                             .cols = request.cols.value_or(shell->size.cols)};
+  PYRO_CHECK(check_size(size));
+  PYRO_CHECK(shell->stream->send_event(proto::Terminal::kName, proto::encode(size)));
+  shell->size = size;
   return deps_.store.resize_shell(shell->id, shell->size.cols, shell->size.rows);
 }
 
 // Of a terminal whose window somebody drags: many in a second, of which the last is recorded.
 Result<void> Shells::follow_size(const ShellPtr& shell, proto::Terminal size) {
+  // Whoever is shown the rest of it may go on for a while; nothing more begins here.
+  if (closing_ || !shell->running) return {};
   PYRO_CHECK(check_size(size));
   PYRO_CHECK(shell->stream->send_event(proto::Terminal::kName, proto::encode(size)));
   shell->size = size;
@@ -387,6 +409,7 @@ io::Task<void> Shells::close_one(std::int64_t id) {
       if (!woken && woken.error().code != Errc::kDeadline) co_return std::unexpected(woken.error());
     }
   }
+  std::erase(ended_, id);
   shells_.erase(id);
   co_return Result<void>{};
 }

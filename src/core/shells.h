@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -81,6 +82,7 @@ class Shells {
                                       bool* gone);
   Result<void> follow_size(const ShellPtr& shell, proto::Terminal size);
   io::asio::awaitable<void> record_size(ShellPtr shell);
+  io::Task<std::int64_t> show_recent(ShellPtr shell, StreamPtr client);
   io::Task<void> show(ShellPtr shell, std::int64_t cursor, StreamPtr client, const bool* gone);
   void record_end(const Shell& shell, std::optional<std::int64_t> exit_code,
                   const std::string& reason);
@@ -89,6 +91,7 @@ class Shells {
   SessionDeps deps_;
   io::asio::any_io_executor ex_;
   std::map<std::int64_t, ShellPtr> shells_;
+  std::deque<std::int64_t> ended_;  // of them, in that order
   int opening_ = 0;
   bool closing_ = false;
   std::string closing_reason_;

@@ -155,7 +155,8 @@ inline constexpr std::array<std::string_view, 7> kShellSignals{"HUP",  "INT",  "
                                                                "QUIT", "TSTP", "CONT"};
 inline constexpr std::array<std::string_view, 3> kShellSignalPath{"workspace", "shell", "signal"};
 inline constexpr std::array<std::string_view, 1> kShellSignalText{
-    "Sends a signal to what runs in the foreground of a shell; HUP and KILL go to all of it."};
+    "Sends a signal to what runs in the foreground of a shell, as the keys of a terminal do; HUP "
+    "and CONT go to everything that runs in it."};
 inline constexpr std::array<Example, 1> kShellSignalExamples{
     {{"pyro workspace shell signal fix shell-1 --signal INT", "As Ctrl-C does"}}};
 inline constexpr std::array kShellSignalOptions{Param{.name = "signal",
@@ -174,12 +175,26 @@ inline constexpr std::array<std::string_view, 1> kShellResizeText{
     "Gives the terminal of a shell another size; its programs are told by SIGWINCH."};
 inline constexpr std::array<Example, 1> kShellResizeExamples{
     {{"pyro workspace shell resize fix shell-1 --cols 200 --rows 50", "A larger one"}}};
-inline constexpr std::array kShellResizeOptions{kCols, kRows, kJson};
+inline constexpr std::array kShellResizeOptions{
+    Param{.name = "cols",
+          .type = ParamType::kInteger,
+          .value_name = "N",
+          .help = "Columns of its terminal; without it they stay as they are",
+          .min = kTerminalRange.low,
+          .max = kTerminalRange.high},
+    Param{.name = "rows",
+          .type = ParamType::kInteger,
+          .value_name = "N",
+          .help = "Rows of its terminal; without it they stay as they are",
+          .min = kTerminalRange.low,
+          .max = kTerminalRange.high},
+    kJson};
 
 inline constexpr std::array<std::string_view, 3> kShellListPath{"workspace", "shell", "list"};
 inline constexpr std::array<std::string_view, 1> kShellListText{
-    "Prints one line for each shell of a workspace, also for those that have ended, until they are "
-    "closed."};
+    "Prints one line for each shell of a workspace: those that run, and the last 64 that have "
+    "ended "
+    "or were closed, until the workspace is reset."};
 inline constexpr std::array<Example, 1> kShellListExamples{
     {{"pyro workspace shell list fix", "Which shells are there?"}}};
 
@@ -197,8 +212,8 @@ inline constexpr std::array<std::string_view, 4> kShellAttachText{
     "Connects this terminal to a shell; without SHELL_ID it opens one first. Every key goes to the "
     "shell, Ctrl-C and Ctrl-Z too, and its terminal gets the size of this one. Programs that take "
     "the whole screen work.",
-    "Ctrl-] detaches: the shell goes on, and anybody may attach to it again. The exit code is 0 "
-    "then; otherwise it is that of the shell, once it has ended.",
+    "Ctrl-] detaches, or what --detach-key says: the shell goes on, and anybody may attach to it "
+    "again. The exit code is 0 then; otherwise it is that of the shell, once it has ended.",
     "However it ends, this terminal is put back as it was. SIGHUP, SIGINT, SIGQUIT and SIGTERM "
     "from outside detach; SIGTSTP is ignored.",
     "Standard input and standard output must be a terminal; programs use shell read and shell "
@@ -212,7 +227,14 @@ inline constexpr std::array kShellAttachPositionals{
                            .value_name = "SHELL_ID",
                            .help = "Id of a shell; without it a new one is opened",
                            .optional = true}};
-inline constexpr std::array kShellAttachOptions{kCwd, kSecretEnv};
+inline constexpr std::array kShellAttachOptions{
+    kCwd, kSecretEnv,
+    Param{
+        .name = "detach_key",
+        .value_name = "KEY",
+        .default_text = "ctrl-]",
+        .help = "ctrl- and one of a to z, [, \\, ], ^ and _; or none: every key goes to the shell",
+        .cli_only = true}};
 
 // ---- workspace service start
 

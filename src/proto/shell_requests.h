@@ -2,6 +2,9 @@
 // size, times) stands in the workspace's record; its output is with the supervisor alone.
 #pragma once
 
+#include <algorithm>
+
+#include "base/terminal_modes.h"
 #include "proto/agent_messages.h"
 
 namespace pyro::proto {
@@ -65,8 +68,9 @@ struct ShellRead {
   }
 };
 
-// Follows a shell: everything from `cursor` on (-1: a recent place) as data on stdout, preceded by
-// an event ShellAt whenever it does not go on where the last one ended. Towards the shell, when
+// Follows a shell: everything from `cursor` on as data on stdout, preceded by an event ShellAt
+// whenever it does not go on where the last one ended. With -1 it begins at a recent place, of
+// which comes what a terminal can be shown once more (pyro::replayable()). Towards the shell, when
 // `input`: data on stdin and events Terminal. Ends with the shell (ShellRead). Before that, and the
 // shell goes on: after the end of stdin, once the guest has taken all of it, or at once by cancel.
 struct AttachShell {
@@ -82,17 +86,48 @@ struct AttachShell {
     m.optional("input", input);
   }
 };
+// TerminalModes of the guest's programs, who may have set anything: what is unknown is ignored.
+struct TerminalState {
+  std::vector<std::uint16_t> dec;
+  bool insert = false;
+  std::uint8_t other_keys = 0;
+  std::uint8_t keyboard = 0;
+
+  static TerminalState of(const TerminalModes& modes) {
+    TerminalState state{.insert = modes.insert};
+    for (const int mode : modes.dec()) state.dec.push_back(static_cast<std::uint16_t>(mode));
+    state.other_keys = static_cast<std::uint8_t>(modes.other_keys);
+    state.keyboard = static_cast<std::uint8_t>(modes.keyboard);
+    return state;
+  }
+  [[nodiscard]] TerminalModes modes() const {
+    TerminalModes modes;
+    modes.set_dec(dec);
+    modes.insert = insert;
+    modes.other_keys = std::min<int>(other_keys, TerminalModes::kMostOtherKeys);
+    modes.keyboard = keyboard & TerminalModes::kAllKeyboard;
+    return modes;
+  }
+
+  template <class M>
+  void map(M& m) {
+    m.required("dec", dec);
+    m.optional("insert", insert);
+    m.optional("other_keys", other_keys);
+    m.optional("keyboard", keyboard);
+  }
+};
 struct ShellAt {
   static constexpr const char* kName = "at";
   std::int64_t cursor = 0;
-  std::int64_t missed = 0;   // bytes before it that are gone
-  bool full_screen = false;  // a program has the terminal's alternate screen
+  std::int64_t missed = 0;  // bytes before it that are gone
+  TerminalState terminal;   // as programs have set it by now
 
   template <class M>
   void map(M& m) {
     m.required("cursor", cursor);
     m.optional("missed", missed);
-    m.optional("full_screen", full_screen);
+    m.optional("terminal", terminal);
   }
 };
 
@@ -120,16 +155,17 @@ struct SignalShell {
     m.required("signo", signo);
   }
 };
-// Result: Empty.
+// A side that is left out stays as it is. Result: Empty.
 struct ResizeShell {
   static constexpr const char* kName = "shell.resize";
   std::int64_t shell = 0;
-  Terminal size;
+  std::optional<std::uint16_t> rows, cols;
 
   template <class M>
   void map(M& m) {
     m.required("shell", shell);
-    m.required("size", size);
+    m.optional("rows", rows);
+    m.optional("cols", cols);
   }
 };
 // Ends it and forgets its output; nothing happens to one that was closed before. Result: Empty.

@@ -89,6 +89,14 @@ Result<void> WorkspaceStore::end_shell(std::int64_t id, double at,
   PYRO_TRY(auto update, db_.prepare("UPDATE shell SET ended_at = ?, exit_code = ?, end_reason = ?"
                                     " WHERE id = ? AND ended_at IS NULL"));
   PYRO_CHECK(update.bind(1, at).bind(2, exit_code).bind(3, reason).bind(4, id).step());
+  return forget_old_shells();
+}
+
+Result<void> WorkspaceStore::forget_old_shells() {
+  PYRO_TRY(auto forget, db_.prepare("DELETE FROM shell WHERE id IN (SELECT id FROM shell"
+                                    " WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC"
+                                    " LIMIT -1 OFFSET ?)"));
+  PYRO_CHECK(forget.bind(1, kMostEndedShells).step());
   return {};
 }
 
@@ -157,6 +165,7 @@ Result<void> WorkspaceStore::end_sessions(const SessionsEnd& end) {
   PYRO_TRY(auto shells, db_.prepare("UPDATE shell SET ended_at = ?, end_reason = ?"
                                     " WHERE ended_at IS NULL"));
   PYRO_CHECK(shells.bind(1, end.at).bind(2, end.reason).step());
+  PYRO_CHECK(forget_old_shells());
   PYRO_TRY(
       auto services,
       db_.prepare("UPDATE service SET state = 'stopped', ended_at = ?, stop_reason = ?, pid = NULL"

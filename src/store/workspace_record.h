@@ -120,6 +120,8 @@ struct ServiceRecord {
 struct ServiceCounts {
   std::int64_t total = 0, running = 0;
 };
+// Shells that have ended have a record as long as no more of them have ended since.
+inline constexpr std::int64_t kMostEndedShells = 64;
 // How shells and services end that the end of their machine took with it.
 struct SessionsEnd {
   std::string reason = "workspace_stopped";
@@ -193,6 +195,7 @@ class WorkspaceStore {
  private:
   explicit WorkspaceStore(Database db) : db_(std::move(db)) {}
   Result<std::vector<CommandRecord>> read_commands(std::string_view sql);
+  Result<void> forget_old_shells();
   Result<void> end_sessions(const SessionsEnd& end);
   Result<void> read_lists(WorkspaceRecord& record);
   Result<void> write_lists(const WorkspaceRecord& record);

@@ -322,6 +322,24 @@ TEST_F(Workspace, ShellsHaveNumbersThatAreNeverUsedAgain) {
   EXPECT_EQ(store.add_shell(opened).value(), 3);
 }
 
+TEST_F(Workspace, OfShellsThatHaveEndedTheLastAreKept) {
+  WorkspaceStore store = make();
+  const ShellRecord opened{.cwd = "/workspace", .cols = 120, .rows = 30, .started_at = 5.5};
+  const std::int64_t all = kMostEndedShells + 3;
+  for (std::int64_t id = 1; id <= all; ++id) ASSERT_EQ(store.add_shell(opened).value(), id);
+  // The first one ends last, the last one not at all.
+  for (std::int64_t id = 2; id < all; ++id)
+    ASSERT_TRUE(store.end_shell(id, static_cast<double>(id), 0, "exited"));
+  ASSERT_TRUE(store.end_shell(1, 1000, 0, "exited"));
+  const auto shells = store.shells();
+  ASSERT_TRUE(shells);
+  EXPECT_EQ(shells->size(), static_cast<std::size_t>(kMostEndedShells) + 1);
+  EXPECT_EQ(shells->front().id, 1);
+  EXPECT_EQ(shells->at(1).id, 4);
+  EXPECT_EQ(shells->back().id, all);
+  EXPECT_EQ(store.shell(2).error().code, Errc::kNotFound);
+}
+
 ServiceRecord web(ServiceState state) {
   return {.name = "web",
           .definition = "{}",

@@ -3,6 +3,8 @@
 
 #include <semaphore>
 
+#include "proto/limits.h"
+#include "proto/shell_requests.h"
 #include "support/workspace_supervisor.h"
 
 namespace pyro::testing {
@@ -74,6 +76,21 @@ awaitable<void> sends_events(StreamPtr stream) {
   co_await until_input(stream);
   ended(stream, {{"exit_code", 3}});
 }
+awaitable<void> stays_until_a_key(StreamPtr stream) {
+  started(stream);
+  static_cast<void>(co_await stream->send(wire::kStdout, "here"));
+  co_await until_input(stream);
+  ended(stream);
+}
+awaitable<void> asks(StreamPtr stream) {
+  started(stream);
+  static_cast<void>(
+      co_await stream->send(wire::kStdout, "\x1b[?2004h\x1b[?1h\x1b[6n\x1b[>ctext\x1b]11;?\a $ "));
+  co_await until_input(stream);
+  static_cast<void>(co_await stream->send(wire::kStdout, "\x1b[6n"));
+  co_await until_input(stream);
+  ended(stream);
+}
 // Neither a signal nor the end of the call moves it.
 awaitable<void> stays(StreamPtr stream) {
   started(stream);
@@ -101,6 +118,8 @@ const std::map<std::string, Script>& programs() {
                                                  {"sends-events", sends_events},
                                                  {"stays", stays},
                                                  {"never-starts", never_starts},
+                                                 {"stays-until-a-key", stays_until_a_key},
+                                                 {"asks", asks},
                                                  {"is-deaf", is_deaf}};
   return all;
 }
@@ -299,6 +318,84 @@ TEST_F(HostileSessions, AWriteAndAnEndCanBeGivenUp) {
   for (const int fd : interrupt) ::close(fd);
 }
 
+TEST_F(HostileSessions, OfShellsThatHaveEndedTheLastOutputsAreKept) {
+  const std::string first = open("stays-until-a-key");
+  std::vector<std::string> others;
+  for (int i = 0; i < 16; ++i) {
+    others.push_back(open("stays-until-a-key"));
+    end_of(others.back());
+  }
+  end_of(first);
+  // The first one ended last: what is forgotten is the one that ended before all others.
+  EXPECT_EQ(read(first).output, "here");
+  EXPECT_EQ(read(others.at(1)).output, "here");
+  const auto forgotten = shells().read(kId, others.front(), {});
+  ASSERT_FALSE(forgotten);
+  EXPECT_EQ(forgotten.error().code, Errc::kConflict) << forgotten.error().message;
+}
+
+TEST_F(HostileSessions, SoManyShellsAndNoMore) {
+  std::vector<std::string> all;
+  for (std::int64_t i = 0; i < proto::kMostShells; ++i) all.push_back(open("stays-until-a-key"));
+  const auto more = shells().open(kId, {.cwd = "/stays-until-a-key"});
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code, Errc::kLimit);
+  EXPECT_NE(more.error().message.find("32 shells run"), std::string::npos) << more.error().message;
+  end_of(all.front());
+  EXPECT_TRUE(shells().open(kId, {.cwd = "/stays-until-a-key"}));
+}
+
+TEST_F(HostileSessions, ASideThatIsNotGivenStaysAsItIs) {
+  const auto opened = shells().open(kId, {.cwd = "/stays", .cols = 100, .rows = 40});
+  ASSERT_TRUE(opened);
+  const auto wider = shells().resize(kId, opened->shell_id, 200, {});
+  ASSERT_TRUE(wider) << wider.error().message;
+  EXPECT_EQ(std::pair(wider->cols, wider->rows), std::pair(200, 40));
+  const auto higher = shells().resize(kId, opened->shell_id, {}, 50);
+  ASSERT_TRUE(higher) << higher.error().message;
+  EXPECT_EQ(std::pair(higher->cols, higher->rows), std::pair(200, 50));
+  EXPECT_FALSE(shells().resize(kId, opened->shell_id, {}, {}));
+  EXPECT_FALSE(shells().resize(kId, opened->shell_id, 0, {}));
+}
+
+// A terminal that takes no output keeps its call, which outlives the machine; when the call has
+// ended, nothing that began in it may be left.
+TEST_F(HostileSessions, ASizeThatComesWhileTheWorkspaceStopsBeginsNothing) {
+  const std::string shell = open("floods");
+  read_to(shell, 3 * kRing + 7);
+  rpc::Stream& stream =
+      peer_->open(proto::AttachShell::kName,
+                  proto::encode(proto::AttachShell{.shell = 1, .cursor = 0, .input = true}));
+  stream.manual_credit();
+  ASSERT_TRUE(peer_->next<rpc::Event>(stream));
+  const auto stopped = pyro_.workspaces().stop(kId);
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  ASSERT_TRUE(stream.send_event(proto::Terminal::kName, proto::encode(proto::Terminal{})));
+  peer_.reset();
+  expect_ended();
+}
+
+// What a terminal is shown once more asks it for nothing; what comes then does.
+TEST_F(HostileSessions, WhoAttachesIsNotAskedWhatAnotherTerminalWasAsked) {
+  const std::string shell = open("asks");
+  read_to(shell, 1);
+  rpc::Stream& stream =
+      peer_->open(proto::AttachShell::kName,
+                  proto::encode(proto::AttachShell{.shell = 1, .cursor = -1, .input = true}));
+  const auto at = peer_->next<rpc::Event>(stream);
+  ASSERT_TRUE(at);
+  const auto place = proto::decode<proto::ShellAt>(at->params);
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->cursor, 0);
+  EXPECT_EQ(place->terminal.dec, (std::vector<std::uint16_t>{1, 7, 25, 2004}));
+  EXPECT_EQ(peer_->next<rpc::Data>(stream)->bytes, "text $ ");
+  const auto then = peer_->next<rpc::Event>(stream);
+  ASSERT_TRUE(then);
+  EXPECT_EQ(proto::decode<proto::ShellAt>(then->params)->missed, 0);
+  ASSERT_TRUE(shells().write(kId, shell, "k", false, -1));
+  EXPECT_EQ(peer_->next<rpc::Data>(stream)->bytes, "\x1b[6n");
+}
+
 // ---- attached
 
 // One end of a terminal's input, and what attach() said in the end. Attached when it is made.
@@ -308,7 +405,7 @@ class Attached {
     EXPECT_EQ(::pipe2(input_.data(), O_CLOEXEC), 0);
     EXPECT_EQ(::pipe2(stop_.data(), O_CLOEXEC), 0);
     thread_ = std::thread([this, &shells, shell] {
-      const auto answered = [this](std::int64_t, std::int64_t, bool) { answered_.release(); };
+      const auto answered = [this](const client::ShellPosition&) { answered_.release(); };
       result_ = shells.attach(kId, shell, {.on_output = {}, .on_position = answered},
                               {.input_fd = input_[0], .stop_fd = stop_[0], .size = {}});
       answered_.release();  // by an error
@@ -352,6 +449,25 @@ TEST_F(HostileSessions, OneCanLeaveAProgramThatTakesNoKeys) {
   const auto result = attached.end();
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_TRUE(result->detached);
+}
+
+// In the form that a program has asked for, and read in two parts.
+TEST_F(HostileSessions, TheDetachKeyMayBeASequence) {
+  const std::string shell = open("stays");
+  Attached attached(shells(), shell);
+  attached.type(std::string(4090, 'k') + "\x1b[27;5;93~");
+  const auto result = attached.end();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_TRUE(result->detached);
+}
+
+TEST_F(HostileSessions, AKeyThatBeginsLikeItIsNotKept) {
+  const std::string shell = open("ends-in-nonsense");  // at the first key
+  Attached attached(shells(), shell);
+  attached.type("\x1b");
+  const auto result = attached.end();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_FALSE(result->detached);
 }
 
 TEST_F(HostileSessions, TheKeysBeforeTheLastOneArrive) {

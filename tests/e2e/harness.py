@@ -238,6 +238,19 @@ class Host:
             assert not self.left_behind()
 
 
+def cpu_ticks(pid):
+    """What a process has used of the processors."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def stands_still(pid):
+    """Whether it uses none for a while: a machine that rests."""
+    before = cpu_ticks(pid)
+    let_pass(1.5)
+    return cpu_ticks(pid) == before
+
+
 class ending:
     """Context of a started pyro: whatever happens, it and its guests are gone afterwards."""
 

@@ -58,6 +58,13 @@ class Terminal:
         shown = subprocess.run(self.tmux("display-message", "-p", f"#{{{name}}}"), check=True, capture_output=True, text=True)
         return shown.stdout.strip()
 
+    def selected(self):
+        """Which line below htop's header is the selected one: cyan, as the line of keys at the bottom."""
+        command = self.tmux("capture-pane", "-p", "-e")
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+        (header,) = (n for n, line in enumerate(lines) if "PID" in line and "USER" in line)
+        return min(n for n, line in enumerate(lines) if n > header and "46m" in line) - header
+
     def wait(self, pattern):
         """Until the screen matches."""
         try:
@@ -223,6 +230,85 @@ def test_less(terminal):
     terminal.wait(r"/workspace# *\n*$")
     terminal.keys(DETACH)
     assert terminal.code() == 0
+
+
+# A program that has the screen has told the terminal what its keys send, and is not asked to do it again.
+
+
+def test_less_has_its_keys_in_another_terminal(space, terminal):
+    terminal.type("seq 1 1000 | carried/less")
+    terminal.wait(r"^1\n2\n(.|\n)*29\n:")
+    terminal.keys(DETACH)
+    assert terminal.code() == 0
+    with Terminal(space.host, space.id, terminal.shell) as again:
+        again.wait(r"^1\n2\n(.|\n)*29\n:")
+        assert again.flag("keypad_cursor_flag") == "1"
+        again.keys("Down")
+        again.wait(r"^2\n3\n(.|\n)*30\n:")
+        again.keys("q")
+        again.wait(r"/workspace# *\n*$")
+        again.keys(DETACH)
+        assert again.code() == 0
+
+
+def test_htop_has_its_keys_and_mouse_in_another_terminal(space, terminal):
+    terminal.type("carried/htop")
+    terminal.wait(r"PID USER(.|\n)*pyro-agent|PID USER(.|\n)*htop")
+    assert terminal.flag("mouse_any_flag") == "1"
+    terminal.keys(DETACH)
+    assert terminal.code() == 0
+    with Terminal(space.host, space.id, terminal.shell) as again:
+        again.wait(r"PID USER(.|\n)*pyro-agent|PID USER(.|\n)*htop")
+        assert again.flag("mouse_any_flag") == "1"
+        assert again.flag("cursor_flag") == "0"
+        assert again.selected() == 1
+        again.keys("Down")
+        harness.wait_until(lambda: again.selected() == 2, bound=60, what="the next line")
+        again.keys("q")
+        again.wait(r"/workspace# *\n*$")
+        again.keys(DETACH)
+        assert again.code() == 0
+
+
+def test_detaches_from_a_program_that_wants_extended_keys(space, terminal):
+    subprocess.run(terminal.tmux("set-option", "-s", "extended-keys", "on"), check=True)
+    # As a program that has asked for them sees the key.
+    terminal.type("printf '\\033[>4;2m'; stty raw -echo; head -c 5 | od -An -tx1; stty sane; printf '\\033[>4m'")
+    terminal.wait(r"stty sane.*\n")
+    terminal.keys("C-t")
+    terminal.wait(r"1b 5b (32 37 3b|31 31 36)")
+    terminal.keys("Enter")
+    terminal.type("clear; carried/vim -u NONE -N")
+    terminal.wait(r"\n~ *\n")
+    terminal.keys(DETACH)
+    assert terminal.code() == 0
+
+
+def test_a_terminal_that_attaches_answers_no_questions_of_the_past(space, terminal):
+    terminal.type("carried/vim -u NONE -N")
+    terminal.wait(r"\n~ *\n")
+    terminal.type(":q")
+    terminal.wait(r"/workspace# *\n*$")
+    terminal.keys(DETACH)
+    assert terminal.code() == 0
+    with Terminal(space.host, space.id, terminal.shell) as again:
+        again.wait(r"/workspace# *\n*$")
+        again.type("echo done-$((6*7))")
+        again.wait(r"\nroot@attach:/workspace# echo done-\$\(\(6\*7\)\)\ndone-42\n")
+        again.keys(DETACH)
+        assert again.code() == 0
+
+
+def test_another_key_detaches(space, terminal):
+    with Terminal(space.host, space.id, terminal.shell, "--detach-key", "ctrl-\\") as other:
+        other.wait(r"detach with Ctrl-\\\]")
+        other.type("echo ready-$((6*7)); cat -v")
+        other.wait("ready-42")
+        other.keys(DETACH, "Enter")
+        other.wait(r"\^\]\n")
+        other.keys("C-\\")
+        assert other.code() == 0
+    terminal.keys("C-c")
 
 
 def test_htop(terminal):

@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import json
+import os
+import pathlib
 import re
 import signal
 
@@ -252,10 +254,45 @@ def test_signals_reach_what_is_in_the_foreground(shell):
     ok(shell.pyro("signal", "--signal", "TSTP"))
     shell.read_until("Stopped")
     assert shell.state()["state"] == "running"
+    # It goes on where it stands, which is in the background now.
+    ok(shell.pyro("signal", "--signal", "CONT"))
+    shell.write("jobs")
+    shell.read_until("Running")
+    shell.write("kill %1; wait")
+
+
+@pytest.mark.parametrize(("name", "code"), [("KILL", 137), ("QUIT", 131)])
+def test_what_ends_the_foreground_leaves_the_shell(shell, name, code):
+    seconds = 3000 + code
+    shell.write(f"sleep {seconds}")
+    wait_for_process(shell.workspace, f"sleep {seconds}")
+    ok(shell.pyro("signal", "--signal", name))
+    shell.write("echo ended-with-$?")
+    shell.read_until(f"ended-with-{code}\n")
+    assert shell.state()["state"] == "running"
+
+
+def has_a_connection(process):
+    links = [os.readlink(link) for link in pathlib.Path(f"/proc/{process.pid}/fd").iterdir()]
+    return any(link.startswith("socket:") for link in links)
 
 
 def test_a_program_that_exits_while_it_is_read(shell):
-    shell.write("echo last-'words'; exit 7")
+    def start(*options):
+        return shell.workspace.host.start("workspace", "shell", "read", shell.workspace.id, shell.id, *options)
+
+    with ending(start("--follow")) as follower, ending(start("--wait-for-idle-ms", "500000", "--json")) as reader:
+        read_until(follower.stdout, b"it-is-ready\r\n")
+        harness.wait_until(lambda: has_a_connection(reader), what="a reader that waits")
+        shell.write("echo last-'words'; exit 7")
+        followed, read = finish(follower), finish(reader)
+    assert followed.code == 0
+    assert b"last-words\r\n" in followed.out
+    assert b"state=stopped" in followed.err
+    assert "last-words\r\n" in read.json["output"]
+    assert read.json["state"] == "stopped"
+    assert read.json["exit_code"] == 7
+    assert read.json["idle"] is True
     row = shell.wait_stopped()
     assert row["exit_code"] == 7
     assert row["end_reason"] == "exited"
@@ -323,7 +360,7 @@ def test_a_shell_ends_with_its_workspace(host):
         assert third.id not in (first.id, second.id)
         supervisor = workspace.supervisor()
         supervisor_gone = [supervisor]
-        harness.os.kill(supervisor, signal.SIGKILL)
+        os.kill(supervisor, signal.SIGKILL)
         harness.wait_gone(supervisor_gone)
         after = third.pyro("write", "--input", "x")
         assert after.code != 0
@@ -331,10 +368,28 @@ def test_a_shell_ends_with_its_workspace(host):
         assert third.state()["end_reason"] == "supervisor_lost"
 
 
-def test_a_shell_keeps_its_machine_awake_and_an_idle_one_rests(host):
-    with workspaces.one(host) as workspace, opened(workspace) as it:
-        it.write("for i in 1 2 3 4 5 6; do sleep 0.5; done; echo it-is-'over'")
-        # Nobody asks for three seconds, longer than an idle machine waits before it rests.
-        it.read("--wait-for-idle-ms", "10000", "--plain")
-        got = it.json("read", "--max-chars", "1000000")
-        assert "it-is-over" in got["output"]
+def test_ends_with_the_deletion_of_its_workspace(host):
+    with workspaces.one(host, "--name", "deleted") as workspace:
+        it = Shell(workspace)
+        it.write("echo it-is-'ready'")
+        with ending(host.start("workspace", "shell", "read", workspace.id, it.id, "--follow")) as follower:
+            read_until(follower.stdout, b"it-is-ready")
+            supervisor, qemu = workspace.supervisor(), workspace.qemu()
+            workspace.json("delete")
+            assert finish(follower).code != 0
+        harness.wait_gone([supervisor, qemu])
+        gone = it.pyro("read", "--json")
+        assert gone.json["error"]["code"] == "not_found"
+
+
+def test_a_shell_keeps_its_machine_awake_and_without_one_it_rests(host):
+    with workspaces.one(host) as workspace:
+        with opened(workspace) as it:
+            it.write("for i in $(seq 35); do echo at $(date +%s); sleep 0.2; done; echo it-is-'over'")
+            # A pause would begin about a second after the call, and end with the next one: as a gap.
+            harness.let_pass(7)
+            times = [int(at) for at in re.findall(r"at (\d+)\n", it.read_until("it-is-over\n"))]
+            assert times[-1] - times[0] >= 4
+            assert max(b - a for a, b in zip(times, times[1:])) < 4
+        qemu = workspace.qemu()
+        harness.wait_until(lambda: harness.stands_still(qemu), what="the pause")

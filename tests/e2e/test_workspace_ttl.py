@@ -1,6 +1,5 @@
 """Time: a TTL that is kept without anybody looking, and a workspace that rests."""
 
-import pathlib
 import time
 
 import harness
@@ -65,11 +64,6 @@ def test_a_stopped_one_is_deleted_on_time(host):
     assert workspace.id not in workspaces.listed(host)
 
 
-def cpu_ticks(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
-
-
 def assert_right_clock(workspace):
     before = time.time()
     guest = float(workspace.sh("date +%s.%N"))
@@ -81,25 +75,19 @@ def test_one_in_which_nothing_runs_costs_no_cpu(host):
         workspace.sh("true")
         qemu, supervisor = workspace.qemu(), workspace.supervisor()
         # A second after the last call it is asked; the pause may need a moment on a busy machine.
-        harness.wait_until(lambda: stands_still(qemu), what="the pause")
-        used = (cpu_ticks(qemu), cpu_ticks(supervisor))
+        harness.wait_until(lambda: harness.stands_still(qemu), what="the pause")
+        used = (harness.cpu_ticks(qemu), harness.cpu_ticks(supervisor))
         harness.let_pass(3)
-        assert cpu_ticks(qemu) - used[0] <= 1
-        assert cpu_ticks(supervisor) - used[1] <= 1
+        assert harness.cpu_ticks(qemu) - used[0] <= 1
+        assert harness.cpu_ticks(supervisor) - used[1] <= 1
         assert_right_clock(workspace)
         ok(workspace.pyro("status"))
-        harness.wait_until(lambda: stands_still(qemu), what="another pause")
+        harness.wait_until(lambda: harness.stands_still(qemu), what="another pause")
         workspace.write("file", b"written while it rested")
         assert workspace.read("file") == b"written while it rested"
-        harness.wait_until(lambda: stands_still(qemu), what="another pause")
+        harness.wait_until(lambda: harness.stands_still(qemu), what="another pause")
         ok(workspace.pyro("snapshot create", "rested"))
         ok(workspace.pyro("stop"))
-
-
-def stands_still(pid):
-    before = cpu_ticks(pid)
-    harness.let_pass(1.5)
-    return cpu_ticks(pid) == before
 
 
 def test_one_in_which_something_runs_goes_on(host):

@@ -31,7 +31,7 @@ _pyro() {
     fi
     case ${words[i]} in
     --) _pyro_files; return ;;
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *)
       case $path in
@@ -75,6 +75,7 @@ _pyro() {
   --wait-for-idle-ms) _pyro_offer ""; return ;;
   --wait-timeout-ms) _pyro_offer ""; return ;;
   --signal) _pyro_offer "HUP INT TERM KILL QUIT TSTP CONT"; return ;;
+  --detach-key) _pyro_offer ""; return ;;
   --ready-file) _pyro_offer ""; return ;;
   --ready-tcp) _pyro_offer ""; return ;;
   --ready-http) _pyro_offer ""; return ;;
@@ -151,7 +152,7 @@ _pyro() {
   "workspace shell resize") if [[ $cur == -* ]]; then _pyro_offer "--cols --rows --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace shell list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace shell close") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
-  "workspace shell attach") if [[ $cur == -* ]]; then _pyro_offer "--cwd --secret-env --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
+  "workspace shell attach") if [[ $cur == -* ]]; then _pyro_offer "--cwd --secret-env --detach-key --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --shells "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace service start") if [[ $cur == -* ]]; then _pyro_offer "--cwd --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --secret-env --env --restart --publish --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
   "workspace service list") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace service status") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;

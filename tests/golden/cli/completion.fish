@@ -11,7 +11,7 @@ function __pyro_at
     switch $word
     case --
       return 1
-    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --profile --http --token-file --project-path --config --backend --probe --base-url --model
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --detach-key --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --profile --http --token-file --project-path --config --backend --probe --base-url --model
       set value yes
     case '-*'
     case '*'
@@ -258,8 +258,8 @@ complete -c pyro -n "__pyro_at 'workspace shell signal'" -l signal -d 'Which one
 complete -c pyro -n "__pyro_at 'workspace shell signal'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace shell signal' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace shell signal' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
-complete -c pyro -n "__pyro_at 'workspace shell resize'" -l cols -d 'Columns of its terminal' -x
-complete -c pyro -n "__pyro_at 'workspace shell resize'" -l rows -d 'Rows of its terminal' -x
+complete -c pyro -n "__pyro_at 'workspace shell resize'" -l cols -d 'Columns of its terminal; without it they stay as they are' -x
+complete -c pyro -n "__pyro_at 'workspace shell resize'" -l rows -d 'Rows of its terminal; without it they stay as they are' -x
 complete -c pyro -n "__pyro_at 'workspace shell resize'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace shell resize' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace shell resize' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
@@ -270,6 +270,7 @@ complete -c pyro -n "__pyro_at 'workspace shell close' 0" -a '(pyro help --works
 complete -c pyro -n "__pyro_at 'workspace shell close' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace shell attach'" -l cwd -d 'Folder to run in, absolute or below /workspace' -x
 complete -c pyro -n "__pyro_at 'workspace shell attach'" -l secret-env -d 'Give the command a secret of the workspace in a variable, by default of the same name' -x
+complete -c pyro -n "__pyro_at 'workspace shell attach'" -l detach-key -d 'ctrl- and one of a to z, [, \\, ], ^ and _; or none: every key goes to the shell' -x
 complete -c pyro -n "__pyro_at 'workspace shell attach' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace shell attach' 1" -a '(pyro help --shells $__pyro_first 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace service start'" -l cwd -d 'Folder to run in, absolute or below /workspace' -x

@@ -14,7 +14,7 @@ _pyro_shells() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -28,7 +28,7 @@ _pyro_services() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -476,8 +476,8 @@ _pyro_workspace_shell() {
     ;;
   resize)
     _arguments -S \
-      '--cols[Columns of its terminal]:N: ' \
-      '--rows[Rows of its terminal]:N: ' \
+      '--cols[Columns of its terminal; without it they stay as they are]:N: ' \
+      '--rows[Rows of its terminal; without it they stay as they are]:N: ' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:WORKSPACE:_pyro_workspaces' \
@@ -500,6 +500,7 @@ _pyro_workspace_shell() {
     _arguments -S \
       '--cwd[Folder to run in, absolute or below /workspace]:PATH: ' \
       '*--secret-env[Give the command a secret of the workspace in a variable, by default of the same name]:NAME[=VARIABLE]: ' \
+      '--detach-key[ctrl- and one of a to z, \[, \\, \], ^ and _; or none\: every key goes to the shell]:KEY: ' \
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:WORKSPACE:_pyro_workspaces' \
       '2::SHELL_ID:_pyro_shells'
