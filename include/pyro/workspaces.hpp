@@ -127,6 +127,11 @@ struct JournalEntry {
   std::int64_t out_bytes = 0, err_bytes = 0;  // what there was
   bool out_truncated = false, err_truncated = false;
 };
+// Both empty: all of them.
+struct JournalOptions {
+  std::optional<int> tail;               // so many, the last ones
+  std::optional<std::int64_t> sequence;  // the one of this number, if there is one
+};
 struct Journal {
   std::string workspace_id;
   std::vector<JournalEntry> entries;
@@ -295,7 +300,7 @@ class PYRO_API Workspaces {
   virtual Result<WorkspaceInfo> stop(const std::string& workspace) = 0;
   virtual Result<WorkspaceInfo> start(const std::string& workspace,
                                       const WorkspaceObserver& observer) = 0;
-  virtual Result<Journal> logs(const std::string& workspace) = 0;
+  virtual Result<Journal> logs(const std::string& workspace, const JournalOptions& options) = 0;
   virtual Result<WorkspaceExecResult> exec(const std::string& workspace,
                                            const WorkspaceExecOptions& options,
                                            const WorkspaceObserver& observer) = 0;

@@ -103,6 +103,12 @@ Result<json::object> exec(Context& context) {
   return to_json(result, context.out, context.err);
 }
 
+Result<json::object> logs(Context& context) {
+  client::JournalOptions options{.tail = context.args.given_integer("tail"), .sequence = {}};
+  if (context.args.given("sequence")) options.sequence = context.args.integer64("sequence");
+  return shown(context.workspaces().logs(workspace(context), options));
+}
+
 Result<json::object> delete_snapshot(Context& context) {
   PYRO_TRY(
       const client::SnapshotInfo gone,
@@ -126,7 +132,7 @@ constexpr std::array<CallRow, 16> kCalls{{
     {"workspace.stop", [](Context& c) { return shown(c.workspaces().stop(workspace(c))); }},
     {"workspace.start",
      [](Context& c) { return shown(c.workspaces().start(workspace(c), c.workspace_observer())); }},
-    {"workspace.logs", [](Context& c) { return shown(c.workspaces().logs(workspace(c))); }},
+    {"workspace.logs", logs},
     {"workspace.exec", exec},
     {"workspace.summary",
      [](Context& c) {

@@ -117,6 +117,7 @@ class FakeWorkspaces final : public client::Workspaces {
   client::WorkspaceUpdate update_asked;
   client::NetworkOptions network_asked;
   client::WorkspaceExecOptions exec_asked;
+  client::JournalOptions logs_asked;
   client::SyncOptions sync_asked;
   client::FileListOptions list_asked;
   client::FileWriteOptions write_asked;
@@ -230,7 +231,9 @@ class FakeWorkspaces final : public client::Workspaces {
     PYRO_CHECK(enter("start " + workspace, &observer));
     return info;
   }
-  Result<client::Journal> logs(const std::string& workspace) override {
+  Result<client::Journal> logs(const std::string& workspace,
+                               const client::JournalOptions& options) override {
+    logs_asked = options;
     PYRO_CHECK(enter("logs " + workspace));
     return journal;
   }

@@ -24,22 +24,53 @@ constexpr std::size_t kLeastToken = 16, kMostToken = 4096;
 
 // Absolute, since a server runs elsewhere than the command that configured it. kNotFound: no
 // folder.
-Result<std::string> folder(const std::string& path) {
+Result<std::string> folder(const std::string& path, const char* option) {
   std::error_code ec;
   const std::filesystem::path real = std::filesystem::canonical(path, ec);
   if (ec || !std::filesystem::is_directory(real, ec)) {
     return fail_hint(Errc::kNotFound, "there is no folder " + quoted_name(path),
-                     "name a folder with --project-path");
+                     fmt::format("name a folder with {}", option));
   }
   return real.string();
 }
 
-Result<mcp::PyroOptions> provider_options(const Invocation& call) {
+// As git looks for it: in the folder, and in those above.
+bool in_checkout(std::filesystem::path folder) {
+  while (!sys::exists((folder / ".git").string())) {
+    if (folder == folder.root_path()) return false;
+    folder = folder.parent_path();
+  }
+  return true;
+}
+
+// Those that were named, and the one that the server was started in; but not where a client
+// happened to start it in the home folder or above that, in which lies what no model should read.
+Result<api::HostFolders> host_folders(const Invocation& call, const sys::Environment& env) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> folders;
+  if (call.flag("project_path")) {
+    PYRO_TRY(std::string project, folder(call.text("project_path"), "--project-path"));
+    folders.push_back(std::move(project));
+  }
+  for (const std::string& path : call.all("host_path")) {
+    PYRO_TRY(std::string named, folder(path, "--host-path"));
+    folders.push_back(std::move(named));
+  }
+  std::error_code ec;
+  const fs::path here = fs::canonical(".", ec);
+  const fs::path home = fs::weakly_canonical(env("HOME").value_or("/"), ec);
+  const bool above_home = std::ranges::mismatch(here, home).in1 == here.end();
+  if (!ec && !above_home) folders.push_back(here.string());
+  return api::HostFolders(std::move(folders));
+}
+
+Result<mcp::PyroOptions> provider_options(const Invocation& call, const sys::Environment& env) {
   mcp::PyroOptions options{
       .profile = mcp::profile_from(call.text("profile")).value_or(mcp::Profile::kVmRun)};
+  PYRO_TRY(options.host_folders, host_folders(call, env));
   if (!call.flag("project_path")) return options;
-  PYRO_TRY(options.seed_path, folder(call.text("project_path")));
-  options.git_tracked = sys::exists(*options.seed_path + "/.git");
+  PYRO_TRY(options.seed_path, folder(call.text("project_path"), "--project-path"));
+  options.git_tracked = in_checkout(*options.seed_path);
   return options;
 }
 
@@ -95,7 +126,7 @@ Result<int> mcp_serve(const Invocation& call, Io& io, Backend& backend) {
       return refuse(call, option_name(option) + " needs --http");
     }
   }
-  PYRO_TRY(mcp::PyroOptions options, provider_options(call));
+  PYRO_TRY(mcp::PyroOptions options, provider_options(call, io.env));
   // Borrowed: the backend lives as long as the command.
   const std::unique_ptr<api::Api> api =
       api::over(std::shared_ptr<api::Backend>(std::shared_ptr<void>(), &backend));
@@ -137,8 +168,12 @@ Result<int> mcp_install(const Invocation& call, Io& io, Backend&) {
     entry.command.insert(entry.command.end(), {"--profile", call.text("profile")});
   }
   if (call.flag("project_path")) {
-    PYRO_TRY(const std::string project, folder(call.text("project_path")));
+    PYRO_TRY(const std::string project, folder(call.text("project_path"), "--project-path"));
     entry.command.insert(entry.command.end(), {"--project-path", project});
+  }
+  for (const std::string& path : call.all("host_path")) {
+    PYRO_TRY(const std::string named, folder(path, "--host-path"));
+    entry.command.insert(entry.command.end(), {"--host-path", named});
   }
   if (call.flag("print")) {
     PYRO_CHECK(io.out.write(entry_text(entry)));

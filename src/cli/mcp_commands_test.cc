@@ -62,6 +62,7 @@ TEST(McpServe, RefusesWhatDoesNotFitTogether) {
       {{"mcp", "serve", "--http", "0.0.0.0:0", "--allow-remote"}, "needs --token-file"},
       {{"mcp", "serve", "--http", "0.0.0.0:0"}, "reached from other machines"},
       {{"mcp", "serve", "--project-path", "/nowhere/at/all"}, "there is no folder"},
+      {{"mcp", "serve", "--host-path", "/nowhere/at/all"}, "name a folder with --host-path"},
       {{"mcp", "install", "notepad"}, "claude-code"},
       {{"mcp", "install", "codex", "--name", "a b"}, "letters, digits"},
       {{"mcp", "install", "codex", "--print", "--dry-run"}, "cannot both be given"},
@@ -88,6 +89,12 @@ TEST(McpInstall, PrintsDryRunsAndWrites) {
   EXPECT_EQ(print.run({"mcp", "install", "cursor", "--print", "--profile", "workspace-core"}), 0);
   EXPECT_TRUE(print.out.text.contains(R"("args": ["mcp","serve","--profile","workspace-core"])"))
       << print.out.text;
+  Call folders;
+  EXPECT_EQ(folders.run({"mcp", "install", "cursor", "--print", "--host-path", "/usr/lib/..",
+                         "--host-path", "/etc"}),
+            0);
+  EXPECT_TRUE(folders.out.text.contains(R"("serve","--host-path","/usr","--host-path","/etc")"))
+      << folders.out.text;
   Call dry;
   EXPECT_EQ(dry.run({"mcp", "install", "cursor", "--config", config, "--dry-run"}), 0);
   EXPECT_TRUE(dry.out.text.contains("would get this entry"));

@@ -274,7 +274,9 @@ Result<int> workspace_start(const Invocation& call, Io& io, Backend& backend) {
 }
 
 Result<int> workspace_logs(const Invocation& call, Io& io, Backend& backend) {
-  PYRO_TRY(const client::Journal journal, backend.workspaces().logs(workspace(call)));
+  client::JournalOptions options{.tail = call.given_integer("tail"), .sequence = {}};
+  if (call.flag("sequence")) options.sequence = call.integer64("sequence");
+  PYRO_TRY(const client::Journal journal, backend.workspaces().logs(workspace(call), options));
   if (call.flag("json")) return print(call, io, journal, "");
   // Both streams as they were kept, each ending with its line.
   const auto ended = [](const std::string& bytes) {

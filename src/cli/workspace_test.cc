@@ -3,6 +3,7 @@
 
 #include <boost/json/parse.hpp>
 
+#include "cli/exit_code.h"
 #include "cli/testing.h"
 
 namespace pyro::cli {
@@ -258,6 +259,20 @@ TEST(WorkspaceUpdate, SaysWhatChangesAndNothingElse) {
   EXPECT_EQ(clear.backend.kept.update_asked.ttl_seconds, 0);
   EXPECT_EQ(clear.backend.kept.update_asked.ttl_action, std::nullopt);
   EXPECT_TRUE(clear.backend.kept.update_asked.labels.empty());
+}
+
+TEST(WorkspaceLogs, MoreThanOneCommandIsTheDefault) {
+  Call call;
+  const client::JournalOptions& asked = call.backend.kept.logs_asked;
+  EXPECT_EQ(call.run({"workspace", "logs", "fix"}), 0);
+  EXPECT_FALSE(asked.tail || asked.sequence);
+  EXPECT_EQ(call.run({"workspace", "logs", "fix", "--tail", "2"}), 0);
+  EXPECT_EQ(asked.tail, 2);
+  EXPECT_EQ(call.run({"workspace", "logs", "fix", "--sequence", "7"}), 0);
+  EXPECT_EQ(asked.sequence, 7);
+  for (const char* option : {"--tail", "--sequence"}) {
+    EXPECT_EQ(call.run({"workspace", "logs", "fix", option, "0"}), kExitUsage) << option;
+  }
 }
 
 TEST(WorkspaceReset, GoesToTheBaselineUnlessTold) {

@@ -50,7 +50,7 @@ class LocalWorkspaces final : public Workspaces {
                             const WorkspaceObserver& observer) override;
 
   // ---- workspace_data.cc
-  Result<Journal> logs(const std::string& workspace) override;
+  Result<Journal> logs(const std::string& workspace, const JournalOptions& options) override;
   Result<WorkspaceExecResult> exec(const std::string& workspace,
                                    const WorkspaceExecOptions& options,
                                    const WorkspaceObserver& observer) override;

@@ -62,12 +62,15 @@ Result<std::string> absolute(const std::string& path) {
 
 }  // namespace
 
-Result<Journal> LocalWorkspaces::logs(const std::string& workspace) {
+Result<Journal> LocalWorkspaces::logs(const std::string& workspace, const JournalOptions& o) {
+  if (o.tail && o.sequence) return fail(Errc::kInvalid, "tail and sequence cannot both be given");
+  if (o.tail) PYRO_CHECK(proto::in_range("tail", *o.tail, proto::kTailCommandsRange));
+  if (o.sequence) PYRO_CHECK(proto::in_range("sequence", *o.sequence, proto::kSequenceRange));
   PYRO_TRY(const std::string id, find(workspace));
   PYRO_TRY(const WorkspaceInfo found, info(id));
   PYRO_TRY(auto store,
            WorkspaceStore::open(core::folder_of(host_.dirs, id), Database::Mode::kReadOnly));
-  PYRO_TRY(const auto commands, store.commands(/*outputs=*/true));
+  PYRO_TRY(const auto commands, store.commands_with_outputs(o.tail, o.sequence));
   Journal journal{.workspace_id = found.workspace_id, .entries = {}};
   journal.entries.reserve(commands.size());
   for (const store::CommandRecord& c : commands) journal.entries.push_back(entry_of(c));
@@ -385,7 +388,7 @@ Result<WorkspaceSummary> LocalWorkspaces::summary(const std::string& workspace, 
   summary.since = summary.workspace.last_reset_at.value_or(summary.workspace.created_at);
   PYRO_TRY(auto store,
            WorkspaceStore::open(core::folder_of(host_.dirs, id), Database::Mode::kReadOnly));
-  PYRO_TRY(const auto commands, store.commands(/*outputs=*/false));
+  PYRO_TRY(const auto commands, store.commands());
   for (const store::CommandRecord& c : commands) summary.commands.push_back(entry_of(c));
   PYRO_TRY(const auto events, store.events());
   for (const store::EventRecord& e : events)

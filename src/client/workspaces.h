@@ -19,6 +19,7 @@ using pyro::FileWriteOptions;
 using pyro::FileWriteResult;
 using pyro::Journal;
 using pyro::JournalEntry;
+using pyro::JournalOptions;
 using pyro::LastCommand;
 using pyro::NetworkEvent;
 using pyro::NetworkEventOptions;

@@ -9,7 +9,9 @@
 namespace pyro::mcp {
 namespace {
 
-constexpr std::array<std::string_view, 4> kLegacyVersions{kNewestLegacy, "2025-06-18", "2025-03-26",
+// The newest first. 2025-03-26 is none of them: that revision alone obliges servers to take
+// batches.
+constexpr std::array<std::string_view, 3> kLegacyVersions{kNewestLegacy, "2025-06-18",
                                                           "2024-11-05"};
 constexpr std::array<std::string_view, 8> kLogLevels{"debug", "info",     "notice", "warning",
                                                      "error", "critical", "alert",  "emergency"};
@@ -43,6 +45,13 @@ std::unexpected<RpcError> invalid(std::string message) {
 
 bool is_legacy_version(std::string_view version) {
   return std::ranges::find(kLegacyVersions, version) != kLegacyVersions.end();
+}
+
+std::string_view agreed_version(std::string_view wanted) {
+  // Dates, which sort as texts do. Who speaks a revision that we do not knows the one before.
+  const auto* const known = std::ranges::find_if(
+      kLegacyVersions, [&](std::string_view version) { return version <= wanted; });
+  return known == kLegacyVersions.end() ? kNewestLegacy : *known;
 }
 
 bool looks_modern(const json::object& params) {

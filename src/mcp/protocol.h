@@ -14,6 +14,8 @@ namespace pyro::mcp {
 inline constexpr std::string_view kModernVersion = "2026-07-28";
 inline constexpr std::string_view kNewestLegacy = "2025-11-25";
 bool is_legacy_version(std::string_view version);  // one of those that are served
+// What `initialize` is answered with.
+std::string_view agreed_version(std::string_view wanted);
 
 inline constexpr std::string_view kMetaVersion = "io.modelcontextprotocol/protocolVersion";
 inline constexpr std::string_view kMetaClientInfo = "io.modelcontextprotocol/clientInfo";

@@ -64,7 +64,7 @@ struct Asked {
   }
 };
 
-// A request under way, as its handler sees it. Of the handler's thread alone.
+// A request under way, as its handler sees it. Of the handler's thread, and of those of its beat.
 class Call {
  public:
   virtual ~Call() = default;
@@ -73,6 +73,9 @@ class Call {
   // for.
   virtual void progress(double value, std::optional<double> total, std::string_view text) = 0;
   virtual void log(LogLevel level, const json::value& data) = 0;
+  // Calls `beat` every few seconds, on another thread, while the client wants to hear of progress;
+  // an empty one ends that: once this returns, none runs any more.
+  virtual void on_beat(std::function<void()> beat) = 0;
   // Readable once the request was given up: the handler ends as soon as it can, in order.
   [[nodiscard]] virtual int interrupt_fd() const = 0;
 };

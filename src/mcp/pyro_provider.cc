@@ -5,14 +5,17 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
-#include <cmath>
 
 #include "base/terminal_text.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "mcp/steps.h"
 
 namespace pyro::mcp {
 namespace {
+
+using proto::Field;
+using proto::FieldType;
 
 // What an agent needs to change code in a workspace and hand it back.
 constexpr std::array<std::string_view, 16> kCoreTools{"vm_run",
@@ -42,7 +45,7 @@ bool in_profile(std::string_view tool, Profile profile) {
 struct Advice {
   std::string_view tool, text;
 };
-constexpr std::array<Advice, 11> kAdvice{{
+constexpr std::array<Advice, 13> kAdvice{{
     {"vm_run",
      "Nothing of the guest is left afterwards; for work in several steps use a workspace."},
     {"vm_create", "Then vm_start and vm_exec; vm_exec deletes it."},
@@ -54,7 +57,15 @@ constexpr std::array<Advice, 11> kAdvice{{
     {"workspace_exec",
      "The exit code is in the result: one that is not 0 is no error of this tool. A string is run "
      "by /bin/sh -c. For what goes on by itself use service_start."},
-    {"workspace_diff", "Shows what has changed in /workspace since it was created."},
+    {"workspace_diff",
+     "Shows what has changed in /workspace since it was created. Of a patch over 1 MiB only the "
+     "beginning comes (patch_truncated): write it to a file with workspace_exec."},
+    {"workspace_file_read",
+     "Of a file over 1 MiB only the beginning comes (content_truncated): read on with "
+     "workspace_exec, for example tail -c."},
+    {"workspace_logs",
+     "Where it is too much at once the oldest outputs are left out (stdout_truncated); tail and "
+     "sequence ask for less."},
     {"workspace_export", "Writes to the host, at an explicit path."},
     {"workspace_reset", "Discards every change since the snapshot."},
     {"service_start",
@@ -67,13 +78,25 @@ constexpr std::array<Advice, 11> kAdvice{{
 }};
 
 constexpr std::string_view kInstructions =
-    "pyro runs commands in microVMs on this machine, without access to the host's files. vm_run is "
-    "for one command. For work in several steps: workspace_create, then workspace_exec and the "
+    "pyro runs commands in microVMs on this machine. A guest sees no file of the host but what is "
+    "put into it. vm_run is for one command. For work in several steps: workspace_create, then "
+    "workspace_exec and the "
     "file "
     "tools, then workspace_diff or workspace_export to hand over what changed, and "
     "workspace_delete. "
     "Guests have no network unless network_policy or net_allow gives them one. Errors say what "
-    "happened and what to call next.";
+    "happened and what to call next. ";
+
+std::string instructions(const api::HostFolders& host) {
+  if (host.folders().empty()) {
+    return std::string(kInstructions) + "No path of the host may be given in arguments.";
+  }
+  std::string folders;
+  for (const std::string& folder : host.folders()) {
+    folders += (folders.empty() ? "" : ", ") + quoted_name(folder);
+  }
+  return fmt::format("{}Paths of the host in arguments must lie in {}.", kInstructions, folders);
+}
 
 std::string description(const proto::Operation& op) {
   std::string out = std::string(op.summary) + ".";
@@ -81,20 +104,6 @@ std::string description(const proto::Operation& op) {
     if (advice.tool == op.tool) out += " " + std::string(advice.text);
   }
   return out;
-}
-
-json::object tool_object(const proto::Operation& op) {
-  return {{"name", op.tool},
-          {"title", op.summary},
-          {"description", description(op)},
-          {"inputSchema", api::input_schema(op)},
-          {"outputSchema", api::output_schema(op)},
-          {"annotations",
-           {{"title", op.summary},
-            {"readOnlyHint", op.effects.read_only},
-            {"destructiveHint", op.effects.destructive},
-            {"idempotentHint", op.effects.idempotent},
-            {"openWorldHint", op.effects.open_world}}}};
 }
 
 // ---- resources
@@ -151,43 +160,124 @@ std::optional<Wanted> wanted_by(std::string_view uri) {
                 {{"workspace_id", workspace}, {"service_name", rest}}};
 }
 
-// ---- progress
-
-// Phases come one after the other, each with a part that is done where that is known; not more than
-// a hundred reports of each.
-class Steps {
- public:
-  explicit Steps(Call& call) : call_(call) {}
-  void take(const api::Progress& p) {
-    if (p.phase != phase_) {
-      phase_ = p.phase;
-      begin_ += 1;
-    }
-    const double value = begin_ + std::floor(std::clamp(p.of.value_or(0), 0.0, 0.99) * 100) / 100;
-    if (value <= last_) return;
-    last_ = value;
-    call_.progress(value, std::nullopt,
-                   to_utf8(p.detail.empty() ? p.phase : fmt::format("{}: {}", p.phase, p.detail)));
-  }
-
- private:
-  Call& call_;
-  std::string phase_;
-  double begin_ = 0, last_ = 0;
-};
-
 // null is not given, as the API has it.
 bool is_given(const json::object& arguments, std::string_view name) {
   const json::value* value = arguments.if_contains(name);
   return value != nullptr && !value->is_null();
 }
 
+// ---- results that are too large
+
+constexpr std::string_view kBase64 = "_base64", kTruncated = "truncated";
+
+// The field that says whether `text` is all there is.
+const Field* flag_of(std::span<const Field> fields, std::string_view text) {
+  if (text.ends_with(kBase64)) text.remove_suffix(kBase64.size());
+  const auto own = std::ranges::find(fields, fmt::format("{}_{}", text, kTruncated), &Field::name);
+  const auto found =
+      own != fields.end() ? own : std::ranges::find(fields, kTruncated, &Field::name);
+  return found == fields.end() ? nullptr : &*found;
+}
+
+// Whether there was something to cut.
+bool cut(json::string& text, bool base64, std::size_t most) {
+  if (base64) {
+    if (text.size() <= (most + 2) / 3 * 4) return false;
+    text.resize(most / 3 * 4);  // what is left stands for the first bytes
+    return true;
+  }
+  if (text.size() <= most) return false;
+  const std::size_t size = text.size();
+  text.resize(whole_characters({text.data(), most}, most));
+  text.append(fmt::format("\n[cut here: {} bytes in all]", size));
+  return true;
+}
+
+// Takes what has a flag of its own out of the first items of the lists, the oldest, until there are
+// `over` bytes less.
+void drop_oldest(json::object& result, std::span<const Field> fields, std::size_t over) {
+  std::size_t less = 0;
+  const auto drop = [&](json::object& item, const Field& field, std::span<const Field> its) {
+    json::value* text = item.if_contains(field.name);
+    const Field* flag = flag_of(its, field.name);
+    if (text == nullptr || !text->is_string() || flag == nullptr || flag->name == kTruncated)
+      return;
+    const std::size_t size = json::serialize(*text).size();
+    if (size <= 2) return;  // an empty one
+    less += size - 2;
+    item[flag->name] = true;
+    if (field.optional) {
+      item.erase(field.name);
+    } else {
+      text->as_string().clear();
+    }
+  };
+  for (const Field& list : fields) {
+    json::value* value = result.if_contains(list.name);
+    if (value == nullptr || !value->is_array() || list.type != FieldType::kObjectList) continue;
+    for (json::value& item : value->get_array()) {
+      for (const Field& field : list.fields) {
+        if (less >= over) return;
+        drop(item.as_object(), field, list.fields);
+      }
+    }
+  }
+}
+
 // A result as text; the size of one that is too large to be passed on.
-std::expected<std::string, std::size_t> passed_on(json::object& result) {
-  cut_long_texts(result, kMostText);
+std::expected<std::string, std::size_t> passed_on(const proto::Operation& op,
+                                                  json::object& result) {
+  const auto fields = op.result.empty() ? op.library_result : op.result;
+  cut_long_texts(result, fields, kMostText);
   std::string text = json::serialize(result);
+  if (text.size() > kMostResult) {
+    drop_oldest(result, fields, text.size() - kMostResult);
+    text = json::serialize(result);
+  }
   if (text.size() > kMostResult) return std::unexpected(text.size());
   return text;
+}
+
+// ---- arguments
+
+// Of these, saying the default is not leaving it out: "off" beside a rule is refused, and the seed
+// of the server's own project may be what git tracks. A client that fills in defaults must find
+// none.
+struct NotSaid {
+  std::string_view name, meaning;
+};
+constexpr std::array<NotSaid, 2> kNotSaid{{
+    {"network_policy", "; left out: off, or egress where there is a rule"},
+    {"git_tracked",
+     "; left out: false, but true where the server's own project, a git checkout, is the seed"},
+}};
+
+json::object tool_schema(const proto::Operation& op) {
+  json::object schema = api::input_schema(op);
+  json::object& properties = schema.at("properties").as_object();
+  for (const NotSaid& one : kNotSaid) {
+    json::value* property = properties.if_contains(one.name);
+    if (property == nullptr || property->as_object().erase("default") == 0) continue;
+    json::object& its = property->get_object();
+    its["type"] = json::array{its.at("type"), "null"};
+    if (json::value* choices = its.if_contains("enum")) choices->get_array().push_back(nullptr);
+    its.at("description").as_string().append(one.meaning);
+  }
+  return schema;
+}
+
+json::object tool_object(const proto::Operation& op) {
+  return {{"name", op.tool},
+          {"title", op.summary},
+          {"description", description(op)},
+          {"inputSchema", tool_schema(op)},
+          {"outputSchema", api::output_schema(op)},
+          {"annotations",
+           {{"title", op.summary},
+            {"readOnlyHint", op.effects.read_only},
+            {"destructiveHint", op.effects.destructive},
+            {"idempotentHint", op.effects.idempotent},
+            {"openWorldHint", op.effects.open_world}}}};
 }
 
 bool has_param(const proto::Operation& op, std::string_view name) {
@@ -202,29 +292,21 @@ std::optional<Profile> profile_from(std::string_view name) {
   return static_cast<Profile>(found - kProfileNames.begin());
 }
 
-void cut_long_texts(json::object& object, std::size_t most) {
-  std::vector<std::string> drop, mark;
-  for (auto& [key, value] : object) {
-    if (json::object* inner = value.if_object()) cut_long_texts(*inner, most);
-    if (json::array* list = value.if_array()) {
+void cut_long_texts(json::object& object, std::span<const Field> fields, std::size_t most) {
+  for (const Field& field : fields) {
+    json::value* value = object.if_contains(field.name);
+    if (value == nullptr) continue;
+    if (json::object* inner = value->if_object()) cut_long_texts(*inner, field.fields, most);
+    if (json::array* list = value->if_array()) {
       for (json::value& item : *list) {
-        if (json::object* inner = item.if_object()) cut_long_texts(*inner, most);
+        if (json::object* inner = item.if_object()) cut_long_texts(*inner, field.fields, most);
       }
     }
-    json::string* text = value.if_string();
-    if (text == nullptr || text->size() <= most) continue;
-    if (std::string_view(key).ends_with("_base64")) {
-      drop.emplace_back(key);  // part of it would be other bytes
-      continue;
+    json::string* text = value->if_string();
+    const Field* flag = text == nullptr ? nullptr : flag_of(fields, field.name);
+    if (flag != nullptr && cut(*text, field.name.ends_with(kBase64), most)) {
+      object[flag->name] = true;
     }
-    const std::size_t size = text->size();
-    text->resize(whole_characters({text->data(), most}, most));
-    text->append(fmt::format("\n[cut here: {} bytes in all]", size));
-    mark.push_back(std::string(key) + "_truncated");
-  }
-  for (const std::string& key : drop) object.erase(key);
-  for (const std::string& key : mark) {
-    if (json::value* flag = object.if_contains(key)) *flag = true;
   }
 }
 
@@ -234,7 +316,7 @@ PyroProvider::PyroProvider(api::Api& api, PyroOptions options)
       info_{.name = "pyro",
             .title = "pyro: microVM sandboxes",
             .version = std::string(kVersion),
-            .instructions = std::string(kInstructions)} {
+            .instructions = instructions(options_.host_folders)} {
   json::array list;
   for (const proto::Operation& op : proto::operations()) {
     if (op.tool.empty() || !api::is_callable(op) || !in_profile(op.tool, options_.profile))
@@ -292,7 +374,7 @@ std::string PyroProvider::next_step(const proto::Operation& op, const Error& err
 
 Result<json::object> PyroProvider::ask(const proto::Operation& operation,
                                        const json::object& arguments, Call& call) {
-  Steps steps(call);
+  Steps steps(call, operation.tool.empty() ? operation.name : operation.tool);
   api::Observer observer;
   observer.on_progress = [&](const api::Progress& p) { steps.take(p); };
   observer.on_warning = [&](std::string_view text) {
@@ -300,6 +382,14 @@ Result<json::object> PyroProvider::ask(const proto::Operation& operation,
   };
   observer.interrupt_fd = call.interrupt_fd();
   return api_.call(operation, arguments, observer);
+}
+
+json::object PyroProvider::failed(const proto::Operation& op, const Error& error) const {
+  std::string text =
+      fmt::format("{} failed: {}\ncode: {}", op.tool, error.message, errc_name(error.code));
+  if (!error.hint.empty()) text += "\nhint: " + error.hint;
+  if (const std::string next = next_step(op, error); !next.empty()) text += "\nnext: " + next;
+  return tool_error(to_utf8(text));
 }
 
 Outcome PyroProvider::call_tool(const std::string& name, const json::object& arguments,
@@ -312,24 +402,23 @@ Outcome PyroProvider::call_tool(const std::string& name, const json::object& arg
   }
   const proto::Operation& op = **found;
   json::object given = arguments;
+  for (const NotSaid& one : kNotSaid) {
+    if (!is_given(given, one.name)) given.erase(one.name);
+  }
+  const Result<void> confined = options_.host_folders.confine(op, given);
+  if (!confined) return failed(op, confined.error());
   if (op.tool == "workspace_create" && options_.seed_path && !is_given(given, "seed_path")) {
     given["seed_path"] = *options_.seed_path;
     if (!is_given(given, "git_tracked")) given["git_tracked"] = options_.git_tracked;
   }
   Result<json::object> result = ask(op, given, call);
-  if (!result) {
-    const Error& error = result.error();
-    std::string text =
-        fmt::format("{} failed: {}\ncode: {}", op.tool, error.message, errc_name(error.code));
-    if (!error.hint.empty()) text += "\nhint: " + error.hint;
-    if (const std::string next = next_step(op, error); !next.empty()) text += "\nnext: " + next;
-    return tool_error(to_utf8(text));
-  }
-  auto text = passed_on(*result);
+  if (!result) return failed(op, result.error());
+  auto text = passed_on(op, *result);
   if (!text) {
     return tool_error(fmt::format(
         "{} gave a result of {} bytes, more than the {} that are passed on\ncode: limit\nnext: ask "
-        "for less at once, or write it to a file and use workspace_export",
+        "for less at once (some tools take tail or tail_lines), or write it to a file "
+        "and use workspace_export",
         op.tool, text.error(), kMostResult));
   }
   return json::object{
@@ -392,7 +481,7 @@ Outcome PyroProvider::read_resource(const std::string& uri, Call& call) {
                     to_utf8(error.hint.empty() ? error.message : error.message + "; " + error.hint),
                     json::object{{"code", errc_name(error.code)}, {"uri", uri}}};
   }
-  auto text = passed_on(*result);
+  auto text = passed_on(*wanted->operation, *result);
   if (!text) {
     return RpcError{kInternalError,
                     fmt::format("this has {} bytes, more than the {} that are passed on",

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/api.h"
+#include "api/host_folders.h"
 #include "mcp/provider.h"
 
 namespace pyro::mcp {
@@ -21,8 +23,10 @@ inline constexpr std::array<std::string_view, 3> kProfileNames{"vm-run", "worksp
                                                                "workspace-full"};
 std::optional<Profile> profile_from(std::string_view name);
 
-// Of one text in a result; what is over it is cut and said to be. A whole result over
-// kMostResult is refused with advice.
+// Of one text in a result, and of the bytes that a base64 stands for; what is over it is cut, and
+// the field that is for that says so: stdout_truncated of stdout, else truncated. What has no such
+// field is not cut. Of a whole result over kMostResult the oldest outputs are left out where each
+// has such a field (workspace_logs); else it is refused with advice.
 inline constexpr std::size_t kMostText = std::size_t{1} << 20;
 inline constexpr std::size_t kMostResult = std::size_t{8} << 20;
 
@@ -31,6 +35,8 @@ struct PyroOptions {
   // What workspace_create takes when it is given no seed_path.
   std::optional<std::string> seed_path;
   bool git_tracked = false;  // of that
+  // Where the host's paths in arguments may lie. `seed_path` is no argument.
+  api::HostFolders host_folders;
 };
 
 class PyroProvider final : public Provider {
@@ -53,6 +59,7 @@ class PyroProvider final : public Provider {
  private:
   [[nodiscard]] bool offers(std::string_view tool) const;
   [[nodiscard]] std::string next_step(const proto::Operation& operation, const Error& error) const;
+  [[nodiscard]] json::object failed(const proto::Operation& operation, const Error& error) const;
   Result<json::object> ask(const proto::Operation& operation, const json::object& arguments,
                            Call& call);
   std::expected<json::array, RpcError> workspaces(Call& call);
@@ -64,7 +71,7 @@ class PyroProvider final : public Provider {
   std::string tools_text_;
 };
 
-// Cuts the texts that are too long, so that `object` still has the fields it is to have.
-void cut_long_texts(json::object& object, std::size_t most);
+// Of a result with these fields.
+void cut_long_texts(json::object& object, std::span<const proto::Field> fields, std::size_t most);
 
 }  // namespace pyro::mcp

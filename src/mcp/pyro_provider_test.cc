@@ -7,6 +7,8 @@
 #include <functional>
 #include <set>
 
+#include "base/text.h"
+
 namespace pyro::mcp {
 namespace {
 
@@ -30,9 +32,11 @@ class FakeCall final : public Call {
     steps.emplace_back(value, text);
   }
   void log(LogLevel, const json::value& data) override { logged.push_back(data); }
+  void on_beat(std::function<void()> f) override { beat = std::move(f); }
   [[nodiscard]] int interrupt_fd() const override { return 42; }
   std::vector<std::pair<double, std::string>> steps;
   std::vector<json::value> logged;
+  std::function<void()> beat;
 
  private:
   Asked asked_;
@@ -159,7 +163,9 @@ TEST(PyroProvider, UnknownToolsAndThoseOfOtherProfilesAreErrorsOfTheRequest) {
 }
 
 TEST(PyroProvider, TheProjectSeedsWhatIsGivenNoOtherSeed) {
-  Fixture f({.seed_path = "/src/project", .git_tracked = true});
+  Fixture f({.seed_path = "/src/project",
+             .git_tracked = true,
+             .host_folders = api::HostFolders({"/other"})});
   f.tool("workspace_create", {{"environment", "debian:12"}});
   f.tool("workspace_create", {{"environment", "debian:12"}, {"seed_path", "/other"}});
   f.tool("workspace_create", {{"environment", "debian:12"}, {"seed_path", nullptr}});
@@ -195,6 +201,30 @@ TEST(PyroProvider, ProgressGrowsAndTheInterruptIsPassedOn) {
                                      &std::pair<double, std::string>::first));
   EXPECT_EQ(f.call.steps.back().second, "boot");
   EXPECT_EQ(f.call.logged.front(), "careful");
+}
+
+TEST(PyroProvider, EachBeatSaysSomethingWhateverTheLibraryKnows) {
+  Fixture f;
+  f.api.answer = [&](const auto&, const auto&, const api::Observer& o) -> Result<json::object> {
+    f.call.beat();
+    o.on_progress({.phase = "pull", .detail = "", .of = 0.5});
+    for (int i = 0; i < 720; ++i) f.call.beat();  // an hour
+    o.on_progress({.phase = "pull", .detail = "", .of = 0.51});
+    o.on_progress({.phase = "seed", .detail = "", .of = {}});
+    o.on_progress({.phase = "seed", .detail = "1 entry", .of = {}});
+    o.on_progress({.phase = "seed", .detail = "900 entries", .of = {}});
+    f.call.beat();
+    f.call.beat();
+    return json::object();
+  };
+  f.tool("workspace_create");
+  const auto& steps = f.call.steps;
+  ASSERT_EQ(steps.size(), 1 + 1 + 720 + 1 + 1 + 2U) << "what is not known waits for the beat";
+  EXPECT_TRUE(std::ranges::is_sorted(steps, std::ranges::less_equal(),
+                                     &std::pair<double, std::string>::first));
+  EXPECT_EQ(steps.front().second, "workspace_create, 0 s so far");
+  EXPECT_EQ(steps.back().second, "seed: 900 entries, 0 s so far");
+  EXPECT_FALSE(f.call.beat) << "nothing beats once the call has ended";
 }
 
 TEST(PyroProvider, ACompletionSaysWhetherThereIsMore) {
@@ -240,7 +270,7 @@ TEST(PyroProvider, LongTextsAreCutAndSaidToBe) {
   Fixture f;
   f.api.answer = [](const auto&, const auto&, const auto&) -> Result<json::object> {
     return json::object{{"stdout", std::string(kMostText, 'a') + "\xc3\xa9"},
-                        {"stdout_base64", std::string(kMostText + 1, 'A')},
+                        {"stdout_base64", std::string(kMostText * 2, 'A')},
                         {"stdout_truncated", false},
                         {"stderr", "short"},
                         {"stderr_truncated", false}};
@@ -250,14 +280,119 @@ TEST(PyroProvider, LongTextsAreCutAndSaidToBe) {
   EXPECT_TRUE(structured.at("stdout").as_string().ends_with("bytes in all]"));
   EXPECT_EQ(structured.at("stdout_truncated"), true);
   EXPECT_EQ(structured.at("stderr_truncated"), false);
-  EXPECT_FALSE(structured.contains("stdout_base64"));
+  EXPECT_EQ(structured.at("stdout_base64").as_string().size(), kMostText / 3 * 4)
+      << "the first bytes, exactly";
+}
 
-  f.api.answer = [](const auto&, const auto&, const auto&) -> Result<json::object> {
+// 768 KiB become 1 MiB of base64.
+TEST(PyroProvider, TheExactBytesOfATextThatIsNotCutAreThere) {
+  for (const std::size_t size : {kMostText / 4 * 3 + 10, std::size_t{800'000}, kMostText}) {
+    Fixture f;
+    const std::string bytes = std::string(size - 1, 'a') + "\xff";
+    f.api.answer = [&](const auto&, const auto&, const auto&) -> Result<json::object> {
+      return json::object{{"stdout", std::string(size - 3, 'a')},
+                          {"stdout_base64", base64(bytes)},
+                          {"stdout_truncated", false}};
+    };
+    const json::object result =
+        f.tool("workspace_exec", {{"workspace_id", "w"}}).at("structuredContent").as_object();
+    EXPECT_EQ(result.at("stdout_base64").as_string(), base64(bytes)) << size;
+    EXPECT_EQ(result.at("stdout_truncated"), false) << size;
+  }
+}
+
+TEST(PyroProvider, WhateverIsCutHasAFieldThatSaysSo) {
+  struct Row {
+    const char *tool, *text, *flag;
+  };
+  for (const Row& row :
+       {Row{"workspace_file_read", "content", "content_truncated"},
+        Row{"workspace_diff", "patch", "patch_truncated"}, Row{"shell_read", "output", "truncated"},
+        Row{"service_logs", "stdout", "truncated"}}) {
+    for (const std::string ending : {"", "_base64"}) {
+      Fixture f;
+      f.api.answer = [&](const auto&, const auto&, const auto&) -> Result<json::object> {
+        return json::object{{row.text + ending, std::string(2 * kMostText, 'A')}};
+      };
+      const json::object result = f.tool(row.tool).at("structuredContent").as_object();
+      EXPECT_LT(result.at(row.text + ending).as_string().size(), 2 * kMostText) << row.tool;
+      EXPECT_EQ(result.at(row.flag), true) << row.tool;
+    }
+  }
+  Fixture f;
+  f.api.answer = [&](const auto&, const auto&, const auto&) -> Result<json::object> {
+    return json::object{{"command", std::string(2 * kMostText, 'A')}, {"stdout_truncated", false}};
+  };
+  const json::object result = f.tool("workspace_exec").at("structuredContent").as_object();
+  EXPECT_EQ(result.at("command").as_string().size(), 2 * kMostText) << "nothing would say it";
+}
+
+TEST(PyroProvider, OfALogThatIsTooLargeTheOldestOutputsAreLeftOut) {
+  Fixture f;
+  const std::string output(std::size_t{64} << 10, 'a');
+  f.api.answer = [&](const auto&, const auto&, const auto&) -> Result<json::object> {
     json::array entries;
-    for (int i = 0; i < 20; ++i) entries.push_back({{"stdout", std::string(kMostText / 2, 'a')}});
+    for (std::int64_t i = 1; i <= 200; ++i) {
+      entries.push_back({{"sequence", i},
+                         {"command", "make"},
+                         {"stdout", output},
+                         {"stdout_base64", "YQ=="},
+                         {"stdout_truncated", false},
+                         {"stderr", ""},
+                         {"stderr_truncated", false}});
+    }
     return json::object{{"entries", entries}};
   };
-  EXPECT_EQ(f.tool("workspace_logs").at("isError"), true);
+  const json::object result = f.tool("workspace_logs").at("structuredContent").as_object();
+  const json::array& entries = result.at("entries").as_array();
+  ASSERT_EQ(entries.size(), 200U);
+  EXPECT_EQ(entries.front().at("stdout"), "");
+  EXPECT_FALSE(entries.front().as_object().contains("stdout_base64"));
+  EXPECT_EQ(entries.front().at("stdout_truncated"), true);
+  EXPECT_EQ(entries.front().at("stderr_truncated"), false) << "there was nothing";
+  EXPECT_EQ(entries.at(199).at("stdout").as_string(), output);
+  EXPECT_EQ(entries.at(199).at("stdout_truncated"), false);
+  const Outcome read = f.provider.read_resource("pyro://workspaces/w/logs", f.call);
+  EXPECT_TRUE(std::holds_alternative<json::object>(read));
+  f.api.answer = [&](const auto&, const auto&, const auto&) -> Result<json::object> {
+    return json::object{{"entries", json::array(200, json::object{{"command", output}})}};
+  };
+  EXPECT_EQ(f.tool("workspace_logs").at("isError"), true) << "too much without any output";
+}
+
+// Those that fill in what a schema calls the default must not say what is not meant.
+TEST(PyroProvider, NoDefaultIsSaidWhereSayingItIsNotLeavingItOut) {
+  Fixture f({.seed_path = "/src/project", .git_tracked = true});
+  std::size_t seen = 0;
+  for (const json::value& tool : json::parse(f.provider.tools()).as_array()) {
+    for (const char* name : {"network_policy", "git_tracked"}) {
+      const auto* one = tool.at("inputSchema").at("properties").as_object().if_contains(name);
+      if (one == nullptr) continue;
+      ++seen;
+      EXPECT_FALSE(one->as_object().contains("default")) << tool.at("name");
+      EXPECT_EQ(one->at("type").at(1), "null");
+    }
+  }
+  EXPECT_GE(seen, 4U);
+  f.tool("workspace_create", {{"network_policy", nullptr}, {"net_allow", json::array{"a:1"}}});
+  EXPECT_FALSE(f.api.calls.back().second.contains("network_policy"));
+  f.tool("workspace_create", {{"network_policy", "off"}, {"net_allow", json::array{"a:1"}}});
+  EXPECT_EQ(f.api.calls.back().second.at("network_policy"), "off") << "said is said: refused";
+}
+
+TEST(PyroProvider, PathsOfTheHostLeadIntoItsFolders) {
+  Fixture f({.host_folders = api::HostFolders({"/usr"})});
+  f.tool("workspace_create", {{"environment", "debian:12"}, {"seed_path", "/usr/lib/../share"}});
+  EXPECT_EQ(f.api.calls.back().second.at("seed_path"), "/usr/share");
+  const std::size_t before = f.api.calls.size();
+  const std::string text =
+      f.text("workspace_create", {{"environment", "debian:12"}, {"seed_path", "/usr/../etc"}});
+  EXPECT_TRUE(text.contains("code: denied\n")) << text;
+  EXPECT_TRUE(text.contains("it may use \"/usr\"")) << text;
+  EXPECT_TRUE(text.contains("--host-path")) << text;
+  EXPECT_EQ(f.api.calls.size(), before);
+  EXPECT_TRUE(f.provider.info().instructions.contains("must lie in \"/usr\""));
+  EXPECT_TRUE(Fixture().provider.info().instructions.contains("No path of the host"));
 }
 
 TEST(PyroProvider, ResourcesAreWhatWorkspacesKeep) {

@@ -143,8 +143,7 @@ Step Session::initialize(const Request& request) {
   if (version == nullptr || !version->is_string()) {
     return refuse(request.id, kInvalidParams, "initialize needs protocolVersion, a text");
   }
-  const std::string_view wanted = version->get_string();
-  const std::string_view agreed = is_legacy_version(wanted) ? wanted : kNewestLegacy;
+  const std::string_view agreed = agreed_version(version->get_string());
   const json::object* client = object_in(request.params, "capabilities");
   capabilities_ = client == nullptr ? json::object() : *client;
   initialized_ = true;

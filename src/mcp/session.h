@@ -108,6 +108,10 @@ class Session {
 
   // Whether anybody still waits for it.
   [[nodiscard]] static bool is_wanted(const Job& job) { return !job.given_up; }
+  // Whether its client asked for progress.
+  [[nodiscard]] static bool tells_progress(const Job& job) {
+    return job.progress_token.has_value();
+  }
   [[nodiscard]] bool initialized() const { return initialized_; }
   [[nodiscard]] bool idle() const { return jobs_.empty() && listens_.empty(); }
 

@@ -61,6 +61,9 @@ TEST(Session, TheHandshakeIsAnsweredWithTheVersionThatBothKnow) {
   TestClient other;
   ASSERT_TRUE(other.say(legacy("1", "initialize", R"({"protocolVersion":"1999-01-01"})")));
   EXPECT_EQ(other.last().at("result").at("protocolVersion"), "2025-11-25");
+  // Of the one that obliges servers to take batches: the one before, which its clients know.
+  ASSERT_TRUE(other.say(legacy("1", "initialize", R"({"protocolVersion":"2025-03-26"})")));
+  EXPECT_EQ(other.last().at("result").at("protocolVersion"), "2024-11-05");
   ASSERT_TRUE(other.say(legacy("2", "initialize", R"({"protocolVersion":7})")));
   EXPECT_EQ(other.error(), kInvalidParams);
 }

@@ -58,6 +58,7 @@ class TestCall final : public Call {
   [[nodiscard]] const Asked& asked() const override { return job_.asked; }
   void progress(double, std::optional<double>, std::string_view) override {}
   void log(LogLevel, const json::value&) override {}
+  void on_beat(std::function<void()>) override {}
   [[nodiscard]] int interrupt_fd() const override { return -1; }
 
  private:

@@ -1,6 +1,9 @@
 #include "mcp_serve/conversation.h"
 
 #include <exception>
+#include <stop_token>
+#include <system_error>
+#include <thread>
 
 #include "base/text.h"
 
@@ -21,12 +24,28 @@ class Conversation::RunningCall final : public mcp::Call {
     const std::scoped_lock lock(owner_.mutex_);
     if (auto out = owner_.session_.log(job_, level, data)) owner_.sink_(*std::move(out));
   }
+  void on_beat(std::function<void()> beat) override {
+    beating_ = {};
+    if (!beat || !mcp::Session::tells_progress(job_)) return;
+    try {
+      beating_ = std::jthread([this, beat = std::move(beat)](const std::stop_token& stop) {
+        std::mutex mutex;
+        std::condition_variable_any stopped;
+        std::unique_lock lock(mutex);
+        const auto ends = [&stop] { return stop.stop_requested(); };
+        while (!stopped.wait_for(lock, stop, owner_.parts_.beat, ends)) beat();
+      });
+    } catch (const std::system_error&) {
+      return;  // the host has no thread for it: the call goes on, in silence
+    }
+  }
   [[nodiscard]] int interrupt_fd() const override { return interrupt_fd_; }
 
  private:
   Conversation& owner_;
   mcp::Job& job_;
   int interrupt_fd_;
+  std::jthread beating_;
 };
 
 Conversation::Conversation(Parts parts, mcp::Session::Eras eras, Sink sink, Throttle throttle)

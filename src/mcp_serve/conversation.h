@@ -2,6 +2,7 @@
 // messages go. Both transports stand on it.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -18,6 +19,8 @@ struct Parts {  // borrowed; they outlive every conversation
   mcp::Provider& provider;
   const mcp::StateSeal& seal;
   Workers& workers;
+  // Often enough for request timeouts of a few tens of seconds.
+  std::chrono::milliseconds beat{5000};
 };
 
 class Conversation : public std::enable_shared_from_this<Conversation> {

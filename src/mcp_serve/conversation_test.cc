@@ -107,5 +107,23 @@ TEST(Conversation, OneAnswerAtATimeIsGivenRoom) {
   EXPECT_EQ(room, 0);
 }
 
+TEST(Conversation, ACallThatTakesLongIsHeardOf) {
+  Talk talk;
+  std::vector<mcp::Outgoing> sent;
+  const auto conversation = std::make_shared<Conversation>(
+      Parts{.provider = talk.provider,
+            .seal = talk.seal,
+            .workers = talk.workers,
+            .beat = std::chrono::milliseconds(1)},
+      mcp::Session::Eras::kBoth, [&](mcp::Outgoing out) { sent.push_back(std::move(out)); });
+  mcp::Message call = call_of(1, "beat");
+  std::get<mcp::Request>(call).params.at("_meta").as_object()["progressToken"] = "p";
+  conversation->receive(std::move(call));
+  conversation->wait();
+  ASSERT_GE(sent.size(), 4U);
+  EXPECT_TRUE(sent.front().text.contains("notifications/progress")) << sent.front().text;
+  EXPECT_TRUE(sent.back().kind == mcp::Outgoing::Kind::kAnswer) << "nothing comes after it";
+}
+
 }  // namespace
 }  // namespace pyro::mcp_serve

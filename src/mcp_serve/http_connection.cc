@@ -18,8 +18,7 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
-constexpr std::chrono::seconds kReadLimit{30};   // of a request, and between two
-constexpr std::chrono::seconds kWriteLimit{30};  // of a piece of a response
+constexpr std::chrono::seconds kReadLimit{30};  // of a request, and between two
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::chrono::milliseconds kKeepAlive{15'000};
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
@@ -298,7 +297,7 @@ io::Task<void> HttpConnection::begin_events(std::string session_id) {
   head.keep_alive(keep_alive_);
   if (chunks()) head.chunked(true);
   http::response_serializer<http::empty_body> serializer(head);
-  stream_.expires_after(kWriteLimit);
+  stream_.expires_after(shared_.write_limit);
   const auto wrote = co_await http::async_write_header(stream_, serializer, kTuple);
   if (std::get<0>(wrote)) co_return gone();
   events_ = true;
@@ -306,7 +305,7 @@ io::Task<void> HttpConnection::begin_events(std::string session_id) {
 }
 
 io::Task<void> HttpConnection::write_events(std::string text) {
-  stream_.expires_after(kWriteLimit);
+  stream_.expires_after(shared_.write_limit);
   boost::system::error_code ec;
   if (chunks()) {
     const auto wrote =
@@ -323,7 +322,7 @@ io::Task<void> HttpConnection::write_events(std::string text) {
 io::Task<void> HttpConnection::end_events() {
   events_ = false;
   if (!chunks()) co_return Result<void>();  // the connection ends now
-  stream_.expires_after(kWriteLimit);
+  stream_.expires_after(shared_.write_limit);
   const auto wrote = co_await asio::async_write(stream_, http::make_chunk_last(), kTuple);
   if (std::get<0>(wrote)) co_return gone();
   co_return Result<void>();
@@ -335,7 +334,7 @@ io::Task<void> HttpConnection::write(Response response) {
     response.keep_alive(keep_alive_);
     response.prepare_payload();
   }
-  stream_.expires_after(kWriteLimit);
+  stream_.expires_after(shared_.write_limit);
   const auto wrote = co_await http::async_write(stream_, response, kTuple);
   if (std::get<0>(wrote)) co_return gone();
   co_return Result<void>();

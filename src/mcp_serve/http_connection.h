@@ -6,6 +6,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,7 @@ struct HttpShared {
   Gate gate;
   Hub& hub;
   HttpSessions& sessions;
+  std::chrono::milliseconds write_limit;  // of a piece of a response
 };
 
 class HttpConnection {

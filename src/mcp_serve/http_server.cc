@@ -135,7 +135,8 @@ Result<void> serve_http(mcp::Provider& provider, const HttpOptions& options) {
                                .port = 0,
                                .remote = !address.is_loopback()},
                       .hub = hub,
-                      .sessions = sessions};
+                      .sessions = sessions,
+                      .write_limit = options.write_limit};
     Server server(loop, shared);
     PYRO_TRY(const tcp::endpoint bound, server.bind({address, options.port}));
     shared.gate.port = bound.port();

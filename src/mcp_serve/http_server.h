@@ -20,6 +20,8 @@ struct HttpOptions {
   std::optional<std::string> token;  // none: whoever reaches the port
   int stop_fd = -1;                  // readable: end in order
   std::function<void(const std::string& url)> on_listening;
+  // A client that has not taken a piece of a response for so long has gone.
+  std::chrono::milliseconds write_limit{30'000};
 };
 
 // "127.0.0.1:8080", "[::1]:0" -> both parts; kInvalid for names and whatever else.

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
+
 #include "mcp_serve/http_sessions.h"
+#include "mcp_serve/outbox.h"
 #include "mcp_serve/testing.h"
 
 namespace pyro::mcp_serve {
@@ -127,6 +130,45 @@ TEST(HttpServer, TheIdOfALostResponseIsTakenUntilItsCallHasEnded) {
     heard = again.hear("}}");
   }
   EXPECT_TRUE(heard.contains(R"("tool":"answer")")) << heard;
+}
+
+TEST(HttpServer, AClientThatNeverReadsHasGone) {
+  TestServer server(std::chrono::milliseconds(200));
+  TestConnection deaf(server.port());
+  deaf.send(
+      "POST",
+      fmt::format(R"({{"jsonrpc":"2.0","id":1,"method":"tools/call","params":)"
+                  R"({{"name":"chatter","_meta":{{"progressToken":1,"{}":"{}","{}":{{}}}}}}}})",
+                  mcp::kMetaVersion, mcp::kModernVersion, mcp::kMetaCapabilities),
+      fmt::format("MCP-Protocol-Version: {}\r\nMcp-Method: tools/call\r\n"
+                  "Mcp-Name: chatter\r\nAccept: application/json, text/event-stream\r\n",
+                  mcp::kModernVersion));
+  EXPECT_TRUE(server.provider.wait_for_ended(1));
+  const std::string heard = deaf.hear_all();
+  EXPECT_TRUE(heard.starts_with("HTTP/1.1 200 ")) << heard.substr(0, 200);
+  EXPECT_FALSE(heard.contains("\"tool\"")) << "an answer, to nobody";
+}
+
+TEST(HttpStream, OfOneThatIsNotReadNoticesAreLeftOutAndThenEverything) {
+  boost::asio::io_context loop;
+  const auto stream = std::make_shared<HttpStream>(loop.get_executor());
+  const auto push = [&](mcp::Outgoing::Kind kind) {
+    stream->push({.kind = kind, .text = std::string(kNoticeRoom / 2, 'x')});
+  };
+  for (int i = 0; i < 5; ++i) push(mcp::Outgoing::Kind::kNotice);
+  push(mcp::Outgoing::Kind::kAnswer);
+  int kept = 0;
+  while (stream->take()) ++kept;
+  EXPECT_EQ(kept, 3) << "two notices, and the answer";
+  for (std::size_t size = 0; size < kMostWaiting; size += kNoticeRoom / 2) {
+    push(mcp::Outgoing::Kind::kAnswer);
+  }
+  EXPECT_TRUE(stream->take()) << "as much as may wait";
+  push(mcp::Outgoing::Kind::kAnswer);
+  push(mcp::Outgoing::Kind::kAnswer);
+  EXPECT_FALSE(stream->take()) << "the reader counts as gone";
+  push(mcp::Outgoing::Kind::kAnswer);
+  EXPECT_FALSE(stream->take());
 }
 
 }  // namespace

@@ -27,7 +27,9 @@ namespace pyro::mcp_serve {
 inline constexpr std::chrono::seconds kTestLimit{20};
 
 // The tools: "wait" ends when it is interrupted; "hold" when the test lets it, whatever else;
-// "answer" at once; "large" gives `bytes` of text, once `together` calls of it are under way.
+// "answer" at once; "beat" after three beats; "chatter" tells of
+// its progress until it is interrupted; "large" gives `bytes` of text, once `together` calls
+// of it are under way.
 class SlowProvider final : public mcp::Provider {
  public:
   [[nodiscard]] const mcp::ServerInfo& info() const override { return info_; }
@@ -39,6 +41,8 @@ class SlowProvider final : public mcp::Provider {
     mcp::json::object result{{"tool", name}, {"content", mcp::json::array()}};
     if (name == "wait") result["interrupted"] = wait(call.interrupt_fd());
     if (name == "hold") hold();
+    if (name == "beat") beat(call);
+    if (name == "chatter") result["interrupted"] = chatter(call);
     if (name == "large") result["text"] = large(arguments);
     count(-1);
     return result;
@@ -74,6 +78,29 @@ class SlowProvider final : public mcp::Provider {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, kTestLimit, [this] { return released_; });
   }
+  void beat(mcp::Call& call) {
+    int beats = 0;
+    call.on_beat([&] {
+      const std::scoped_lock lock(mutex_);
+      call.progress(++beats, std::nullopt, "so far");
+      changed_.notify_all();
+    });
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, kTestLimit, [&] { return beats >= 3; });
+    }
+    call.on_beat({});
+  }
+  static bool chatter(mcp::Call& call) {
+    const std::string text(std::size_t{64} << 10, 'x');
+    const auto end = std::chrono::steady_clock::now() + kTestLimit;
+    for (double value = 1; std::chrono::steady_clock::now() < end; ++value) {
+      call.progress(value, std::nullopt, text);
+      pollfd wanted{.fd = call.interrupt_fd(), .events = POLLIN, .revents = 0};
+      if (::poll(&wanted, 1, /*timeout=*/1) == 1) return true;
+    }
+    return false;
+  }
   std::string large(const mcp::json::object& arguments) {
     std::unique_lock lock(mutex_);
     ++large_;
@@ -94,13 +121,14 @@ class SlowProvider final : public mcp::Provider {
 // A server of it on a port of its own; ends with the object.
 class TestServer {
  public:
-  TestServer() {
+  explicit TestServer(std::chrono::milliseconds write_limit = kTestLimit) {
     std::promise<std::string> listening;
-    thread_ = std::thread([this, &listening] {
+    thread_ = std::thread([this, &listening, write_limit] {
       const Result<void> served = serve_http(
-          provider, {.stop_fd = stop_.fd(), .on_listening = [&listening](const std::string& url) {
-                       listening.set_value(url);
-                     }});
+          provider,
+          {.stop_fd = stop_.fd(),
+           .on_listening = [&listening](const std::string& url) { listening.set_value(url); },
+           .write_limit = write_limit});
       (void)served;
     });
     const std::string url = listening.get_future().get();

@@ -37,6 +37,9 @@ inline constexpr std::int64_t kMostServices = 64;  // of a workspace
 inline constexpr Range kReadyTimeoutRange{.low = 1, .high = 3600};      // seconds
 inline constexpr Range kReadyIntervalRange{.low = 10, .high = 60'000};  // ms
 inline constexpr Range kStopTimeoutRange{.low = 0, .high = 3600};       // seconds
+// Of the log of a workspace: its last commands, and the number of one.
+inline constexpr Range kTailCommandsRange{.low = 1, .high = 1'000'000};
+inline constexpr Range kSequenceRange{.low = 1, .high = std::int64_t{1} << 53};
 inline constexpr Range kTailLinesRange{.low = 0, .high = 1'000'000};
 inline constexpr Range kPortRange{.low = 1, .high = 65'535};
 

@@ -23,10 +23,18 @@ inline constexpr Param kProjectPath{.name = "project_path",
                                         "Folder that workspace_create takes when it is given "
                                         "no seed_path; of a git checkout what git tracks"};
 
+inline constexpr Param kHostFolder{.name = "host_path",
+                                   .type = ParamType::kHostPath,
+                                   .value_name = "DIR",
+                                   .help =
+                                       "Let tools read and write below this folder of the host as "
+                                       "well",
+                                   .repeatable = true};
+
 // ---- mcp serve
 
 inline constexpr std::array<std::string_view, 2> kMcpServePath{"mcp", "serve"};
-inline constexpr std::array<std::string_view, 4> kMcpServeText{
+inline constexpr std::array<std::string_view, 5> kMcpServeText{
     "Serves the tools of pyro to a client of the Model Context Protocol over standard input and "
     "output, until the input ends. Clients of 2026-07-28 and of the revisions until 2025-11-25 "
     "are served alike.",
@@ -35,6 +43,10 @@ inline constexpr std::array<std::string_view, 4> kMcpServeText{
     "error. An address that other machines reach needs --allow-remote and --token-file.",
     "Profiles: vm-run has vm_run alone; workspace-core has what it takes to change code in a "
     "workspace and hand it back; workspace-full has everything.",
+    "Paths of the host that a model gives (what to seed or push, where to export to, files with "
+    "secrets or policies) must lie in --project-path, in a --host-path, or in the folder that the "
+    "server is started in, unless that is your home folder or one above it. Links are followed "
+    "first.",
     "When the client goes, what runs is ended. Workspaces, their shells and their services stay."};
 inline constexpr std::array kMcpServeOptions{
     kMcpProfile,
@@ -48,7 +60,8 @@ inline constexpr std::array kMcpServeOptions{
     Param{.name = "allow_remote",
           .type = ParamType::kFlag,
           .help = "Serve on an address that other machines may reach"},
-    kProjectPath};
+    kProjectPath,
+    kHostFolder};
 inline constexpr std::array<Example, 3> kMcpServeExamples{{
     {"pyro mcp serve", "What a client starts"},
     {"pyro mcp serve --profile workspace-core --project-path .",
@@ -80,6 +93,7 @@ inline constexpr std::array kMcpInstallPositionals{Param{.name = "client",
 inline constexpr std::array kMcpInstallOptions{
     kMcpProfile,
     kProjectPath,
+    kHostFolder,
     Param{.name = "name",
           .value_name = "NAME",
           .default_text = "pyro",

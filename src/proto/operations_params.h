@@ -19,13 +19,11 @@ inline constexpr Param kEnvironmentParam{
     .type = ParamType::kEnvironment,
     .value_name = "ENVIRONMENT",
     .help = "Name of an environment of the catalogue, for example debian:12"};
-inline constexpr Param kEnvironmentOrFile{
-    .name = "environment",
-    .type = ParamType::kEnvironment,
-    .value_name = "ENVIRONMENT",
-    .help =
-        "Name of an environment of the catalogue, for example debian:12; a Smolfile can have it",
-    .unless = "smolfile"};
+inline constexpr Param kEnvironmentOrFile{.name = "environment",
+                                          .type = ParamType::kEnvironment,
+                                          .value_name = "ENVIRONMENT",
+                                          .help = kEnvironmentParam.help,
+                                          .unless = "smolfile"};
 inline constexpr Param kSmolfile{.name = "smolfile",
                                  .type = ParamType::kHostPath,
                                  .value_name = "FILE",
@@ -81,6 +79,9 @@ inline constexpr Param kJson{.name = "json",
                              .type = ParamType::kFlag,
                              .help = "Print one JSON object on standard output instead of text",
                              .cli_only = true};
+
+inline constexpr std::string_view kTruncatedDoc =
+    "Whether something is left out: what is written after 64 MiB, over MCP after 1 MiB";
 
 inline constexpr Param kCommandParam{
     .name = "command",

@@ -100,7 +100,7 @@ inline constexpr std::array<Operation, 27> kWorkspaceOperations{{
      .summary = "Show the commands that ran in a workspace and their output",
      .description = kLogsText,
      .positionals = kWorkspaceOnly,
-     .options = kWorkspaceJson,
+     .options = kLogsOptions,
      .result = kLogFields,
      .errors = kRecordErrors,
      .examples = kLogsExamples,

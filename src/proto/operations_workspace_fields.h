@@ -189,16 +189,12 @@ inline constexpr std::array<Field, 15> kWorkspaceExecFields{{
     {.name = "stderr_base64",
      .doc = "Its exact bytes; only when stderr is not exact",
      .optional = true},
-    {.name = "stderr_truncated",
-     .type = FieldType::kBoolean,
-     .doc = "Whether more than 64 MiB were written"},
+    {.name = "stderr_truncated", .type = FieldType::kBoolean, .doc = kTruncatedDoc},
     {.name = "stdout", .doc = "Standard output as UTF-8, U+FFFD for what is not"},
     {.name = "stdout_base64",
      .doc = "Its exact bytes; only when stdout is not exact",
      .optional = true},
-    {.name = "stdout_truncated",
-     .type = FieldType::kBoolean,
-     .doc = "Whether more than 64 MiB were written"},
+    {.name = "stdout_truncated", .type = FieldType::kBoolean, .doc = kTruncatedDoc},
     {.name = "timed_out",
      .type = FieldType::kBoolean,
      .doc = "Whether timeout_seconds ended the command"},
@@ -246,7 +242,7 @@ inline constexpr std::array<Field, 8> kKeptOutputFields{{
 }};
 inline constexpr auto kLogEntryFields = sorted_fields(kCommandFields, kKeptOutputFields);
 inline constexpr std::array<Field, 3> kLogFields{{
-    {.name = "count", .type = FieldType::kInteger, .doc = "How many commands there are"},
+    {.name = "count", .type = FieldType::kInteger, .doc = "How many commands these are"},
     {.name = "entries",
      .type = FieldType::kObjectList,
      .doc = "One for each command, the oldest first",
@@ -308,7 +304,7 @@ inline constexpr std::array<Field, 8> kDiffSummaryFields{{
     {.name = "total", .type = FieldType::kInteger, .doc = "All entries"},
     {.name = "type_changed", .type = FieldType::kInteger, .doc = "For example a file, now a link"},
 }};
-inline constexpr std::array<Field, 6> kDiffFields{{
+inline constexpr std::array<Field, 7> kDiffFields{{
     {.name = "changed", .type = FieldType::kBoolean, .doc = "Whether anything differs"},
     {.name = "entries",
      .type = FieldType::kObjectList,
@@ -317,6 +313,10 @@ inline constexpr std::array<Field, 6> kDiffFields{{
     {.name = "patch", .doc = "For git apply and patch -p1, as UTF-8"},
     {.name = "patch_base64",
      .doc = "Its exact bytes; only when patch is not exact",
+     .optional = true},
+    {.name = "patch_truncated",
+     .type = FieldType::kBoolean,
+     .doc = "True where patch was cut; only then, over MCP",
      .optional = true},
     {.name = "summary",
      .type = FieldType::kObject,
@@ -398,10 +398,14 @@ inline constexpr std::array<Field, 4> kFileListFields{{
     {.name = "path", .doc = "What was listed"},
     kWorkspaceIdField,
 }};
-inline constexpr std::array<Field, 5> kFileReadFields{{
+inline constexpr std::array<Field, 6> kFileReadFields{{
     {.name = "content", .doc = "As UTF-8, U+FFFD for what is not"},
     {.name = "content_base64",
      .doc = "Its exact bytes; only when content is not exact",
+     .optional = true},
+    {.name = "content_truncated",
+     .type = FieldType::kBoolean,
+     .doc = "True where content was cut; only then, over MCP",
      .optional = true},
     {.name = "path", .doc = "What was read"},
     {.name = "size_bytes", .type = FieldType::kInteger, .doc = "Of the file"},

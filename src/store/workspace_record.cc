@@ -1,5 +1,7 @@
 #include "store/workspace_record.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
@@ -426,8 +428,19 @@ Result<std::vector<CommandRecord>> WorkspaceStore::read_commands(std::string_vie
   }
 }
 
-Result<std::vector<CommandRecord>> WorkspaceStore::commands(bool outputs) {
-  if (outputs) return read_commands("SELECT * FROM command ORDER BY sequence");
+Result<std::vector<CommandRecord>> WorkspaceStore::commands_with_outputs(
+    std::optional<std::int64_t> tail, std::optional<std::int64_t> sequence) {
+  const std::string which =
+      sequence ? fmt::format(" WHERE sequence = {}", *sequence)
+      : tail
+          ? fmt::format(
+                " WHERE sequence IN (SELECT sequence FROM command ORDER BY sequence DESC LIMIT {})",
+                *tail)
+          : "";
+  return read_commands("SELECT * FROM command" + which + " ORDER BY sequence");
+}
+
+Result<std::vector<CommandRecord>> WorkspaceStore::commands() {
   return read_commands(std::string(kWithoutOutputs) + " ORDER BY sequence");
 }
 

@@ -170,8 +170,10 @@ class WorkspaceStore {
   // ---- journal
   Result<std::int64_t> begin_command(const std::string& command, const std::string& cwd, double at);
   Result<void> end_command(const CommandRecord& ended);  // by its sequence
-  // Without their outputs unless `outputs`.
-  Result<std::vector<CommandRecord>> commands(bool outputs);
+  Result<std::vector<CommandRecord>> commands();         // without their outputs
+  // With them: all, the last `tail`, or the one of this number.
+  Result<std::vector<CommandRecord>> commands_with_outputs(
+      std::optional<std::int64_t> tail = {}, std::optional<std::int64_t> sequence = {});
   Result<std::int64_t> command_count();
   Result<std::optional<CommandRecord>> last_command();
   Result<void> add_event(const std::string& kind, const std::string& detail, double at);

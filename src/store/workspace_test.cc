@@ -213,14 +213,23 @@ TEST_F(Workspace, TheJournalKeepsBytesAndCountsUntilAReset) {
                                  .out_bytes = 9,
                                  .err_bytes = 0}));
   ASSERT_TRUE(store.add_event("sync", "{}", 4));
-  const auto all = *store.commands(/*outputs=*/true);
+  const auto all = *store.commands_with_outputs();
   ASSERT_EQ(all.size(), 2U);
   EXPECT_FALSE(all[0].ended_at);  // interrupted, or still running
   EXPECT_FALSE(all[0].exit_code);
   EXPECT_EQ(all[1].out, bytes);
   EXPECT_EQ(all[1].out_bytes, 9);
   EXPECT_TRUE(all[1].timed_out);
-  EXPECT_EQ(store.commands(false)->at(1).out, "");
+  EXPECT_EQ(store.commands()->at(1).out, "");
+  const auto numbers = [&](std::optional<std::int64_t> tail, std::optional<std::int64_t> sequence) {
+    std::vector<std::int64_t> out;
+    for (const auto& c : *store.commands_with_outputs(tail, sequence)) out.push_back(c.sequence);
+    return out;
+  };
+  EXPECT_EQ(numbers(1, {}), std::vector<std::int64_t>{2});
+  EXPECT_EQ(numbers(5, {}), (std::vector<std::int64_t>{1, 2})) << "the oldest first, as ever";
+  EXPECT_EQ(numbers({}, 1), std::vector<std::int64_t>{1});
+  EXPECT_TRUE(numbers({}, 3).empty());
   EXPECT_EQ((*store.last_command())->sequence, 2);
   EXPECT_EQ(store.events()->at(0).kind, "sync");
   ASSERT_TRUE(store.reset(2, *store.next_layer_id(), 8));
@@ -276,7 +285,7 @@ TEST_F(Workspace, ARecordOfTheFirstSchemaIsRead) {
   EXPECT_EQ(r->current_layer, 3);
   EXPECT_FALSE(r->allow_host_compat);
   EXPECT_EQ(store->snapshots()->size(), 2U);
-  EXPECT_EQ(store->commands(true)->at(0).out, "kept");
+  EXPECT_EQ(store->commands_with_outputs()->at(0).out, "kept");
   EXPECT_EQ(r->network, policy::Policy{});
 }
 

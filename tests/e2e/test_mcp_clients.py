@@ -31,9 +31,14 @@ def test_the_typescript_client_has_a_workspace_with_a_published_port(host, tmp_p
 
 
 PYTHON_SESSION = """
-import asyncio, json, sys
+import asyncio, json, sys, urllib.request
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
+
+SERVE = (
+    "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 5, ReuseAddr => 1) or die;"
+    r'while (my $c = $s->accept) { <$c>; print $c "HTTP/1.0 200 OK\\r\\n\\r\\nserved"; close $c }'
+)
 
 async def main(environment, command, *args):
     import os
@@ -45,18 +50,28 @@ async def main(environment, command, *args):
             result = await session.call_tool(name, arguments)
             assert not result.isError, result.content[0].text
             return result.structuredContent
-        space = (await call("workspace_create", environment=environment, mem_mib=256))["workspace_id"]
+        created = await call(
+            "workspace_create", environment=environment, mem_mib=256, network_policy="egress+published-ports"
+        )
+        space = created["workspace_id"]
         try:
             ran = await call("workspace_exec", workspace_id=space, command="echo hello from the guest")
+            service = await call(
+                "service_start", workspace_id=space, service_name="web", command=["perl", "-e", SERVE],
+                readiness={"type": "tcp", "address": "8080"}, published_ports=[{"guest_port": 8080}],
+            )
+            port = service["published_ports"][0]["host_port"]
+            page = await asyncio.to_thread(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/").read().decode())
         finally:
             deleted = await call("workspace_delete", workspace_id=space)
-        print(json.dumps({"tools": len(tools), "stdout": ran["stdout"], "deleted": deleted["deleted"]}))
+        found = {"tools": len(tools), "stdout": ran["stdout"], "page": page, "deleted": deleted["deleted"]}
+        print(json.dumps(found))
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def test_the_python_client_has_a_workspace(host, tmp_path):
+def test_the_python_client_has_a_workspace_with_a_published_port(host, tmp_path):
     python = tmp_path / "venv/bin/python"
     for words in ([sys.executable, "-m", "venv", tmp_path / "venv"], [python, "-m", "pip", "install", "-q", PYTHON]):
         made = subprocess.run(words, capture_output=True, text=True, timeout=280)
@@ -66,5 +81,5 @@ def test_the_python_client_has_a_workspace(host, tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=host.env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
-    assert (found["stdout"], found["deleted"]) == ("hello from the guest\n", True)
+    assert (found["stdout"], found["page"], found["deleted"]) == ("hello from the guest\n", "served", True)
     assert found["tools"] > 40

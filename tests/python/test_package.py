@@ -189,8 +189,10 @@ def test_the_server_is_the_program(api, fake_program, tmp_path):
     path = fake_program(f'echo "$@" > {tmp_path}/words\n')
     create_server(profile="workspace-core").run(transport="stdio")
     assert (tmp_path / "words").read_text() == "mcp serve --profile workspace-core\n"
-    Pyro().create_server(project_path="/src").run("streamable-http", address="127.0.0.1:8000")
-    assert (tmp_path / "words").read_text() == "mcp serve --project-path /src --http 127.0.0.1:8000\n"
+    server = Pyro().create_server(project_path="/src", host_paths=["/out", "/keys"])
+    server.run("streamable-http", address="127.0.0.1:8000")
+    folders = "--project-path /src --host-path /out --host-path /keys"
+    assert (tmp_path / "words").read_text() == f"mcp serve {folders} --http 127.0.0.1:8000\n"
     assert create_server().command() == [str(path), "mcp", "serve"]
     with pytest.raises(errors.Invalid, match="no transport"):
         create_server().run(transport="pigeon")

@@ -171,7 +171,7 @@ class WorkspaceSupervisor : public ::testing::Test {
   }
   [[nodiscard]] client::Journal journal() {
     auto pyro = library();
-    auto logs = pyro.workspaces().logs(kId);
+    auto logs = pyro.workspaces().logs(kId, {});
     EXPECT_TRUE(logs) << logs.error().message;
     return logs.value_or(client::Journal{});
   }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -214,11 +214,13 @@ class Pyro(Operations):
     def _workspace(self, arguments: dict[str, Any]) -> Workspace:
         return Workspace(self, arguments)
 
-    def create_server(self, *, profile: str | None = None, project_path: str | None = None) -> Server:
+    def create_server(
+        self, *, profile: str | None = None, project_path: str | None = None, host_paths: Sequence[str] = ()
+    ) -> Server:
         """The MCP server that comes with this package; see pyro_mcp.create_server()."""
         from ._server import create_server
 
-        return create_server(profile=profile, project_path=project_path)
+        return create_server(profile=profile, project_path=project_path, host_paths=host_paths)
 
     def close(self) -> None:
         """Takes no new calls; those under way in other threads go on to their end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 
 from . import _paths
 from .errors import Invalid, Unavailable
@@ -11,9 +12,10 @@ from .errors import Invalid, Unavailable
 class Server:
     """Made by create_server()."""
 
-    def __init__(self, profile: str | None, project_path: str | None) -> None:
+    def __init__(self, profile: str | None, project_path: str | None, host_paths: Sequence[str]) -> None:
         self._profile = profile
         self._project_path = project_path
+        self._host_paths = tuple(host_paths)
 
     def command(self, transport: str = "stdio", address: str = "127.0.0.1:0") -> list[str]:
         """The words of the program, for a client that starts servers itself."""
@@ -22,6 +24,8 @@ class Server:
             words += ["--profile", self._profile]
         if self._project_path is not None:
             words += ["--project-path", self._project_path]
+        for path in self._host_paths:
+            words += ["--host-path", path]
         if transport == "streamable-http":
             words += ["--http", address]
         elif transport != "stdio":
@@ -42,10 +46,13 @@ class Server:
             raise Unavailable(f"pyro mcp serve ended with {code}", "the reason stands in its standard error")
 
 
-def create_server(*, profile: str | None = None, project_path: str | None = None) -> Server:
+def create_server(
+    *, profile: str | None = None, project_path: str | None = None, host_paths: Sequence[str] = ()
+) -> Server:
     """The MCP server of pyro, for `.run(transport="stdio")`.
 
     `profile` chooses how many tools a model sees: vm-run, workspace-core or workspace-full; `project_path` is the
-    folder of the host that new workspaces begin with.
+    folder of the host that new workspaces begin with; tools read and write on the host below that, below `host_paths`
+    and below the current folder alone.
     """
-    return Server(profile, project_path)
+    return Server(profile, project_path, host_paths)
