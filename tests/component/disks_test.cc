@@ -93,7 +93,7 @@ class OldDisksTest : public DisksTest {
     std::string block(4096, 'x');
     image::Sha256 hash;
     EXPECT_TRUE(hash.update("8192:") && hash.update(block));
-    const std::string id = "1-" + hash.finish().substr(0, 16);
+    const std::string id = "1-" + hash.finish()->substr(0, 16);
     const std::string path = dir + "/work-" + id + ".ext4";
     EXPECT_TRUE(sys::make_dirs(dir) &&
                 sys::write_file_atomic(path, std::string(8192, '\0') + block));

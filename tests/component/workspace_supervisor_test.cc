@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "core/clock.h"
+#include "proto/workspace_messages.h"
 
 namespace pyro::testing {
 namespace {

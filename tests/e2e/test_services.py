@@ -422,7 +422,6 @@ def test_who_waits_is_told_that_the_supervisor_is_gone(host):
         starting = host.start("workspace", "service", "start", "--ready-tcp", "8110", space.id, "late", "--", "sleep", "1014")
         with ending(follower), ending(starting):
             read_until(follower.stdout, b"up\n")
-            wait_state(space, "late", "starting")
             harness.wait_until(lambda: "sleep 1014" in processes(space), what="the service")
             supervisor = space.supervisor()
             os.kill(supervisor, signal.SIGKILL)

@@ -53,7 +53,7 @@ class AsyncOperations:
     ) -> types.ExecResult:
         """Run one command in a fresh microVM.
 
-        environment: Name of an environment of the catalogue, for example debian:12; a Smolfile can have it.
+        environment: Name of an environment of the catalogue, for example debian:12.
         command: Program and arguments, word for word; or one string for /bin/sh -c.
         vcpu_count: Virtual CPUs of the guest.
         mem_mib: Memory of the guest in MiB.
@@ -66,7 +66,8 @@ class AsyncOperations:
         allow_udp: Allow the endpoints of net_allow over UDP as well as over TCP.
         allow_icmp: Allow ICMP echo (ping) to the hosts of net_allow.
         policy_file: Take the whole network policy from a TOML file, instead of all these options.
-        allow_host_compat: Allow a weaker backend when no guest can run (not in this version: refused).
+        allow_host_compat: Allow a weaker backend when no guest can run; this version has none, so it changes
+            nothing.
         boot: Clone a booted template, or boot a kernel for this VM alone.
         stdin: Bytes, an open file or a descriptor; the command reads it to its end.
 
@@ -221,7 +222,7 @@ class AsyncOperations:
     ) -> types.WorkspaceInfo:
         """Create a workspace and start it.
 
-        environment: Name of an environment of the catalogue, for example debian:12; a Smolfile can have it.
+        environment: Name of an environment of the catalogue, for example debian:12.
         vcpu_count: Virtual CPUs of the guest.
         mem_mib: Memory of the guest in MiB.
         ttl_seconds: Let the workspace expire after this many seconds; without it, it stays until it is deleted.
@@ -232,7 +233,8 @@ class AsyncOperations:
         allow_udp: Allow the endpoints of net_allow over UDP as well as over TCP.
         allow_icmp: Allow ICMP echo (ping) to the hosts of net_allow.
         policy_file: Take the whole network policy from a TOML file, instead of all these options.
-        allow_host_compat: Allow a weaker backend when no guest can run (not in this version: refused).
+        allow_host_compat: Allow a weaker backend when no guest can run; this version has none, so it changes
+            nothing.
         seed_path: Folder or archive of the host that /workspace begins with.
         git_tracked: Take only what git tracks in the folder.
         name: A name that stands wherever the id can stand.
@@ -434,16 +436,25 @@ class AsyncOperations:
     async def logs_workspace(
         self,
         workspace_id: str,
+        *,
+        tail: int | None = None,
+        sequence: int | None = None,
     ) -> types.LogsWorkspaceResult:
         """Show the commands that ran in a workspace and their output.
 
         workspace_id: Id or name of a workspace.
+        tail: Only so many commands, the last ones.
+        sequence: Only the command of this number.
 
         Errors: invalid, not_found, denied, unavailable, conflict, damaged, internal.
         """
         result: types.LogsWorkspaceResult = await self._call(
             "workspace.logs",
-            {"workspace_id": workspace_id},
+            {
+                "workspace_id": workspace_id,
+                "tail": tail,
+                "sequence": sequence,
+            },
         )
         return result
 
@@ -1057,15 +1068,15 @@ class AsyncOperations:
         workspace_id: str,
         shell_id: str,
         *,
-        cols: int = 120,
-        rows: int = 30,
+        cols: int | None = None,
+        rows: int | None = None,
     ) -> types.ShellInfo:
         """Change the size of the terminal of a shell.
 
         workspace_id: Id or name of a workspace.
         shell_id: Id of a shell, for example shell-1.
-        cols: Columns of its terminal.
-        rows: Rows of its terminal.
+        cols: Columns of its terminal; without it they stay as they are.
+        rows: Rows of its terminal; without it they stay as they are.
 
         Errors: invalid, not_found, denied, unavailable, deadline, limit, conflict, damaged, internal.
         """
@@ -1401,7 +1412,8 @@ class AsyncOperations:
         allow_udp: Allow the endpoints of net_allow over UDP as well as over TCP.
         allow_icmp: Allow ICMP echo (ping) to the hosts of net_allow.
         policy_file: Take the whole network policy from a TOML file, instead of all these options.
-        allow_host_compat: Allow a weaker backend when no guest can run (not in this version: refused).
+        allow_host_compat: Allow a weaker backend when no guest can run; this version has none, so it changes
+            nothing.
         boot: Clone a booted template, or boot a kernel for this VM alone.
 
         Errors: invalid, not_found, denied, unavailable, deadline, limit, damaged, internal.
@@ -1650,11 +1662,18 @@ class AsyncWorkspaceOperations:
 
     async def logs(
         self,
+        *,
+        tail: int | None = None,
+        sequence: int | None = None,
     ) -> types.LogsWorkspaceResult:
         """Show the commands that ran in a workspace and their output. Arguments and errors are those of logs_workspace()."""
         result: types.LogsWorkspaceResult = await self._call(
             "workspace.logs",
-            {"workspace_id": self.id},
+            {
+                "workspace_id": self.id,
+                "tail": tail,
+                "sequence": sequence,
+            },
         )
         return result
 
@@ -2120,14 +2139,14 @@ class AsyncWorkspaceOperations:
         self,
         shell_id: str,
         *,
-        cols: int = 120,
-        rows: int = 30,
+        cols: int | None = None,
+        rows: int | None = None,
     ) -> types.ShellInfo:
         """Change the size of the terminal of a shell.
 
         shell_id: Id of a shell, for example shell-1.
-        cols: Columns of its terminal.
-        rows: Rows of its terminal.
+        cols: Columns of its terminal; without it they stay as they are.
+        rows: Rows of its terminal; without it they stay as they are.
 
         Errors: invalid, not_found, denied, unavailable, deadline, limit, conflict, damaged, internal.
         """

@@ -27,13 +27,13 @@ class ExecResult(TypedDict):
     stderr: str
     # Its exact bytes; only when stderr is not exact
     stderr_base64: NotRequired[str]
-    # Whether more than 64 MiB were written
+    # Whether something is left out: what is written after 64 MiB, over MCP after 1 MiB
     stderr_truncated: bool
     # Standard output as UTF-8, U+FFFD for what is not
     stdout: str
     # Its exact bytes; only when stdout is not exact
     stdout_base64: NotRequired[str]
-    # Whether more than 64 MiB were written
+    # Whether something is left out: what is written after 64 MiB, over MCP after 1 MiB
     stdout_truncated: bool
     # Whether timeout_seconds ended the command
     timed_out: bool
@@ -263,6 +263,8 @@ class FileReadResult(TypedDict):
     content: str
     # Its exact bytes; only when content is not exact
     content_base64: NotRequired[str]
+    # True where content was cut; only then, over MCP
+    content_truncated: NotRequired[bool]
     # What was read
     path: str
     # Of the file
@@ -490,7 +492,7 @@ class DeleteWorkspaceWorkspaceError(TypedDict):
 
 
 class LogsWorkspaceResult(TypedDict):
-    # How many commands there are
+    # How many commands these are
     count: int
     # One for each command, the oldest first
     entries: list[LogsWorkspaceEntry]
@@ -552,13 +554,13 @@ class ExecWorkspaceResult(TypedDict):
     stderr: str
     # Its exact bytes; only when stderr is not exact
     stderr_base64: NotRequired[str]
-    # Whether more than 64 MiB were written
+    # Whether something is left out: what is written after 64 MiB, over MCP after 1 MiB
     stderr_truncated: bool
     # Standard output as UTF-8, U+FFFD for what is not
     stdout: str
     # Its exact bytes; only when stdout is not exact
     stdout_base64: NotRequired[str]
-    # Whether more than 64 MiB were written
+    # Whether something is left out: what is written after 64 MiB, over MCP after 1 MiB
     stdout_truncated: bool
     # Whether timeout_seconds ended the command
     timed_out: bool
@@ -599,6 +601,8 @@ class DiffWorkspaceResult(TypedDict):
     patch: str
     # Its exact bytes; only when patch is not exact
     patch_base64: NotRequired[str]
+    # True where patch was cut; only then, over MCP
+    patch_truncated: NotRequired[bool]
     # How many of each
     summary: DiffWorkspaceSummary
     # Id of the workspace

@@ -31,7 +31,7 @@ _pyro() {
     fi
     case ${words[i]} in
     --) _pyro_files; return ;;
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --tail | --sequence | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --host-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *)
       case $path in
@@ -59,6 +59,8 @@ _pyro() {
   --label) _pyro_offer ""; return ;;
   --env) _pyro_offer ""; return ;;
   --remove-label) _pyro_offer ""; return ;;
+  --tail) _pyro_offer ""; return ;;
+  --sequence) _pyro_offer ""; return ;;
   --secret-env) _pyro_offer ""; return ;;
   --cwd) _pyro_offer ""; return ;;
   --dest) _pyro_offer ""; return ;;
@@ -67,7 +69,6 @@ _pyro() {
   --max-bytes) _pyro_offer ""; return ;;
   --input) case $path in "workspace file write") _pyro_files ;; "workspace shell write") _pyro_offer "" ;; esac; return ;;
   --mode) _pyro_offer ""; return ;;
-  --tail) _pyro_offer ""; return ;;
   --cols) _pyro_offer ""; return ;;
   --rows) _pyro_offer ""; return ;;
   --cursor) _pyro_offer ""; return ;;
@@ -89,6 +90,7 @@ _pyro() {
   --http) _pyro_offer ""; return ;;
   --token-file) _pyro_files; return ;;
   --project-path) _pyro_files; return ;;
+  --host-path) _pyro_files; return ;;
   --config) _pyro_files; return ;;
   --backend) _pyro_offer ""; return ;;
   --probe) _pyro_offer ""; return ;;
@@ -125,7 +127,7 @@ _pyro() {
   "workspace delete") if [[ $cur == -* ]]; then _pyro_offer "--all --json --help"; else case $n in *) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace stop") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace start") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
-  "workspace logs") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
+  "workspace logs") if [[ $cur == -* ]]; then _pyro_offer "--tail --sequence --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace exec") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --secret-env --cwd --env --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "workspace sync push") if [[ $cur == -* ]]; then _pyro_offer "--dest --git-tracked --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_files ;; esac; fi ;;
   "workspace export") if [[ $cur == -* ]]; then _pyro_offer "--output --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "" ;; esac; fi ;;
@@ -159,8 +161,8 @@ _pyro() {
   "workspace service logs") if [[ $cur == -* ]]; then _pyro_offer "--tail-lines --all --follow --timestamps --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace service stop") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
   "workspace service restart") if [[ $cur == -* ]]; then _pyro_offer "--timeout-seconds --json --help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; 1) _pyro_offer "$(pyro help --services "$first" 2>/dev/null)" ;; esac; fi ;;
-  "mcp serve") if [[ $cur == -* ]]; then _pyro_offer "--profile --http --token-file --allow-remote --project-path --help"; else _pyro_offer ""; fi ;;
-  "mcp install") if [[ $cur == -* ]]; then _pyro_offer "--profile --project-path --name --config --dry-run --print --help"; else case $n in 0) _pyro_offer "claude-code codex opencode vscode cursor" ;; esac; fi ;;
+  "mcp serve") if [[ $cur == -* ]]; then _pyro_offer "--profile --http --token-file --allow-remote --project-path --host-path --help"; else _pyro_offer ""; fi ;;
+  "mcp install") if [[ $cur == -* ]]; then _pyro_offer "--profile --project-path --host-path --name --config --dry-run --print --help"; else case $n in 0) _pyro_offer "claude-code codex opencode vscode cursor" ;; esac; fi ;;
   "policy check") if [[ $cur == -* ]]; then _pyro_offer "--json --help"; else case $n in 0) _pyro_files ;; esac; fi ;;
   "policy explain") if [[ $cur == -* ]]; then _pyro_offer "--network-policy --net-allow --net-deny --allow-udp --allow-icmp --policy --json --help"; else case $n in *) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;
   "smolfile render") if [[ $cur == -* ]]; then _pyro_offer "--help"; else case $n in 0) _pyro_offer "$(pyro help --workspaces 2>/dev/null)" ;; esac; fi ;;

@@ -11,7 +11,7 @@ function __pyro_at
     switch $word
     case --
       return 1
-    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --tail --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --detach-key --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --profile --http --token-file --project-path --config --backend --probe --base-url --model
+    case --vcpu-count --mem-mib --timeout-seconds --ttl-seconds --network-policy --net-allow --net-deny --policy --smolfile --boot --ttl-action --seed-path --secret --secret-file --name --label --env --remove-label --tail --sequence --secret-env --cwd --dest --output --snapshot --max-bytes --input --mode --cols --rows --cursor --max-chars --wait-for-idle-ms --wait-timeout-ms --signal --detach-key --ready-file --ready-tcp --ready-http --ready-command --ready-timeout-seconds --ready-interval-ms --restart --publish --tail-lines --profile --http --token-file --project-path --host-path --config --backend --probe --base-url --model
       set value yes
     case '-*'
     case '*'
@@ -116,7 +116,7 @@ complete -c pyro -n "__pyro_at 'run'" -l allow-udp -d 'Allow the endpoints of --
 complete -c pyro -n "__pyro_at 'run'" -l allow-icmp -d 'Allow ICMP echo (ping) to the hosts of --net-allow'
 complete -c pyro -n "__pyro_at 'run'" -l policy -d 'Take the whole network policy from a TOML file, instead of all these options' -r -F
 complete -c pyro -n "__pyro_at 'run'" -l smolfile -d 'Take from a Smolfile what is not given here' -r -F
-complete -c pyro -n "__pyro_at 'run'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'run'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run; this version has none, so it changes nothing'
 complete -c pyro -n "__pyro_at 'run'" -l boot -d 'Clone a booted template, or boot a kernel for this VM alone' -x -a 'template cold'
 complete -c pyro -n "__pyro_at 'run'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'run' 0" -a '(pyro help --environments 2>/dev/null)'
@@ -137,7 +137,7 @@ complete -c pyro -n "__pyro_at 'workspace create'" -l allow-udp -d 'Allow the en
 complete -c pyro -n "__pyro_at 'workspace create'" -l allow-icmp -d 'Allow ICMP echo (ping) to the hosts of --net-allow'
 complete -c pyro -n "__pyro_at 'workspace create'" -l policy -d 'Take the whole network policy from a TOML file, instead of all these options' -r -F
 complete -c pyro -n "__pyro_at 'workspace create'" -l smolfile -d 'Take from a Smolfile what is not given here' -r -F
-complete -c pyro -n "__pyro_at 'workspace create'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run (not in this version: refused)'
+complete -c pyro -n "__pyro_at 'workspace create'" -l allow-host-compat -d 'Allow a weaker backend when no guest can run; this version has none, so it changes nothing'
 complete -c pyro -n "__pyro_at 'workspace create'" -l seed-path -d 'Folder or archive of the host that /workspace begins with' -r -F
 complete -c pyro -n "__pyro_at 'workspace create'" -l git-tracked -d 'Take only what git tracks in the folder'
 complete -c pyro -n "__pyro_at 'workspace create'" -l secret -d 'Give the guest a secret; other users of this host can see the value in the list of processes, so prefer --secret-file' -x
@@ -167,6 +167,8 @@ complete -c pyro -n "__pyro_at 'workspace stop'" -l json -d 'Print one JSON obje
 complete -c pyro -n "__pyro_at 'workspace stop' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace start'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace start' 0" -a '(pyro help --workspaces 2>/dev/null)'
+complete -c pyro -n "__pyro_at 'workspace logs'" -l tail -d 'Only so many commands, the last ones' -x
+complete -c pyro -n "__pyro_at 'workspace logs'" -l sequence -d 'Only the command of this number' -x
 complete -c pyro -n "__pyro_at 'workspace logs'" -l json -d 'Print one JSON object on standard output instead of text'
 complete -c pyro -n "__pyro_at 'workspace logs' 0" -a '(pyro help --workspaces 2>/dev/null)'
 complete -c pyro -n "__pyro_at 'workspace exec'" -l timeout-seconds -d 'Stop the command after this many seconds, counted from its start' -x
@@ -311,8 +313,10 @@ complete -c pyro -n "__pyro_at 'mcp serve'" -l http -d 'Serve over HTTP there, f
 complete -c pyro -n "__pyro_at 'mcp serve'" -l token-file -d 'File with the token of --http, which only its owner may read' -r -F
 complete -c pyro -n "__pyro_at 'mcp serve'" -l allow-remote -d 'Serve on an address that other machines may reach'
 complete -c pyro -n "__pyro_at 'mcp serve'" -l project-path -d 'Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks' -r -F
+complete -c pyro -n "__pyro_at 'mcp serve'" -l host-path -d 'Let tools read and write below this folder of the host as well' -r -F
 complete -c pyro -n "__pyro_at 'mcp install'" -l profile -d 'How many of the tools a model is shown' -x -a 'vm-run workspace-core workspace-full'
 complete -c pyro -n "__pyro_at 'mcp install'" -l project-path -d 'Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks' -r -F
+complete -c pyro -n "__pyro_at 'mcp install'" -l host-path -d 'Let tools read and write below this folder of the host as well' -r -F
 complete -c pyro -n "__pyro_at 'mcp install'" -l name -d 'Name of the entry; letters, digits, - and _' -x
 complete -c pyro -n "__pyro_at 'mcp install'" -l config -d 'The client\'s configuration file, where it is not the usual one' -r -F
 complete -c pyro -n "__pyro_at 'mcp install'" -l dry-run -d 'Say what would be written, and write nothing'

@@ -14,7 +14,7 @@ _pyro_shells() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --tail | --sequence | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --host-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -28,7 +28,7 @@ _pyro_services() {
   for word in $words[2,CURRENT-1]; do
     if [[ -n $value ]]; then value=; continue; fi
     case $word in
-    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --tail | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
+    --vcpu-count | --mem-mib | --timeout-seconds | --ttl-seconds | --network-policy | --net-allow | --net-deny | --policy | --smolfile | --boot | --ttl-action | --seed-path | --secret | --secret-file | --name | --label | --env | --remove-label | --tail | --sequence | --secret-env | --cwd | --dest | --output | --snapshot | --max-bytes | --input | --mode | --cols | --rows | --cursor | --max-chars | --wait-for-idle-ms | --wait-timeout-ms | --signal | --detach-key | --ready-file | --ready-tcp | --ready-http | --ready-command | --ready-timeout-seconds | --ready-interval-ms | --restart | --publish | --tail-lines | --profile | --http | --token-file | --project-path | --host-path | --config | --backend | --probe | --base-url | --model) value=1 ;;
     -*) ;;
     *) first=$word; break ;;
     esac
@@ -130,7 +130,7 @@ _pyro_workspace() {
       '--allow-icmp[Allow ICMP echo (ping) to the hosts of --net-allow]' \
       '--policy[Take the whole network policy from a TOML file, instead of all these options]:FILE:_files' \
       '--smolfile[Take from a Smolfile what is not given here]:FILE:_files' \
-      '--allow-host-compat[Allow a weaker backend when no guest can run (not in this version\: refused)]' \
+      '--allow-host-compat[Allow a weaker backend when no guest can run; this version has none, so it changes nothing]' \
       '--seed-path[Folder or archive of the host that /workspace begins with]:PATH:_files' \
       '--git-tracked[Take only what git tracks in the folder]' \
       '*--secret[Give the guest a secret; other users of this host can see the value in the list of processes, so prefer --secret-file]:NAME=VALUE: ' \
@@ -188,6 +188,8 @@ _pyro_workspace() {
     ;;
   logs)
     _arguments -S \
+      '--tail[Only so many commands, the last ones]:N: ' \
+      '--sequence[Only the command of this number]:N: ' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
       '1:WORKSPACE:_pyro_workspaces'
@@ -597,12 +599,14 @@ _pyro_mcp() {
       '--token-file[File with the token of --http, which only its owner may read]:FILE:_files' \
       '--allow-remote[Serve on an address that other machines may reach]' \
       '--project-path[Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks]:DIR:_files' \
+      '*--host-path[Let tools read and write below this folder of the host as well]:DIR:_files' \
       '(-h --help)'{-h,--help}'[Show this help]'
     ;;
   install)
     _arguments -S \
       '--profile[How many of the tools a model is shown]:PROFILE:(vm-run workspace-core workspace-full)' \
       '--project-path[Folder that workspace_create takes when it is given no seed_path; of a git checkout what git tracks]:DIR:_files' \
+      '*--host-path[Let tools read and write below this folder of the host as well]:DIR:_files' \
       '--name[Name of the entry; letters, digits, - and _]:NAME: ' \
       '--config[The client'\''s configuration file, where it is not the usual one]:FILE:_files' \
       '--dry-run[Say what would be written, and write nothing]' \
@@ -748,7 +752,7 @@ _pyro() {
       '--allow-icmp[Allow ICMP echo (ping) to the hosts of --net-allow]' \
       '--policy[Take the whole network policy from a TOML file, instead of all these options]:FILE:_files' \
       '--smolfile[Take from a Smolfile what is not given here]:FILE:_files' \
-      '--allow-host-compat[Allow a weaker backend when no guest can run (not in this version\: refused)]' \
+      '--allow-host-compat[Allow a weaker backend when no guest can run; this version has none, so it changes nothing]' \
       '--boot[Clone a booted template, or boot a kernel for this VM alone]:HOW:(template cold)' \
       '--json[Print one JSON object on standard output instead of text]' \
       '(-h --help)'{-h,--help}'[Show this help]' \
