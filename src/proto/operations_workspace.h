@@ -8,6 +8,20 @@
 
 namespace pyro::proto {
 
+inline constexpr std::array kLogsOptions{Param{.name = "tail",
+                                               .type = ParamType::kInteger,
+                                               .value_name = "N",
+                                               .help = "Only so many commands, the last ones",
+                                               .min = kTailCommandsRange.low,
+                                               .max = kTailCommandsRange.high},
+                                         Param{.name = "sequence",
+                                               .type = ParamType::kInteger,
+                                               .value_name = "N",
+                                               .help = "Only the command of this number",
+                                               .min = kSequenceRange.low,
+                                               .max = kSequenceRange.high},
+                                         kJson};
+
 inline constexpr std::array<Operation, 27> kWorkspaceOperations{{
     {.name = "workspace.create",
      .method = "create_workspace",

@@ -309,19 +309,6 @@ inline constexpr std::array<Example, 3> kLogsExamples{
     {{"pyro workspace logs fix", "What ran"},
      {"pyro workspace logs fix --tail 1", "What ran last"},
      {"pyro workspace logs fix 2>/dev/null", "Standard output alone"}}};
-inline constexpr std::array kLogsOptions{Param{.name = "tail",
-                                               .type = ParamType::kInteger,
-                                               .value_name = "N",
-                                               .help = "Only so many commands, the last ones",
-                                               .min = kTailCommandsRange.low,
-                                               .max = kTailCommandsRange.high},
-                                         Param{.name = "sequence",
-                                               .type = ParamType::kInteger,
-                                               .value_name = "N",
-                                               .help = "Only the command of this number",
-                                               .min = kSequenceRange.low,
-                                               .max = kSequenceRange.high},
-                                         kJson};
 
 // ---- workspace exec
 

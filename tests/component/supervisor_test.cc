@@ -37,7 +37,7 @@ constexpr const char* kId = "vm-0123456789";
 const std::string kHello =
     wire::encode_hello(R"({"version_min":1,"version_max":1,"nonce":"n","software":"x"})");
 
-// What accept(2) does in this program and in the supervisors that it forks.
+// What accept(2) does in this program and in the supervisors it forks.
 struct AcceptFaults {
   std::atomic<int> error = 0;  // 0: the real thing
   std::atomic<int> times = 0;  // how often still
@@ -384,14 +384,12 @@ TEST_F(SupervisorTest, DoctorNamesWhatIsMissing) {
   });
   const auto report = pyro.doctor(false);
   ASSERT_TRUE(report);
-  EXPECT_FALSE(report->runtime_ok);
-  EXPECT_FALSE(report->qemu.supported);
+  EXPECT_FALSE(report->runtime_ok || report->qemu.supported);
   EXPECT_EQ(report->accelerator.in_force, "tcg");
   std::string issues;
   for (const auto& issue : report->issues) issues += issue + "\n";
   EXPECT_NE(issues.find("/nonexistent/qemu"), std::string::npos) << issues;
   EXPECT_NE(issues.find("pyro-supervisor is missing"), std::string::npos) << issues;
-  // Whether this user may is the kernel's to say.
   const sys::UniqueFd ping(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP));
   EXPECT_EQ(issues.contains("net.ipv4.ping_group_range"), !ping && errno == EACCES) << issues;
 }
