@@ -18,7 +18,8 @@ using testing::Call;
 struct TokenFile {
   std::string folder = [] {
     std::string name = std::filesystem::temp_directory_path() / "pyro-token-XXXXXX";
-    return std::string(::mkdtemp(name.data()));
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    return name;
   }();
   std::string path = folder + "/token";
   ~TokenFile() { (void)sys::remove_tree(folder); }
