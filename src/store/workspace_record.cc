@@ -12,7 +12,7 @@ namespace pyro::store {
 namespace {
 
 // A number here is a version of the schema for good: what was released is only added to.
-constexpr std::array<const char*, 4> kMigrations{
+constexpr std::array<const char*, kWorkspaceSchemas> kMigrations{
     "CREATE TABLE workspace ("
     "  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
     "  id TEXT NOT NULL, name TEXT NOT NULL, environment TEXT NOT NULL,"

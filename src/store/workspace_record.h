@@ -117,6 +117,8 @@ struct ServiceRecord {
   std::int64_t restart_count = 0;
   std::string last_error;
 };
+// How many versions its schema has had.
+inline constexpr std::size_t kWorkspaceSchemas = 4;
 struct ServiceCounts {
   std::int64_t total = 0, running = 0;
 };

@@ -113,8 +113,8 @@ TEST_F(Workspace, MissingDamagedAndForeignRecordsAreToldApart) {
   EXPECT_FALSE(sys::exists(dir_ + "/workspace.db"));
   static_cast<void>(make());
   {
-    auto db =
-        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 3>{});
+    auto db = Database::open(dir_ + "/workspace.db", Mode::kReadWrite,
+                             std::array<const char*, kWorkspaceSchemas>{});
     ASSERT_TRUE(db && db->execute("PRAGMA user_version = 1000"));
   }
   EXPECT_EQ(WorkspaceStore::open(dir_, Mode::kReadWrite).error().code, Errc::kConflict);
@@ -125,8 +125,8 @@ TEST_F(Workspace, MissingDamagedAndForeignRecordsAreToldApart) {
 TEST_F(Workspace, AStateThatThereIsNotIsDamage) {
   static_cast<void>(make());
   {
-    auto db =
-        Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 3>{});
+    auto db = Database::open(dir_ + "/workspace.db", Mode::kReadWrite,
+                             std::array<const char*, kWorkspaceSchemas>{});
     ASSERT_TRUE(db);
     ASSERT_TRUE(db->execute("UPDATE workspace SET state = 'flying'"));
   }
@@ -139,8 +139,8 @@ TEST_F(Workspace, ANetworkPolicyThatIsNoneIsDamage) {
     ASSERT_TRUE(sys::make_dirs(dir_));
     static_cast<void>(make());
     {
-      auto db =
-          Database::open(dir_ + "/workspace.db", Mode::kReadWrite, std::array<const char*, 3>{});
+      auto db = Database::open(dir_ + "/workspace.db", Mode::kReadWrite,
+                               std::array<const char*, kWorkspaceSchemas>{});
       ASSERT_TRUE(db);
       auto update = db->prepare("UPDATE workspace SET network_policy = ?");
       ASSERT_TRUE(update && update->bind(1, text).step());

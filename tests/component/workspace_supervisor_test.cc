@@ -27,9 +27,9 @@ TEST_F(WorkspaceSupervisor, ASyncThatTheGuestHasDoneIsDoneAlsoWhenTheSummaryCann
   agent_ = scripted_agent({});
   auto peer = create(request());
   {
-    auto db =
-        store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
-                              store::Database::Mode::kReadWrite, std::array<const char*, 3>{});
+    auto db = store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
+                                    store::Database::Mode::kReadWrite,
+                                    std::array<const char*, store::kWorkspaceSchemas>{});
     ASSERT_TRUE(db && db->execute("DROP TABLE event"));  // as when it cannot be written
   }
   const auto done = peer->call(proto::ForwardWorkspace::kName,
@@ -66,10 +66,11 @@ TEST_F(WorkspaceSupervisor, OneThatAnOlderPyroHasOpenIsNotDamagedAndCanBeStopped
   auto peer = create(wanted);
   peer.reset();
   {
-    auto db =
-        store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
-                              store::Database::Mode::kReadWrite, std::array<const char*, 3>{});
+    auto db = store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
+                                    store::Database::Mode::kReadWrite,
+                                    std::array<const char*, store::kWorkspaceSchemas>{});
     ASSERT_TRUE(db && db->execute("UPDATE workspace SET network_policy = 'off';"
+                                  " ALTER TABLE workspace DROP COLUMN allow_host_compat;"
                                   " PRAGMA user_version = 2"));
   }
   auto pyro = library();
@@ -95,10 +96,11 @@ TEST_F(WorkspaceSupervisor, OneThatAnOlderPyroHasOpenCanBeDeleted) {
   auto peer = create(request());
   peer.reset();
   {
-    auto db =
-        store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
-                              store::Database::Mode::kReadWrite, std::array<const char*, 3>{});
-    ASSERT_TRUE(db && db->execute("PRAGMA user_version = 2"));
+    auto db = store::Database::open(core::folder_of(host_.dirs(), kId) + "/workspace.db",
+                                    store::Database::Mode::kReadWrite,
+                                    std::array<const char*, store::kWorkspaceSchemas>{});
+    ASSERT_TRUE(db && db->execute("ALTER TABLE workspace DROP COLUMN allow_host_compat;"
+                                  " PRAGMA user_version = 2"));
   }
   auto pyro = library();
   const auto removed = pyro.workspaces().remove("project");

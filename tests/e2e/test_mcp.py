@@ -244,7 +244,8 @@ def test_paths_of_the_host_lie_in_the_folders_of_the_server(host, tmp_path):
     project, private, out = (tmp_path / name for name in ("project", "private", "out"))
     for folder in (project, private, out):
         folder.mkdir()
-    (project / "mine.txt").write_text("mine\n")
+    (project / "code").mkdir()
+    (project / "code/mine.txt").write_text("mine\n")
     (private / "key").write_text("secret\n")
     (project / "link").symlink_to(private)
     with serve(host, "--project-path", str(project), "--host-path", str(out)) as server:
@@ -260,7 +261,7 @@ def test_paths_of_the_host_lie_in_the_folders_of_the_server(host, tmp_path):
         denied("workspace_create", **create, secrets=[{"name": "KEY", "file_path": str(private / "key")}])
         denied("workspace_create", **create, policy_file=str(private / "key"))
         denied("vm_run", environment=harness.ENVIRONMENT, command="true", policy_file="/etc/hostname")
-        space = call("workspace_create", **create, seed_path=str(project / "."))["workspace_id"]
+        space = call("workspace_create", **create, seed_path=str(project / "code/."))["workspace_id"]
         try:
             denied("workspace_sync_push", workspace_id=space, source_path=str(project / "link"))
             denied("workspace_export", workspace_id=space, path="mine.txt", output_path=str(private / "new"))
