@@ -124,7 +124,7 @@ asio::awaitable<void> ServiceRun::live() {
   while (able && !closing_) {
     began = co_await run_once();
     if (!wants_restart(began)) break;
-    announce(std::move(began));
+    announce(began);
     const double ran = now_seconds() - record_.started_at;
     if (ran > kSteady) backoff_ = deps_.limits.first_pause;
     remark(fmt::format("it is started again in {:.1f} s",
@@ -145,7 +145,7 @@ asio::awaitable<void> ServiceRun::live() {
   note_ports();
   save();
   over_ = true;
-  announce(std::move(began));
+  announce(began);
 }
 
 // `began`: how this run did; of the first it decides.

@@ -149,8 +149,8 @@ class ServicesTest : public WorkspaceTest {
     ASSERT_TRUE(create(std::move(what)));
     ASSERT_TRUE(WorkspaceTest::start());
     services_ = *workspace_->services();
-    pair_.emplace(driver_,
-                  [this](StreamPtr stream) { return serve_start(services_, std::move(stream)); });
+    pair_ = std::make_unique<Pair>(
+        driver_, [this](StreamPtr stream) { return serve_start(services_, std::move(stream)); });
   }
   ~ServicesTest() override {
     pair_.reset();
@@ -191,7 +191,7 @@ class ServicesTest : public WorkspaceTest {
   }
 
   std::shared_ptr<core::Services> services_;
-  std::optional<Pair> pair_;
+  std::unique_ptr<Pair> pair_;
 };
 
 // ---- ends
