@@ -307,8 +307,10 @@ void TcpFlow::send(SegmentSink& sink, TcpSegment segment, std::size_t size) {
 }
 
 void TcpFlow::send_opening(SegmentSink& sink) {
-  if (unknown_ && !sink.payload().empty())
-    send(sink, {.sequence = *std::exchange(unknown_, std::nullopt), .rst = true}, 0);
+  if (unknown_ && !sink.payload().empty()) {
+    send(sink, {.sequence = *unknown_, .rst = true}, 0);
+    unknown_.reset();
+  }
   if (next_ != unacknowledged_ || sink.payload().empty()) return;
   const bool scales = !from_guest_ || our_scale_ > 0;
   // Of what it may send at a time several segments must fit, or it would wait for each (a socket
