@@ -64,6 +64,7 @@ Result<void> HostFolders::one(json::value& value, const std::string& name) const
     return {};
   }
   std::vector<std::string> allowed;
+  allowed.reserve(folders_.size());
   for (const std::string& folder : folders_) allowed.push_back(quoted_name(folder));
   return fail_hint(
       Errc::kDenied,
