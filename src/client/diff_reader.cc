@@ -108,6 +108,7 @@ bool DiffReader::append(const std::string& patch) {
 }
 
 void DiffReader::end_replaced() {
+  if (!replaced_) return;
   result_.entries[replaced_->entry].text = append(replaced_->patch);
   replaced_.reset();
 }
@@ -158,7 +159,7 @@ Result<DiffResult> DiffReader::finish() {
   if (!parser_.ended() || parser_.has_more())
     return fail(Errc::kInvalid, "the guest's list of changes has no proper end");
   PYRO_CHECK(pair_up());
-  if (replaced_) end_replaced();
+  end_replaced();
   auto& sum = result_.summary;
   sum.text_patched = std::ranges::count(result_.entries, true, &DiffEntry::text);
   sum.non_text = sum.total - sum.text_patched;

@@ -200,10 +200,10 @@ class Patched {
 
   static void report(const std::string& path, const Change& change, bool becomes_folder,
                      PatchResult& result) {
-    const File& shown = change.now ? *change.now : *change.before;
+    const std::optional<File>& shown = change.now ? change.now : change.before;
     DiffEntry entry{.path = path,
                     .status = {},
-                    .kind = becomes_folder ? "directory" : shown.kind(),
+                    .kind = becomes_folder || !shown ? "directory" : shown->kind(),
                     .old_kind = {},
                     .old_mode = {},
                     .new_mode = {},
@@ -221,7 +221,7 @@ class Patched {
       ++result.summary.modified;
       if (was != entry.kind) {
         entry.old_kind = was;
-      } else if (change.before->mode != change.now->mode) {
+      } else if (change.before && change.now && change.before->mode != change.now->mode) {
         entry.old_mode = static_cast<int>(change.before->mode);
         entry.new_mode = static_cast<int>(change.now->mode);
       }
