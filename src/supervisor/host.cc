@@ -17,7 +17,7 @@ Host::Host(const proto::HostSettings& s, Monitor m)
       monitor(std::move(m)),
       environments(dirs),
       templates(dirs.templates(), *monitor.vmm),
-      disks(dirs.state + "/disks", s.search_path, dirs.cache + "/disks") {}
+      disks(dirs.disks(), s.search_path, dirs.cache + "/disks") {}
 
 core::BootConfig Host::boot() const {
   core::BootConfig boot{.agent_path = dirs.libexec + "/pyro-agent",

@@ -15,14 +15,14 @@ Environment process_environment();
 
 struct Dirs {
   std::string cache;  // ${XDG_CACHE_HOME:-~/.cache}/pyro: environments, templates, host facts
-  std::string state;  // PYRO_HOME, else ${XDG_STATE_HOME:-~/.local/state}/pyro: sandbox records
+  std::string state;  // PYRO_HOME, else ${XDG_STATE_HOME:-~/.local/state}/pyro: records, disks
   std::string
       runtime;  // $XDG_RUNTIME_DIR/pyro: sockets, the start budget; short (108-byte sockets)
   std::string libexec;  // where pyro-supervisor and pyro-agent lie
 
   [[nodiscard]] std::string environments() const { return cache + "/environments"; }
   [[nodiscard]] std::string templates() const { return cache + "/templates"; }
-  [[nodiscard]] std::string disks() const { return cache + "/disks"; }
+  [[nodiscard]] std::string disks() const { return state + "/disks"; }
   [[nodiscard]] std::string sandboxes() const { return state + "/sandboxes"; }
 };
 
