@@ -19,19 +19,23 @@ namespace pyro::client {
 
 namespace json = boost::json;
 using io::asio::awaitable;
+using std::chrono::milliseconds;
 
 namespace {
 
 constexpr auto kQuickAnswer = std::chrono::seconds(60);
 constexpr std::string_view kPrefix = "shell-";
 constexpr std::size_t kMostBytesOfACharacter = 4;
-constexpr std::chrono::milliseconds kForever{-1};
+constexpr milliseconds kForever{-1};
 // A paste into a program that reads nothing; beyond it the terminal has to wait.
 constexpr std::size_t kMostWaitingKeys = 4U << 20;
 // How long the keys before the detach key may take to get to the guest.
-constexpr std::chrono::milliseconds kLastKeys{1000};
+constexpr milliseconds kLastKeys{1000};
+// How long it may take to begin to draw for another size, and how long nothing comes once it has.
+constexpr milliseconds kDrawsAgain{1000};
+constexpr milliseconds kHasDrawn{50};
 // How long a key like Escape may look like the beginning of another one: not to be felt.
-constexpr std::chrono::milliseconds kRestOfAKey{20};
+constexpr milliseconds kRestOfAKey{20};
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;
 
@@ -156,6 +160,22 @@ awaitable<void> follow_size(const ShellKeys* keys, StreamPtr stream) {
   }
 }
 
+// A program that has the whole screen draws it again for a new size, once it has seen that it is
+// another: some (htop) draw nothing when it is the old one again by the time they look.
+awaitable<void> draw_again(const ShellKeys* keys, StreamPtr stream, io::Changes* drawn) {
+  const auto until = std::chrono::steady_clock::now() + kDrawsAgain;
+  milliseconds quiet = kDrawsAgain;
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    const auto woken = co_await drawn->after(drawn->count(), std::min(quiet, left));
+    if (!woken && woken.error().code != Errc::kDeadline) co_return;
+    if (!woken) break;
+    quiet = kHasDrawn;
+  }
+  send_size(stream, *keys);
+}
+
 // Keys that were read and not sent yet.
 struct Keys {
   explicit Keys(const io::asio::any_io_executor& ex) : changed(ex) {}
@@ -241,14 +261,18 @@ io::Task<json::object> attach_task(rpc::Session* session, proto::AttachShell req
                                    const ShellSink* sink, const ShellKeys* keys, bool* detached) {
   PYRO_CO_TRY(const StreamPtr stream,
               session->open(proto::AttachShell::kName, proto::encode(request)));
+  io::Changes drawn(co_await io::asio::this_coro::executor);
   io::TaskScope scope(co_await io::asio::this_coro::executor);
-  const ShellSink own{.on_output = sink->on_output,
-                      .on_position = [&](const ShellPosition& position) {
-                        if (sink->on_position) sink->on_position(position);
-                        // A program that has the whole screen draws it again for a new size.
-                        if (position.full_screen) send_size(stream, *keys, 1);
-                        send_size(stream, *keys);
-                      }};
+  const ShellSink own{.on_output = [&](std::string_view bytes) -> Result<void> {
+                        drawn.notify();
+                        return sink->on_output ? sink->on_output(bytes) : Result<void>();
+                      },
+                      .on_position =
+                          [&](const ShellPosition& position) {
+                            if (sink->on_position) sink->on_position(position);
+                            send_size(stream, *keys, position.full_screen ? 1 : 0);
+                            if (position.full_screen) scope.spawn(draw_again(keys, stream, &drawn));
+                          }};
   Keys waiting(co_await io::asio::this_coro::executor);
   if (keys->input_fd >= 0) {
     scope.spawn(listen_to_keys(keys, &waiting, stream, detached));
