@@ -81,6 +81,10 @@ class Terminal:
         assert self.flag("mouse_any_flag") == "0"
         return int((self.folder / "code").read_text())
 
+    def assert_detaches(self):
+        self.keys(DETACH)
+        assert self.code() == 0
+
     def process(self):
         """The attached pyro."""
         return harness.wait_until(
@@ -149,16 +153,14 @@ def test_types_and_follows_the_size(terminal):
     terminal.wait(r"sleeps-42\n\^C\nroot@attach:/workspace#\s*$")
     terminal.type("echo ended-with-$?")
     terminal.wait("ended-with-130")
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
     terminal.wait(r"\[detached from shell-\d+; attach again with: (.|\n)*\]")
 
 
 def test_a_shell_goes_on_without_anybody(space, terminal):
     terminal.type("variable=kept; echo it-is-$variable")
     terminal.wait("it-is-kept")
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
     with Terminal(space.host, space.id, terminal.shell) as again:
         again.wait("it-is-kept")  # what it printed last is shown
         again.type("echo and-still-$variable")
@@ -177,8 +179,7 @@ def test_detaches_from_a_program_that_reads_nothing(space, terminal):
     subprocess.run(terminal.tmux("load-buffer", str(pasted)), check=True)
     subprocess.run(terminal.tmux("paste-buffer"), check=True)
     terminal.wait("line    340")  # echoed: the terminal in the guest is full
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
     ok(space.pyro("shell signal", terminal.shell, "--signal", "INT"))
 
 
@@ -194,8 +195,7 @@ def test_two_at_one_shell(space, terminal):
         terminal.type("echo seen-by-'both'")
         terminal.wait("seen-by-both")
         other.wait("seen-by-both")
-        other.keys(DETACH)
-        assert other.code() == 0
+        other.assert_detaches()
 
 
 def test_vim(space, terminal):
@@ -208,16 +208,14 @@ def test_vim(space, terminal):
     terminal.resize(80, 20)
     terminal.wait(r"^written in vim\n(.|\n)*~ *\n")
     # Away and back: it is drawn anew.
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
     with Terminal(space.host, space.id, terminal.shell, columns=80, rows=20) as again:
         again.wait(r"^written in vim\n\n~")
         assert again.flag("alternate_on") == "1"
         again.type(":wq")
         again.wait(r"/workspace# *\n*$")
         assert again.flag("alternate_on") == "0"
-        again.keys(DETACH)
-        assert again.code() == 0
+        again.assert_detaches()
     assert space.read("text") == b"written in vim\n\n"
 
 
@@ -228,8 +226,7 @@ def test_less(terminal):
     terminal.wait(r"\n1000\n\(END\)")
     terminal.keys("q")
     terminal.wait(r"/workspace# *\n*$")
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
 
 
 # A program that has the screen has told the terminal what its keys send, and is not asked to do it again.
@@ -238,8 +235,7 @@ def test_less(terminal):
 def test_less_has_its_keys_in_another_terminal(space, terminal):
     terminal.type("seq 1 1000 | carried/less")
     terminal.wait(r"^1\n2\n(.|\n)*29\n:")
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
     with Terminal(space.host, space.id, terminal.shell) as again:
         again.wait(r"^1\n2\n(.|\n)*29\n:")
         assert again.flag("keypad_cursor_flag") == "1"
@@ -247,16 +243,14 @@ def test_less_has_its_keys_in_another_terminal(space, terminal):
         again.wait(r"^2\n3\n(.|\n)*30\n:")
         again.keys("q")
         again.wait(r"/workspace# *\n*$")
-        again.keys(DETACH)
-        assert again.code() == 0
+        again.assert_detaches()
 
 
 def test_htop_has_its_keys_and_mouse_in_another_terminal(space, terminal):
     terminal.type("carried/htop")
     terminal.wait(r"PID USER(.|\n)*pyro-agent|PID USER(.|\n)*htop")
     assert terminal.flag("mouse_any_flag") == "1"
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
     with Terminal(space.host, space.id, terminal.shell) as again:
         again.wait(r"PID USER(.|\n)*pyro-agent|PID USER(.|\n)*htop")
         assert again.flag("mouse_any_flag") == "1"
@@ -266,8 +260,7 @@ def test_htop_has_its_keys_and_mouse_in_another_terminal(space, terminal):
         harness.wait_until(lambda: again.selected() == 2, bound=60, what="the next line")
         again.keys("q")
         again.wait(r"/workspace# *\n*$")
-        again.keys(DETACH)
-        assert again.code() == 0
+        again.assert_detaches()
 
 
 def test_detaches_by_the_sequence_that_a_program_wants_for_the_key(terminal):
@@ -288,14 +281,12 @@ def test_a_terminal_that_attaches_answers_no_questions_of_the_past(space, termin
     terminal.wait(r"\n~ *\n")
     terminal.type(":q")
     terminal.wait(r"/workspace# *\n*$")
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
     with Terminal(space.host, space.id, terminal.shell) as again:
         again.wait(r"/workspace# *\n*$")
         again.type("echo done-$((6*7))")
         again.wait(r"\nroot@attach:/workspace# echo done-\$\(\(6\*7\)\)\ndone-42\n")
-        again.keys(DETACH)
-        assert again.code() == 0
+        again.assert_detaches()
 
 
 def test_another_key_detaches(space, terminal):
@@ -315,8 +306,7 @@ def test_htop(terminal):
     terminal.wait(r"PID USER(.|\n)*pyro-agent|PID USER(.|\n)*htop")
     terminal.keys("q")
     terminal.wait(r"/workspace# *\n*$")
-    terminal.keys(DETACH)
-    assert terminal.code() == 0
+    terminal.assert_detaches()
 
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

@@ -19,21 +19,7 @@ ODD = [b"new\nline", b"not-utf8-\xff\xfe", b"quote\"back\\slash", b" space ", b"
 def shared(host, tmp_path_factory):
     """One that each test resets first."""
     seed = tmp_path_factory.mktemp("seeds") / "seed"
-    (seed / "sub" / "deep").mkdir(parents=True)
-    (seed / "text").write_text("".join(f"line {n}\n" for n in range(40)))
-    (seed / "bare").write_text("no newline at the end")
-    (seed / "sub" / "deep" / "file").write_text("deep\n")
-    (seed / "sub" / "tool").write_text("#!/bin/sh\necho tool\n")
-    (seed / "sub" / "tool").chmod(0o755)
-    (seed / "empty").touch()
-    (seed / "link").symlink_to("text")
-    (seed / "to-folder").write_text("a file\n")
-    (seed / "to-link").write_text("a file\n")
-    (seed / "link-to-folder").symlink_to("text")
-    (seed / "link-to-file").symlink_to("text")
-    (seed / "folder-to-file" / "deep").mkdir(parents=True)
-    (seed / "folder-to-file" / "in").write_text("in\n")
-    (seed / "folder-to-file" / "deep" / "in").write_text("in\n")
+    workspaces.write_seed(seed)
     with workspaces.one(host, "--seed-path", seed, keep=True) as workspace:
         workspace.seed = seed
         yield workspace

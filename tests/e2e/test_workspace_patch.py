@@ -7,29 +7,13 @@ import workspaces
 from test_workspace_files import CHANGE, FILES_AND_FOLDERS, FILES_AND_LINKS
 from workspaces import ok
 
-LINES = "".join(f"line {n}\n" for n in range(40))
-
 
 @pytest.fixture(scope="module")
 def shared(host, tmp_path_factory):
     """One that each test resets first."""
     seed = tmp_path_factory.mktemp("seeds") / "seed"
-    (seed / "sub" / "deep").mkdir(parents=True)
-    (seed / "text").write_text(LINES)
-    (seed / "bare").write_text("no newline at the end")
+    workspaces.write_seed(seed)
     (seed / "dos").write_bytes(b"one\r\ntwo\r\nthree\r\n")
-    (seed / "sub" / "deep" / "file").write_text("deep\n")
-    (seed / "sub" / "tool").write_text("#!/bin/sh\necho tool\n")
-    (seed / "sub" / "tool").chmod(0o755)
-    (seed / "empty").touch()
-    (seed / "link").symlink_to("text")
-    (seed / "to-folder").write_text("a file\n")
-    (seed / "to-link").write_text("a file\n")
-    (seed / "link-to-folder").symlink_to("text")
-    (seed / "link-to-file").symlink_to("text")
-    (seed / "folder-to-file" / "deep").mkdir(parents=True)
-    (seed / "folder-to-file" / "in").write_text("in\n")
-    (seed / "folder-to-file" / "deep" / "in").write_text("in\n")
     for name in (b"caf\xc3\xa9", b"not-utf8-\xff", b"quote\"back\\slash", b"with space", b"tab\there", b"new\nline"):
         (seed / name.decode(errors="surrogateescape")).write_bytes(b"odd\n")
     with workspaces.one(host, "--seed-path", seed, keep=True) as workspace:
@@ -70,7 +54,7 @@ def apply(workspace, patch):
 def exported(workspace, target):
     """What a patch can say of /workspace: its files and links."""
     ok(workspace.pyro("export", ".", "--output", target))
-    return {name: what for name, what in workspaces.tree(target).items() if what != ("directory",)}
+    return files_of(target)
 
 
 def files_of(folder):
@@ -154,7 +138,7 @@ def test_a_failing_guest_changes_nothing(fresh):
     fresh.sh("echo old > zz; chattr +i zz")
     done = fresh.pyro("patch apply", input=patch.encode())
     assert done.code == 3, done
-    assert (fresh.read("text"), fresh.read("zz")) == (LINES.encode(), b"old\n")
+    assert (fresh.read("text"), fresh.read("zz")) == (workspaces.LINES.encode(), b"old\n")
     fresh.sh("chattr -i zz")
     assert apply(fresh, patch.encode())["changed"] is True
     assert fresh.read("zz") == b"new\n"

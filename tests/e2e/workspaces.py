@@ -8,6 +8,7 @@ import harness
 
 # One size everywhere: a template for it is made once.
 MEM_MIB = "256"
+LINES = "".join(f"line {n}\n" for n in range(40))
 
 
 def ok(done):
@@ -113,6 +114,25 @@ def one(host, *options, keep=False, **kwargs):
         host.kept.discard(workspace.id)
         if workspace.id in listed(host):
             raise AssertionError(f"it could not be deleted: {done}")
+
+
+def write_seed(seed):
+    """A folder with a file, link and folder of each kind that changes."""
+    (seed / "sub" / "deep").mkdir(parents=True)
+    (seed / "text").write_text(LINES)
+    (seed / "bare").write_text("no newline at the end")
+    (seed / "sub" / "deep" / "file").write_text("deep\n")
+    (seed / "sub" / "tool").write_text("#!/bin/sh\necho tool\n")
+    (seed / "sub" / "tool").chmod(0o755)
+    (seed / "empty").touch()
+    (seed / "link").symlink_to("text")
+    (seed / "to-folder").write_text("a file\n")
+    (seed / "to-link").write_text("a file\n")
+    (seed / "link-to-folder").symlink_to("text")
+    (seed / "link-to-file").symlink_to("text")
+    (seed / "folder-to-file" / "deep").mkdir(parents=True)
+    (seed / "folder-to-file" / "in").write_text("in\n")
+    (seed / "folder-to-file" / "deep" / "in").write_text("in\n")
 
 
 def patched(seed, patch, target, tool):

@@ -144,17 +144,20 @@ def test_a_flood_of_questions(world):
         s.sendto(q, ({worlds.ENGINE!r}, 53))""") > 1000
 
 
+def ask(guest):
+    """What a guest that goes on with each line tells of it."""
+    guest.stdin.write("go\n")
+    guest.stdin.flush()
+    return json.loads(guest.stdout.readline())
+
+
 def test_a_new_policy_ends_what_it_refuses_and_nothing_else(world, tmp_path):
     policy = tmp_path / "policy.toml"
 
     def write(*rules):
         policy.write_text(f"[network]\npolicy = \"egress\"\nallow = {json.dumps(rules)}\n")
 
-    def echo(s):
-        while piece := s.recv(100):
-            s.sendall(piece)
-
-    with world.server(echo) as (one, _), world.server(echo) as (two, _):
+    with world.server(worlds.echo) as (one, _), world.server(worlds.echo) as (two, _):
         write(f"{worlds.V4}:{one}", f"{worlds.V4}:{two}")
         with world.started(f"""
 s = [connect({worlds.V4!r}, p) for p in ({one}, {two})]
@@ -163,15 +166,10 @@ for line in sys.stdin:
     tell([outcome(lambda: (c.sendall(b"ping"), len(c.recv(4)))[1]) for c in s]
          + [outcome(lambda: connect({worlds.V4!r}, {one}) and 1)])
 """, ("--policy", str(policy))) as guest:
-            def ask():
-                guest.stdin.write("go\n")
-                guest.stdin.flush()
-                return json.loads(guest.stdout.readline())
-
-            assert ask() == [4, 4, 1]
+            assert ask(guest) == [4, 4, 1]
             write(f"{worlds.V4}:{two}")
             worlds.reload_policy(guest)
-            first, second, third = ask()
+            first, second, third = ask(guest)
             assert first in ("ECONNRESET", "EPIPE")
             assert (second, third) == (4, "ECONNREFUSED")
 
@@ -182,12 +180,8 @@ def test_a_name_that_is_denied_takes_its_addresses_along(world, tmp_path):
     def write(*deny):
         policy.write_text(f"[network]\npolicy = \"egress\"\ndeny = {json.dumps(deny)}\n")
 
-    def echo(s):
-        while piece := s.recv(100):
-            s.sendall(piece)
-
     records = {(name, A): [(A, 60, worlds.V4)] for name in ("good.example", "evil.example")}
-    with world.server(echo) as (port, _), NameServer(world, worlds.V4, records) as names:
+    with world.server(worlds.echo) as (port, _), NameServer(world, worlds.V4, records) as names:
         write()
         with world.started(f"""
 good = connect("good.example", {port})
@@ -197,16 +191,11 @@ for line in sys.stdin:
     tell([outcome(lambda: (c.sendall(b"ping"), len(c.recv(4)))[1]) for c in (good, evil)]
          + [outcome(lambda: connect({worlds.V4!r}, {port}) and 1)])
 """, ("--policy", str(policy), "--resolver", names.where)) as guest:
-            def ask():
-                guest.stdin.write("go\n")
-                guest.stdin.flush()
-                return json.loads(guest.stdout.readline())
-
-            assert ask() == [4, 4, 1]
+            assert ask(guest) == [4, 4, 1]
             write("evil.example")
             worlds.reload_policy(guest)
             # The two have one address, so they are one; and it is known without the name.
-            *cut, again = ask()
+            *cut, again = ask(guest)
             assert all(end in ("ECONNRESET", "EPIPE") for end in cut)
             assert again == "ECONNREFUSED"
 

@@ -228,11 +228,7 @@ def test_a_ping_pong_is_not_starved_by_a_bulk_flow(world):
         except OSError:
             return "ended"
 
-    def echo(s):
-        while piece := s.recv(100):
-            s.sendall(piece)
-
-    with world.server(source) as (bulk, _), world.server(echo) as (pong, _):
+    with world.server(source) as (bulk, _), world.server(worlds.echo) as (pong, _):
         alone, beside, rate = world.guest_python(f"""
 def trips():
     times = []

@@ -201,6 +201,12 @@ class World:
                 p.kill()
 
 
+def echo(s):
+    """Of a server: what comes goes back."""
+    while piece := s.recv(100):
+        s.sendall(piece)
+
+
 def stats(path):
     return json.loads(pathlib.Path(path).read_text())
 
