@@ -64,6 +64,8 @@ bool is_callable(const proto::Operation& operation);
 // and is not required may be null, which is the same as leaving it out.
 boost::json::object input_schema(const proto::Operation& operation);
 boost::json::object output_schema(const proto::Operation& operation);
+// Makes `schema` one of what may be null as well: the same as not given.
+void allow_null(boost::json::object& schema);
 
 // {"error": {"code", "message", "hint"}}, as everywhere.
 boost::json::object error_object(const Error& error);

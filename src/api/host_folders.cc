@@ -63,15 +63,18 @@ Result<void> HostFolders::one(json::value& value, const std::string& name) const
     value = path->string();
     return {};
   }
-  std::vector<std::string> allowed;
-  allowed.reserve(folders_.size());
-  for (const std::string& folder : folders_) allowed.push_back(quoted_name(folder));
   return fail_hint(
       Errc::kDenied,
       fmt::format("{} {} leads out of the folders of the host that this server may use", name,
                   quoted_name(given)),
       fmt::format("it may use {}; its user gives it others with pyro mcp serve --host-path DIR",
-                  allowed.empty() ? "none" : fmt::format("{}", fmt::join(allowed, ", "))));
+                  folders_.empty() ? "none" : names()));
+}
+
+std::string HostFolders::names() const {
+  std::string out;
+  for (const std::string& folder : folders_) out += (out.empty() ? "" : ", ") + quoted_name(folder);
+  return out;
 }
 
 bool HostFolders::holds(const fs::path& path) const {

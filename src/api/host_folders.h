@@ -24,7 +24,8 @@ class HostFolders {
   // folders. What is no path at all is left for the check of the arguments.
   Result<void> confine(const proto::Operation& operation, boost::json::object& arguments) const;
 
-  [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
+  // For people; empty when there is none.
+  [[nodiscard]] std::string names() const;
 
  private:
   Result<void> each(std::span<const proto::Argument> known, boost::json::object& given,

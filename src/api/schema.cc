@@ -92,16 +92,6 @@ json::object one_schema(const Param& param) {
   return {};
 }
 
-// What may be null as well: the same as not given.
-void allow_null(json::object& schema) {
-  if (json::value* any = schema.if_contains("anyOf")) {
-    any->get_array().push_back({{"type", "null"}});
-    return;
-  }
-  schema["type"] = json::array{schema.at("type"), "null"};
-  if (json::value* choices = schema.if_contains("enum")) choices->get_array().push_back(nullptr);
-}
-
 json::object argument_schema(const Argument& argument) {
   const Param& param = *argument.param;
   json::object out = one_schema(param);
@@ -183,12 +173,21 @@ json::object fields_schema(std::span<const Field> fields) {
 
 }  // namespace
 
+void allow_null(json::object& schema) {
+  if (json::value* any = schema.if_contains("anyOf")) {
+    any->get_array().push_back({{"type", "null"}});
+    return;
+  }
+  schema["type"] = json::array{schema.at("type"), "null"};
+  if (json::value* choices = schema.if_contains("enum")) choices->get_array().push_back(nullptr);
+}
+
 json::object input_schema(const proto::Operation& operation) {
   return object_schema(proto::library_arguments(operation));
 }
 
 json::object output_schema(const proto::Operation& operation) {
-  return fields_schema(operation.result.empty() ? operation.library_result : operation.result);
+  return fields_schema(proto::result_fields(operation));
 }
 
 }  // namespace pyro::api

@@ -127,7 +127,8 @@ void TerminalModesReader::apply(const Token& token) {
 void TerminalModesReader::apply_csi(const Token& token) {
   if (token.final_byte == 'p' && token.body == "!") {  // a soft reset, which leaves the screen
     modes_.insert = false;
-    for (const std::size_t mode : {1UL, 6UL, 66UL, 69UL}) modes_.set_dec(mode, false);
+    for (const int mode : {1, 6, kKeypad, 69})
+      modes_.set_dec(static_cast<std::size_t>(mode), false);
     modes_.set_dec(25, true);
     return;
   }

@@ -45,13 +45,11 @@ bool in_checkout(std::filesystem::path folder) {
 
 // Those that were named, and the one that the server was started in; but not where a client
 // happened to start it in the home folder or above that, in which lies what no model should read.
-Result<api::HostFolders> host_folders(const Invocation& call, const sys::Environment& env) {
+Result<api::HostFolders> host_folders(const Invocation& call, const sys::Environment& env,
+                                      const std::optional<std::string>& project) {
   namespace fs = std::filesystem;
   std::vector<std::string> folders;
-  if (call.flag("project_path")) {
-    PYRO_TRY(std::string project, folder(call.text("project_path"), "--project-path"));
-    folders.push_back(std::move(project));
-  }
+  if (project) folders.push_back(*project);
   for (const std::string& path : call.all("host_path")) {
     PYRO_TRY(std::string named, folder(path, "--host-path"));
     folders.push_back(std::move(named));
@@ -67,10 +65,11 @@ Result<api::HostFolders> host_folders(const Invocation& call, const sys::Environ
 Result<mcp::PyroOptions> provider_options(const Invocation& call, const sys::Environment& env) {
   mcp::PyroOptions options{
       .profile = mcp::profile_from(call.text("profile")).value_or(mcp::Profile::kVmRun)};
-  PYRO_TRY(options.host_folders, host_folders(call, env));
-  if (!call.flag("project_path")) return options;
-  PYRO_TRY(options.seed_path, folder(call.text("project_path"), "--project-path"));
-  options.git_tracked = in_checkout(*options.seed_path);
+  if (call.flag("project_path")) {
+    PYRO_TRY(options.seed_path, folder(call.text("project_path"), "--project-path"));
+    options.git_tracked = in_checkout(*options.seed_path);
+  }
+  PYRO_TRY(options.host_folders, host_folders(call, env, options.seed_path));
   return options;
 }
 

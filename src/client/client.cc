@@ -27,8 +27,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr auto kQuickAnswer = std::chrono::seconds(60);  // of everything but start and exec
-
 // What the user is told of it goes to `observer`.
 Result<policy::Policy> check(const CreateOptions& o, const RunObserver& observer) {
   PYRO_CHECK(image::find_entry(o.environment));

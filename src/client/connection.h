@@ -20,6 +20,9 @@ class Session;
 
 namespace pyro::client {
 
+// For an answer to all that neither starts a machine nor runs a command.
+inline constexpr std::chrono::seconds kQuickAnswer{60};
+
 class Connection {
  public:
   // Starts a supervisor that is nobody's child; `reservation` moves to it (empty: none).

@@ -1,6 +1,5 @@
 #include "client/detach_key.h"
 
-#include <array>
 #include <charconv>
 #include <vector>
 
@@ -13,42 +12,40 @@ constexpr int kControl = 4;
 constexpr int kLocks = 64 + 128;  // caps lock and num lock
 constexpr int kReleased = 3;
 
-// The numbers between separators; -1 for one that is missing.
-std::vector<int> numbers(std::string_view text, char separator) {
-  std::vector<int> out;
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> out;
   for (;;) {
     const std::size_t end = text.find(separator);
-    const std::string_view one = text.substr(0, end);
-    out.push_back(-1);
-    std::from_chars(one.data(), one.data() + one.size(), out.back());
+    out.push_back(text.substr(0, end));
     if (end == std::string_view::npos) return out;
     text.remove_prefix(end + 1);
   }
 }
 
+// -1 where there is none.
+int number(std::string_view text) {
+  int out = -1;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
+}
+
 // "5" or, with the kind of the event, "5:1".
 bool is_control(std::string_view modifiers) {
-  const std::vector<int> parts = numbers(modifiers, ':');
-  const bool released = parts.size() > 1 && parts[1] == kReleased;
-  return ((parts[0] - 1) & ~kLocks) == kControl && !released;
+  const std::vector<std::string_view> parts = split(modifiers, ':');
+  const bool released = parts.size() > 1 && number(parts[1]) == kReleased;
+  return ((number(parts[0]) - 1) & ~kLocks) == kControl && !released;
 }
 
 // The key that gives the control character together with Ctrl: "93", or "93:125:93" with what it
 // gives with Shift and on another keyboard.
 bool gives(std::string_view code, char key) {
-  const int number = numbers(code, ':')[0];
+  const int given = number(split(code, ':')[0]);
   const int upper = key | 0x40;
-  return number == upper || (upper >= 'A' && upper <= 'Z' && number == (key | 0x60));
+  return given == upper || (upper >= 'A' && upper <= 'Z' && given == (key | 0x60));
 }
 
 bool is_key(std::string_view parameters, char final_byte, char key) {
-  std::vector<std::string_view> parts;
-  for (std::string_view rest = parameters;;) {
-    const std::size_t end = rest.find(';');
-    parts.push_back(rest.substr(0, end));
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
-  }
+  const std::vector<std::string_view> parts = split(parameters, ';');
   if (final_byte == 'u') return parts.size() >= 2 && gives(parts[0], key) && is_control(parts[1]);
   return final_byte == '~' && parts.size() == 3 && parts[0] == "27" && is_control(parts[1]) &&
          gives(parts[2], key);

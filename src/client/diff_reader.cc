@@ -116,7 +116,6 @@ void DiffReader::end_replaced() {
 // Empty where there is none. A path may differ all the same, in bits of its mode that a patch does
 // not have.
 std::string DiffReader::patch_of(const std::optional<Version>& before, const Version& after) {
-  constexpr std::uint32_t kLink = 0120000;
   std::optional<core::PatchSide> sides[2];
   const Version* versions[] = {before ? &*before : nullptr, &after};
   for (int i = 0; i < 2; ++i) {
@@ -129,7 +128,7 @@ std::string DiffReader::patch_of(const std::optional<Version>& before, const Ver
     const std::string& content = link ? v->entry.target : v->content;
     if ((!link && v->entry.kind != EntryKind::kFile) || !v->complete || !core::is_text(content))
       return {};
-    sides[i] = core::PatchSide{.content = content, .mode = link ? kLink : v->entry.mode};
+    sides[i] = core::PatchSide{.content = content, .mode = link ? core::kLinkMode : v->entry.mode};
   }
   if (!sides[0] && !sides[1]) return {};
   return core::unified_patch(after.entry.path, sides[0], sides[1]);

@@ -17,8 +17,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr auto kQuickAnswer = std::chrono::seconds(60);
-
 Result<void> check_name(const std::string& name) {
   if (core::is_plain_name(name)) return {};
   return fail_hint(Errc::kInvalid, quoted_name(name) + " is no name for a service",

@@ -23,7 +23,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr auto kQuickAnswer = std::chrono::seconds(60);
 constexpr std::string_view kPrefix = "shell-";
 constexpr std::size_t kMostBytesOfACharacter = 4;
 constexpr milliseconds kForever{-1};

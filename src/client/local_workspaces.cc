@@ -25,7 +25,6 @@ using store::WorkspaceStore;
 
 namespace {
 
-constexpr auto kQuickAnswer = std::chrono::seconds(60);
 constexpr long kPauseNs = 50'000'000;
 
 Result<void> check(const WorkspaceOptions& o) {

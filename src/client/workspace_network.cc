@@ -12,8 +12,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr auto kQuickAnswer = std::chrono::seconds(60);
-
 Result<NetworkEvent> event_of(const store::LogRecord& record) {
   PYRO_TRY(const json::object parsed, proto::parse_object(record.text));
   PYRO_TRY(const auto e, proto::decode<proto::NetEvent>(parsed));

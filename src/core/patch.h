@@ -13,10 +13,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "core/unified_diff.h"
 
 namespace pyro::core {
-
-inline constexpr std::uint32_t kLinkMode = 0120000;
 
 struct Hunk {
   std::size_t old_start = 0;  // the line it says it begins at, from 1; 0: before the first

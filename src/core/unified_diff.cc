@@ -235,12 +235,12 @@ std::string patch_name(std::string_view prefix, std::string_view path) {
 }
 
 bool is_link(const PatchSide& side) {
-  return (side.mode & 0170000U) == 0120000U;
+  return side.mode == kLinkMode;
 }
 
 // git knows two modes of files.
-int git_mode(const PatchSide& side) {
-  if (is_link(side)) return 0120000;
+std::uint32_t git_mode(const PatchSide& side) {
+  if (is_link(side)) return kLinkMode;
   return (side.mode & 0111U) != 0 ? 0100755 : 0100644;
 }
 

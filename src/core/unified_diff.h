@@ -13,13 +13,15 @@ namespace pyro::core {
 
 inline constexpr int kMostEdits = 4000;  // lines removed and added in the part that differs
 
+inline constexpr std::uint32_t kLinkMode = 0120000;  // git's, of a symbolic link
+
 // Text is what is UTF-8 without a NUL.
 bool is_text(std::string_view bytes);
 
 // One side of a patch; a missing one is a file that was added or is gone.
 struct PatchSide {
   std::string_view content;
-  std::uint32_t mode = 0644;  // permission bits; 0120000 for a link, whose content is its target
+  std::uint32_t mode = 0644;  // permission bits; kLinkMode of a link, whose content is its target
 };
 
 // The patch of one file, with git's header; empty when nothing differs. `path` is relative, of any

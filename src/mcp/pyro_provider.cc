@@ -88,13 +88,9 @@ constexpr std::string_view kInstructions =
     "happened and what to call next. ";
 
 std::string instructions(const api::HostFolders& host) {
-  if (host.folders().empty()) {
+  const std::string folders = host.names();
+  if (folders.empty())
     return std::string(kInstructions) + "No path of the host may be given in arguments.";
-  }
-  std::string folders;
-  for (const std::string& folder : host.folders()) {
-    folders += (folders.empty() ? "" : ", ") + quoted_name(folder);
-  }
   return fmt::format("{}Paths of the host in arguments must lie in {}.", kInstructions, folders);
 }
 
@@ -227,7 +223,7 @@ void drop_oldest(json::object& result, std::span<const Field> fields, std::size_
 // A result as text; the size of one that is too large to be passed on.
 std::expected<std::string, std::size_t> passed_on(const proto::Operation& op,
                                                   json::object& result) {
-  const auto fields = op.result.empty() ? op.library_result : op.result;
+  const auto fields = proto::result_fields(op);
   cut_long_texts(result, fields, kMostText);
   std::string text = json::serialize(result);
   if (text.size() > kMostResult) {
@@ -259,8 +255,7 @@ json::object tool_schema(const proto::Operation& op) {
     json::value* property = properties.if_contains(one.name);
     if (property == nullptr || property->as_object().erase("default") == 0) continue;
     json::object& its = property->get_object();
-    its["type"] = json::array{its.at("type"), "null"};
-    if (json::value* choices = its.if_contains("enum")) choices->get_array().push_back(nullptr);
+    api::allow_null(its);
     its.at("description").as_string().append(one.meaning);
   }
   return schema;

@@ -541,6 +541,10 @@ const Param* find_param(const Operation& operation, std::string_view name) {
   return nullptr;
 }
 
+std::span<const Field> result_fields(const Operation& operation) {
+  return operation.result.empty() ? operation.library_result : operation.result;
+}
+
 std::vector<Argument> library_arguments(const Operation& operation) {
   std::vector<Argument> out;
   const auto add = [&out](const Param& param, bool positional, bool required) {

@@ -143,6 +143,9 @@ struct Argument {
 // In the order of the table: the positional ones first.
 std::vector<Argument> library_arguments(const Operation& operation);
 
+// Of what a library call gives.
+std::span<const Field> result_fields(const Operation& operation);
+
 // The words for a guest, when the operation takes such.
 const Param* find_command(const Operation& operation);
 
