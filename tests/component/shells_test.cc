@@ -125,6 +125,7 @@ TEST_F(HostileSessions, OfShellsThatHaveEndedTheLastOutputsAreKept) {
 
 TEST_F(HostileSessions, SoManyShellsAndNoMore) {
   std::vector<std::string> all;
+  all.reserve(proto::kMostShells);
   for (std::int64_t i = 0; i < proto::kMostShells; ++i) all.push_back(open("stays-until-a-key"));
   const auto more = shells().open(kId, {.cwd = "/stays-until-a-key"});
   ASSERT_FALSE(more);
