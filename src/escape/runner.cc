@@ -16,8 +16,6 @@ namespace pyro::escape {
 
 namespace {
 
-// A refusal has to be seen within this.
-constexpr std::chrono::milliseconds kPatience{2000};
 constexpr std::chrono::milliseconds kGlance{10};
 
 std::string mac_text(const net::MacAddress& m) {
@@ -165,42 +163,46 @@ Result<void> Runner::attack(const Probe& probe, Outcome& out) {
 Result<void> Runner::attack_as_it_is(const Probe& probe, Outcome& out) {
   PYRO_CHECK(tidy());
   PYRO_TRY(const Said said, ask(probe.words));
-  out.saw = said.text;
-  out.refused_ms = said.ms;
-  out.why = probe.why;
-  if (said.text != probe.sees)
-    out.problems.push_back(
-        fmt::format("the guest saw \"{}\" instead of \"{}\"", said.text, probe.sees));
-  if (!probe.why.empty() && said.ms > kPatience.count() && !said.ok)
-    out.problems.push_back(fmt::format("it took {} ms to be refused", said.ms));
-  if (!probe.why.empty()) {
-    PYRO_TRY(const bool says, engine_says(probe.why));
-    if (!says)
-      out.problems.push_back(
-          fmt::format("the engine did not say \"{}\" within {} ms", probe.why, kPatience.count()));
-  }
+  guest_saw(said, probe, out);
+  PYRO_CHECK(engine_says(probe.why, out));
   return nothing_arrived(probe.arrives, out);
 }
 
-Result<bool> Runner::engine_says(const std::string& why) {
+void Runner::guest_saw(const Said& said, const Probe& probe, Outcome& out) const {
+  out.saw = said.text;
+  out.why = probe.why;
+  out.refused_ms = said.ms;
+  if (said.text != probe.sees)
+    out.problems.push_back(
+        fmt::format("the guest saw \"{}\" instead of \"{}\"", said.text, probe.sees));
+  // What works tells what there is, and may take its time: a scan does.
+  if (!said.ok && said.ms > patience_.count())
+    out.problems.push_back(fmt::format("it took {} ms to be refused", said.ms));
+}
+
+Result<void> Runner::engine_says(const std::string& why, Outcome& out) {
   constexpr std::string_view kDropped = "dropped: ";
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  if (why.empty()) return {};  // there is no engine
+  const auto end = std::chrono::steady_clock::now() + patience_;
   for (;;) {
     if (why.starts_with(kDropped)) {
       const std::string reason = why.substr(kDropped.size());
       PYRO_TRY(auto now, guest_.drops());
-      if (now[reason] > drops_[reason]) return true;
+      if (now[reason] > drops_[reason]) return {};
     } else {
       PYRO_TRY(auto news, guest_.events());
       events_.insert(events_.end(), news.begin(), news.end());
       const bool said = std::ranges::any_of(events_, [&](const proto::NetEvent& e) {
         return e.reason == why && (!e.allow || e.kind == "end");
       });
-      if (said) return true;
+      if (said) return {};
     }
-    if (std::chrono::steady_clock::now() > end) return false;
+    if (std::chrono::steady_clock::now() > end) break;
     std::this_thread::sleep_for(kGlance);
   }
+  out.problems.push_back(
+      fmt::format("the engine did not say \"{}\" within {} ms", why, patience_.count()));
+  return {};
 }
 
 Result<void> Runner::nothing_arrived(const std::vector<std::string>& but, Outcome& out) {
@@ -228,7 +230,7 @@ Result<void> Runner::control(const Probe& probe, Outcome& out) {
   PYRO_TRY(Said said, ask(words));
   const bool limited =
       probe.scenario == Scenario::kTunnelRate || probe.scenario == Scenario::kSynFlood;
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = std::chrono::steady_clock::now() + patience_;
   while (!said.ok && limited && std::chrono::steady_clock::now() < end) {
     std::this_thread::sleep_for(kGlance);  // what was used up comes back with time
     PYRO_TRY(said, ask(words));

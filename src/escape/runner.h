@@ -2,6 +2,7 @@
 // then allowed.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <string>
@@ -26,8 +27,11 @@ struct Outcome {
 
 class Runner {
  public:
+  // Within this a refusal has to be seen, and the engine has to say why.
+  static constexpr std::chrono::milliseconds kPatience{2000};
   // Both borrowed.
-  Runner(World& world, Guest& guest) : world_(world), guest_(guest) {}
+  Runner(World& world, Guest& guest, std::chrono::milliseconds patience = kPatience)
+      : world_(world), guest_(guest), patience_(patience) {}
   // Never fails: what could not be tried is a problem of the probe.
   Outcome run(const Probe& probe);
 
@@ -48,8 +52,9 @@ class Runner {
   Result<void> attack(const Probe& probe, Outcome& out);
   Result<void> attack_as_it_is(const Probe& probe, Outcome& out);  // under the policy there is
   Result<void> control(const Probe& probe, Outcome& out);
-  // Until the engine has said so, or two seconds have passed.
-  Result<bool> engine_says(const std::string& why);
+  void guest_saw(const Said& said, const Probe& probe, Outcome& out) const;
+  // Waits for it.
+  Result<void> engine_says(const std::string& why, Outcome& out);
   Result<void> nothing_arrived(const std::vector<std::string>& but, Outcome& out);
 
   Result<void> rule_removed(const Probe& probe, Outcome& out);
@@ -57,11 +62,12 @@ class Runner {
   Result<void> syn_flood(const Probe& probe, Outcome& out);
   Result<void> tunnel_rate(const Probe& probe, Outcome& out);
   Result<void> elsewhere(const Probe& probe, Outcome& out);
-  // Runs hold in a thread of its own, and `then` when it talks.
+  // Runs hold in a thread of its own, and `then` when it talks. Its time is that since `then`.
   Result<Said> while_talking(const Probe& probe, const std::function<Result<void>()>& then);
 
   World& world_;
   Guest& guest_;
+  std::chrono::milliseconds patience_;
   std::map<std::string, std::int64_t> drops_;  // before the attempt
   std::vector<proto::NetEvent> events_;        // since then
   std::uint16_t port_ = 0;                     // of another sandbox

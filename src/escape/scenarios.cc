@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/stopwatch.h"
 #include "escape/runner.h"
 
 namespace pyro::escape {
@@ -12,7 +13,7 @@ namespace pyro::escape {
 namespace {
 
 constexpr std::chrono::milliseconds kGlance{10};
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kUntilItTalks{10};
 // Of the engine, beside its kernel's sockets (docs/design/net-theory-of-operation.md, "Limits").
 constexpr std::int64_t kMostGrowth = 32 << 20;
 // 100 in a burst and 50 a second, for as long as such a probe may take.
@@ -26,7 +27,7 @@ Result<Runner::Said> Runner::while_talking(const Probe& probe,
   PYRO_CHECK(prepare(probe));
   Result<std::string> line = fail(Errc::kInternal, "not done");
   std::jthread holder([&] { line = guest_.probe(words(probe.words)); });
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = std::chrono::steady_clock::now() + kUntilItTalks;
   bool talks = false;
   while (!talks && std::chrono::steady_clock::now() < end) {
     PYRO_TRY(const auto arrivals, world_.arrivals());
@@ -35,11 +36,14 @@ Result<Runner::Said> Runner::while_talking(const Probe& probe,
   }
   Result<void> done;
   if (talks) done = then();
+  const Stopwatch since;
   holder.join();
   if (!talks) return fail(Errc::kUnavailable, "the connection that is to be cut never talked");
   PYRO_CHECK(done);
-  PYRO_TRY(const std::string said, std::move(line));
-  return read(said);
+  PYRO_TRY(const std::string text, std::move(line));
+  PYRO_TRY(Said said, read(text));
+  said.ms = static_cast<std::int64_t>(since.ms());
+  return said;
 }
 
 Result<void> Runner::rule_removed(const Probe& probe, Outcome& out) {
@@ -49,13 +53,8 @@ Result<void> Runner::rule_removed(const Probe& probe, Outcome& out) {
              PYRO_CHECK(world_.arrivals());  // what had come until then
              return {};
            }));
-  out.saw = said.text;
-  out.why = probe.why;
-  if (said.text != probe.sees)
-    out.problems.push_back(
-        fmt::format("the guest saw \"{}\" instead of \"{}\"", said.text, probe.sees));
-  PYRO_TRY(const bool says, engine_says(probe.why));
-  if (!says) out.problems.emplace_back("the engine did not say that the policy ended it");
+  guest_saw(said, probe, out);
+  PYRO_CHECK(engine_says(probe.why, out));
   return nothing_arrived({}, out);
 }
 
@@ -68,18 +67,13 @@ Result<void> Runner::engine_killed(const Probe& probe, Outcome& out) {
              if (::kill(engines.front(), SIGKILL) != 0) return sys::fail_errno("kill", errno);
              return {};
            }));
-  out.saw = said.text;
-  out.why = probe.why;
-  if (said.text != probe.sees)
-    out.problems.push_back(
-        fmt::format("the guest saw \"{}\" instead of \"{}\"", said.text, probe.sees));
+  guest_saw(said, probe, out);
   // The next one decides by the same policy.
   PYRO_CHECK(tidy());
   PYRO_TRY(const Said other, ask("tcp 93.184.216.35 443"));
   if (other.text != "ECONNREFUSED")
     out.problems.push_back(fmt::format("after it the guest saw \"{}\"", other.text));
-  PYRO_TRY(const bool says, engine_says(probe.why));
-  if (!says) out.problems.push_back(fmt::format("the next engine did not say \"{}\"", probe.why));
+  PYRO_CHECK(engine_says(probe.why, out));
   return nothing_arrived({}, out);
 }
 
@@ -90,11 +84,10 @@ Result<void> Runner::syn_flood(const Probe& probe, Outcome& out) {
   PYRO_TRY(const std::int64_t before, memory_of(engines.front()));
   PYRO_TRY(const Said said, ask(probe.words));
   if (!said.ok) out.problems.push_back("the flood could not be sent: " + said.text);
-  PYRO_TRY(const bool says, engine_says(probe.why));
+  PYRO_CHECK(engine_says(probe.why, out));
   PYRO_TRY(const std::int64_t after, memory_of(engines.front()));
   out.saw = probe.sees;
   out.why = probe.why;
-  if (!says) out.problems.push_back(fmt::format("the engine did not say \"{}\"", probe.why));
   if (after - before > kMostGrowth)
     out.problems.push_back(fmt::format("the engine grew by {} bytes", after - before));
   return {};
@@ -106,8 +99,7 @@ Result<void> Runner::tunnel_rate(const Probe& probe, Outcome& out) {
   const std::int64_t most = kBurst + (kPerSecond * (said.ms / 1000 + 1));
   out.saw = probe.sees;
   out.why = probe.why;
-  PYRO_TRY(const bool says, engine_says(probe.why));
-  if (!says) out.problems.push_back(fmt::format("the engine did not say \"{}\"", probe.why));
+  PYRO_CHECK(engine_says(probe.why, out));
   PYRO_TRY(const auto arrivals, world_.arrivals());
   std::int64_t asked = 0;
   for (const world::Arrival& a : arrivals.list) asked += a.protocol == "dns" ? a.packets : 0;
@@ -132,14 +124,9 @@ Result<void> Runner::elsewhere(const Probe& probe, Outcome& out) {
     };
     PYRO_CHECK(world_.arrivals());
     PYRO_TRY(const Said said, there(probe.rules, probe.words));
-    out.why = probe.why;
     if (!probe.why.empty() && std::ranges::find(reasons, probe.why) == reasons.end())
       out.problems.push_back(fmt::format("it does not say that it was refused: {}", probe.why));
-    out.saw = said.text;
-    out.refused_ms = said.ms;
-    if (said.text != probe.sees)
-      out.problems.push_back(
-          fmt::format("the guest saw \"{}\" instead of \"{}\"", said.text, probe.sees));
+    guest_saw(said, probe, out);
     PYRO_CHECK(nothing_arrived({}, out));
     PYRO_TRY(const Said works,
              there(probe.control.rules,

@@ -59,7 +59,7 @@ Result<void> check_backend(const std::string& backend) {
 }
 
 // The user's environment, with the world for a network.
-sys::Environment in_world(const sys::Environment& env, const World& world,
+sys::Environment in_world(const sys::Environment& env, const NamespaceWorld& world,
                           const ResolvConf& resolv_conf) {
   return [env, ns = world.net_namespace(),
           path = resolv_conf.path()](const std::string& name) -> std::optional<std::string> {
@@ -80,12 +80,12 @@ Result<Report> run_escape(const sys::Environment& env, const SuiteOptions& optio
   PYRO_TRY(const auto list, chosen(options.only));
   const Stopwatch total;
   PYRO_TRY(const sys::Dirs dirs, sys::resolve_dirs(env));
-  PYRO_TRY(World world, World::open(dirs.libexec + "/pyro-world"));
+  PYRO_TRY(const auto world, NamespaceWorld::open(dirs.libexec + "/pyro-world"));
   PYRO_TRY(const ResolvConf resolv_conf, ResolvConf::make(dirs));
-  PYRO_TRY(client::Pyro pyro, client::Pyro::open(in_world(env, world, resolv_conf)));
+  PYRO_TRY(client::Pyro pyro, client::Pyro::open(in_world(env, *world, resolv_conf)));
   PYRO_TRY(const auto first, policy_of({}));
   PYRO_TRY(const auto guest, WorkspaceGuest::make(pyro, dirs, first, options.observer));
-  Runner runner(world, *guest);
+  Runner runner(*world, *guest);
   Report report{.backend = options.backend, .environment = kEnvironment};
   for (const Probe& probe : list) {
     if (options.interrupted && options.interrupted())

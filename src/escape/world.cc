@@ -20,7 +20,7 @@ constexpr int kPatienceMs = 10'000;
 constexpr std::size_t kMostAnswer = 4U << 20;
 }  // namespace
 
-Result<World> World::open(const std::string& program) {
+Result<std::unique_ptr<NamespaceWorld>> NamespaceWorld::open(const std::string& program) {
   PYRO_TRY(auto pair, sys::make_socket_pair());
   PYRO_TRY(auto errors, sys::make_pipe());
   constexpr int kControl = 3;
@@ -34,8 +34,9 @@ Result<World> World::open(const std::string& program) {
                               .die_with_parent = true}));
   pair.theirs = sys::UniqueFd();
   errors.write = sys::UniqueFd();
-  World world(std::move(process), std::move(pair.ours));
-  const auto line = world.read_line();
+  std::unique_ptr<NamespaceWorld> world(
+      new NamespaceWorld(std::move(process), std::move(pair.ours)));
+  const auto line = world->read_line();
   if (!line) {
     std::array<char, 1024> why{};
     const ssize_t n = ::read(errors.read.get(), why.data(), why.size());
@@ -47,11 +48,11 @@ Result<World> World::open(const std::string& program) {
   }
   PYRO_TRY(const auto object, proto::parse_object(*line));
   PYRO_TRY(const auto opened, proto::decode<world::Opened>(object));
-  world.net_namespace_ = opened.net_namespace;
+  world->net_namespace_ = opened.net_namespace;
   return world;
 }
 
-Result<std::string> World::read_line() {
+Result<std::string> NamespaceWorld::read_line() {
   for (;;) {
     if (const auto end = held_.find('\n'); end != std::string::npos) {
       std::string line = held_.substr(0, end);
@@ -71,14 +72,14 @@ Result<std::string> World::read_line() {
   }
 }
 
-Result<world::Arrivals> World::ask(char what) {
+Result<world::Arrivals> NamespaceWorld::ask(char what) {
   PYRO_CHECK(sys::write_all(control_.get(), {&what, 1}));
   PYRO_TRY(const std::string line, read_line());
   PYRO_TRY(const auto object, proto::parse_object(line));
   return proto::decode<world::Arrivals>(object);
 }
 
-Result<std::vector<pid_t>> World::engines() const {
+Result<std::vector<pid_t>> NamespaceWorld::engines() const {
   struct stat ours{};
   if (::stat(net_namespace_.c_str(), &ours) != 0) return sys::fail_errno(net_namespace_, errno);
   PYRO_TRY(const auto names, sys::list_dir("/proc"));

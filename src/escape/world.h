@@ -1,6 +1,7 @@
-// The suite's side of pyro-world.
+// The network that the probes' engine has instead of the host's.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,22 +11,30 @@
 
 namespace pyro::escape {
 
-// Ends with this object, and with the process.
 class World {
  public:
+  virtual ~World() = default;
+  // What has arrived since the last call.
+  virtual Result<world::Arrivals> arrivals() = 0;
+  // The same, and names that change their minds begin anew.
+  virtual Result<world::Arrivals> begin_anew() = 0;
+  // The engines that run in it.
+  [[nodiscard]] virtual Result<std::vector<pid_t>> engines() const = 0;
+};
+
+// pyro-world, in namespaces of its own. Ends with this object, and with the process.
+class NamespaceWorld final : public World {
+ public:
   // kUnavailable: this host gives an ordinary user no namespaces.
-  static Result<World> open(const std::string& program);
+  static Result<std::unique_ptr<NamespaceWorld>> open(const std::string& program);
   // Of the host in it: what PYRO_NET_NAMESPACE is to be.
   [[nodiscard]] const std::string& net_namespace() const { return net_namespace_; }
-  // What has arrived since the last call.
-  Result<world::Arrivals> arrivals() { return ask(world::kTake); }
-  // The same, and names that change their minds begin anew.
-  Result<world::Arrivals> begin_anew() { return ask(world::kBeginAnew); }
-  // The engines that run in it.
-  [[nodiscard]] Result<std::vector<pid_t>> engines() const;
+  Result<world::Arrivals> arrivals() override { return ask(world::kTake); }
+  Result<world::Arrivals> begin_anew() override { return ask(world::kBeginAnew); }
+  [[nodiscard]] Result<std::vector<pid_t>> engines() const override;
 
  private:
-  World(sys::ChildProcess process, sys::UniqueFd control)
+  NamespaceWorld(sys::ChildProcess process, sys::UniqueFd control)
       : process_(std::move(process)), control_(std::move(control)) {}
   Result<world::Arrivals> ask(char what);
   Result<std::string> read_line();

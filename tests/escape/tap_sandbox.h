@@ -19,7 +19,7 @@ struct TapPrograms {
   std::string engine, probe, holder;
 };
 
-class TapSandbox final : public Guest {
+class TapSandbox : public Guest {
  public:
   TapSandbox(TapPrograms programs, std::string net_namespace, std::string resolv_conf);
   ~TapSandbox() override;
