@@ -1,6 +1,7 @@
 # pyro_library(NAME DEPS a b THIRD_PARTY x y): one library for one folder of src/. Sources are all
 # *.cc but *_test.cc and *_fuzz.cc; the tests beside the source become the program NAME_test, and
-# each NAME_fuzz.cc a libFuzzer program (PYRO_FUZZ) or a corpus replay (otherwise).
+# each NAME_fuzz.cc a libFuzzer program (PYRO_FUZZ) or a test that runs its corpus, and changes of it
+# for some seconds (otherwise).
 # Which folder may include which is checked by tools/lint_layers.py.
 option(PYRO_FUZZ "Build fuzz targets with libFuzzer" OFF)
 option(PYRO_WERROR "Warnings are errors" OFF)
@@ -65,9 +66,9 @@ function(pyro_library name)
       target_link_options(${fuzz_name} PRIVATE -fsanitize=fuzzer)
       target_link_libraries(${fuzz_name} PRIVATE pyro_${name} pyro_program_flags)
     elseif(PYRO_TESTS)
-      add_executable(${fuzz_name} ${fuzzer} ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cc)
+      add_executable(${fuzz_name} ${fuzzer} ${CMAKE_SOURCE_DIR}/fuzz/blind_main.cc)
       target_link_libraries(${fuzz_name} PRIVATE pyro_${name} pyro_program_flags)
-      add_test(NAME corpus.${fuzz_name} COMMAND ${fuzz_name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${fuzz_name})
+      add_test(NAME corpus.${fuzz_name} COMMAND ${fuzz_name} --seconds 2 ${CMAKE_SOURCE_DIR}/fuzz/corpus/${fuzz_name})
     endif()
   endforeach()
 endfunction()
