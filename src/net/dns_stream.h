@@ -28,6 +28,8 @@ class DnsStream final : public HostTcp {
   // Questions that waited for the answers to be taken are read then.
   void discard(std::size_t count) override;
   void shut_down_writing() override { ended_ = true; }
+  bool is_reset() override { return broken_; }
+  void reset_at_last() override {}
   std::size_t room() override;
   void ask_for_room() override {}
   int error() override { return 0; }

@@ -183,11 +183,11 @@ void Engine::answer_query(const DnsAsker& asker, Bytes message) {
 
 // ---- the host, and time
 
-void Engine::on_ready(Token token, bool writable, Time now) {
+void Engine::on_ready(Token token, Ready what, Time now) {
   now_ = now;
   switch (kind_of(token)) {
     case Kind::kTcp:
-      return tcp_.on_ready(token, writable, now);
+      return tcp_.on_ready(token, what, now);
     case Kind::kUdp:
       return udp_.on_ready(token, now);
     case Kind::kEcho:

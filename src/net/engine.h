@@ -34,7 +34,7 @@ class Engine {
   bool unpublish(std::uint16_t host_port);
 
   void on_frame(Bytes frame, Time now);
-  void on_ready(Token token, bool writable, Time now);
+  void on_ready(Token token, Ready what, Time now);
   // When next_deadline() has come.
   void on_time(Time now);
   // Sends what there is to send; to be called after the others, and again when the link takes

@@ -249,7 +249,7 @@ class World {
     if ((what & 3U) == 2) s.stream.ended = true;
     if ((what & 4U) != 0) s.stream.takes = script_.next(1);
     if (what == 255) s.stream.broken = true;
-    engine_->on_ready(s.token, (what & 16U) != 0, now_);
+    engine_->on_ready(s.token, {.writable = (what & 16U) != 0, .failed = (what & 32U) != 0}, now_);
   }
   void datagram_event() {
     if (fake_.datagrams.empty()) return;
@@ -262,7 +262,7 @@ class World {
     } else {
       s.received.push_back(script_.text(100));
     }
-    engine_->on_ready(s.token, false, now_);
+    engine_->on_ready(s.token, {}, now_);
   }
   std::string answer(const std::string& query) {
     DnsAnswer out;
@@ -296,7 +296,7 @@ class World {
       fake_.tcp.push_back(client);
       listener.waiting.push_back(client);
       if (listener.closed) client->closed = true;
-      if (!listener.closed) engine_->on_ready(listener.token, false, now_);
+      if (!listener.closed) engine_->on_ready(listener.token, {}, now_);
     } else {
       link_.space = what;
       fake_.connect_error = what > 240 ? ENETUNREACH : 0;

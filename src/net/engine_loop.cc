@@ -63,7 +63,9 @@ bool EngineLoop::take_events() {
     } else if (kind_of(token) == Kind::kTimer) {
       armed_.reset();
     } else {
-      engine_.on_ready(token, (event.events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0, now());
+      const bool failed = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
+      const bool writable = failed || (event.events & EPOLLOUT) != 0;
+      engine_.on_ready(token, {.writable = writable, .failed = failed}, now());
     }
   }
   return true;

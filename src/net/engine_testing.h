@@ -36,7 +36,7 @@ class FakeTcp final : public HostTcp {
   explicit FakeTcp(std::shared_ptr<FakeTcpState> state) : state_(std::move(state)) {}
   ~FakeTcp() override {
     state_->closed = true;
-    state_->reset = !state_->stream.writing_ended;
+    state_->reset = !state_->stream.writing_ended || state_->stream.reset_wanted;
   }
   FakeTcp(const FakeTcp&) = delete;
   FakeTcp& operator=(const FakeTcp&) = delete;
@@ -46,6 +46,8 @@ class FakeTcp final : public HostTcp {
   }
   void discard(std::size_t count) override { state_->stream.discard(count); }
   void shut_down_writing() override { state_->stream.shut_down_writing(); }
+  bool is_reset() override { return state_->stream.is_reset(); }
+  void reset_at_last() override { state_->stream.reset_at_last(); }
   std::size_t room() override { return state_->stream.room(); }
   void ask_for_room() override { state_->stream.ask_for_room(); }
   int error() override { return std::exchange(state_->error, 0); }
@@ -269,8 +271,8 @@ class EngineRig {
     while (!engine.flush(now) && link.space > 0) {
     }
   }
-  void ready(Token token, bool writable = false) {
-    engine.on_ready(token, writable, now);
+  void ready(Token token, bool writable = false, bool failed = false) {
+    engine.on_ready(token, {.writable = writable, .failed = failed}, now);
     flush();
   }
   // In steps, as a loop would.

@@ -13,9 +13,16 @@ namespace pyro::net {
 // Whose socket it is: given when it is opened, told when something happens to it.
 using Token = std::uint64_t;
 
+// What is new with a socket, besides that there may be something to read.
+struct Ready {
+  bool writable = false;
+  bool failed = false;  // it may have an error
+};
+
 // A stream socket that is connected, or about to be. Until shut_down_writing() its peer gets a
 // reset when it goes, also when the whole engine is killed: nobody shall take a stream that was cut
-// for a whole one. After it, all that was written reaches the peer whatever becomes of the engine.
+// for a whole one. After it, all that was written reaches the peer whatever becomes of the engine,
+// unless reset_at_last() says otherwise.
 class HostTcp : public HostStream {
  public:
   // The pending error (errno), which is none afterwards; 0: none.

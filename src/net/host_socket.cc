@@ -89,11 +89,21 @@ void HostSocket::ask_for_room() {
 }
 
 HostIo HostSocket::write(Bytes bytes) {
-  return io_of(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  const HostIo io =
+      io_of(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (io.kind == HostIo::Kind::kBroken && broken_ == 0) broken_ = errno;
+  return io;
 }
 
 HostIo HostSocket::peek(std::size_t skip, std::span<std::uint8_t> into) {
-  return mode_ == PeekMode::kOffset ? peek_at_offset(skip, into) : peek_a_copy(skip, into);
+  HostIo io = mode_ == PeekMode::kOffset ? peek_at_offset(skip, into) : peek_a_copy(skip, into);
+  if (io.kind == HostIo::Kind::kBroken && broken_ == 0) broken_ = errno;
+  if (io.kind != HostIo::Kind::kEnd) return io;
+  // A socket that was reset and has told so ends as well. EPIPE: the peer had ended it before
+  // (tcp_reset() of Linux).
+  note_error();
+  if (broken_ != 0 && broken_ != EPIPE) io.kind = HostIo::Kind::kBroken;
+  return io;
 }
 
 HostIo HostSocket::peek_at_offset(std::size_t skip, std::span<std::uint8_t> into) {
@@ -145,6 +155,21 @@ void HostSocket::discard(std::size_t count) {
 void HostSocket::shut_down_writing() {
   static_cast<void>(set_linger(fd_.get(), kInOrder));
   static_cast<void>(::shutdown(fd_.get(), SHUT_WR));  // fails when the peer has reset it
+}
+
+void HostSocket::note_error() {
+  if (broken_ != 0) return;
+  socklen_t size = sizeof(broken_);
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &broken_, &size) != 0) broken_ = errno;
+}
+
+bool HostSocket::is_reset() {
+  note_error();
+  return broken_ != 0;
+}
+
+void HostSocket::reset_at_last() {
+  static_cast<void>(set_linger(fd_.get(), kReset));
 }
 
 std::size_t HostSocket::room() {

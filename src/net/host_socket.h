@@ -27,6 +27,8 @@ class HostSocket final : public HostTcp {
   HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override;
   void discard(std::size_t count) override;
   void shut_down_writing() override;
+  bool is_reset() override;
+  void reset_at_last() override;
   std::size_t room() override;
   void ask_for_room() override;
   int error() override;
@@ -40,6 +42,7 @@ class HostSocket final : public HostTcp {
   HostIo peek_at_offset(std::size_t skip, std::span<std::uint8_t> into);
   HostIo peek_a_copy(std::size_t skip, std::span<std::uint8_t> into);
   bool talks_to_itself();
+  void note_error();
 
   sys::UniqueFd fd_;
   PeekMode mode_;
@@ -47,6 +50,7 @@ class HostSocket final : public HostTcp {
   Token token_;
   std::size_t offset_ = 0;  // of the next peek, as the kernel has it
   bool checked_ = false;    // that it does not talk to itself
+  int broken_ = 0;          // the first error (errno), which the kernel tells once
 };
 
 }  // namespace pyro::net

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -47,6 +48,15 @@ class HostSocketTest : public testing::TestWithParam<PeekMode> {
   void peer_says(std::string_view text) {
     ASSERT_EQ(::send(peer_.get(), text.data(), text.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(text.size()));
+  }
+  // Seen by ours when it returns.
+  void reset_by_peer() {
+    constexpr linger kReset{.l_onoff = 1, .l_linger = 0};
+    ASSERT_EQ(::setsockopt(peer_.get(), SOL_SOCKET, SO_LINGER, &kReset, sizeof(kReset)), 0);
+    peer_ = sys::UniqueFd();
+    pollfd state{.fd = raw_, .events = 0, .revents = 0};
+    ASSERT_EQ(::poll(&state, 1, 10'000), 1);
+    ASSERT_NE(state.revents & POLLERR, 0);
   }
   // Once there is something, or the end, behind `skip`.
   std::string peek(std::size_t skip, std::size_t most = 1000) {
@@ -104,6 +114,48 @@ TEST_P(HostSocketTest, WhatIsPeekedAtStays) {
   EXPECT_EQ(peek_now(0), Kind::kWouldBlock);
   peer_says("more");
   EXPECT_EQ(peek(0), "more");
+}
+
+TEST_P(HostSocketTest, WhatCameBeforeAResetIsStillThere) {
+  peer_says("the answer");
+  reset_by_peer();
+  EXPECT_EQ(peek(0), "the answer");
+  EXPECT_EQ(peek(10), "(broken)");
+  EXPECT_EQ(peek(4), "answer");
+  ours_->discard(10);
+  EXPECT_EQ(peek(0), "(broken)");
+}
+
+TEST_P(HostSocketTest, ItIsAlsoWhenAWriteHasFoundTheReset) {
+  peer_says("the answer");
+  reset_by_peer();
+  EXPECT_EQ(ours_->write(as_bytes("more")).kind, Kind::kBroken);
+  EXPECT_EQ(peek(0), "the answer");
+  EXPECT_EQ(peek(10), "(broken)");
+}
+
+TEST_P(HostSocketTest, AnEndBeforeAResetIsOne) {
+  peer_says("all");
+  ASSERT_EQ(::shutdown(peer_.get(), SHUT_WR), 0);
+  EXPECT_EQ(peek(3), "(end)");
+  EXPECT_FALSE(ours_->is_reset());
+  reset_by_peer();
+  EXPECT_EQ(peek(0), "all");
+  EXPECT_EQ(peek(3), "(end)");
+  EXPECT_TRUE(ours_->is_reset());
+}
+
+TEST_P(HostSocketTest, AResetAtLastIsOneAlsoAfterTheEnd) {
+  for (const bool reset : {false, true}) {
+    if (reset) SetUp();
+    ours_->shut_down_writing();
+    EXPECT_EQ(peer_hears(), "");
+    if (reset) ours_->reset_at_last();
+    ours_.reset();
+    pollfd state{.fd = peer_.get(), .events = 0, .revents = 0};
+    EXPECT_EQ(::poll(&state, 1, reset ? 10'000 : 0), reset ? 1 : 0);
+    EXPECT_EQ((state.revents & POLLERR) != 0, reset);
+  }
 }
 
 // As TCP over IPv6 is before Linux 6.12; here it is a socket that never has the option.

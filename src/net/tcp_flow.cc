@@ -49,14 +49,20 @@ TcpFlow::TcpFlow(HostStream& host, HeldBytes& held, const Ends& ends)
       segment_size_(ends.max_segment) {}
 
 TcpFlow::~TcpFlow() {
+  drop_held();
+}
+
+void TcpFlow::drop_held() {
   all_held_.all -= held_.size();
+  held_.clear();
 }
 
 void TcpFlow::end(End how) {
   if (end_ != End::kNone) return;
   end_ = how;
+  if (how != End::kClosed && how != End::kForgotten) host_.reset_at_last();
   // What is left to be said: a RST, or the last acknowledgement.
-  told_ = how == End::kRefused;
+  told_ = how == End::kRefused || how == End::kForgotten;
   deadline_.reset();
   acknowledge_at_.reset();
   ask_at_.reset();
@@ -93,6 +99,7 @@ std::uint32_t TcpFlow::expected() const {
 void TcpFlow::on_segment(const TcpSegment& s, Time now) {
   if (end_ != End::kNone) return;
   ask_at_.reset();  // from now on anew
+  const bool answers = std::exchange(asked_, false);
   if (!from_guest_ && !established_) {
     // Of a SYN of ours there are two answers.
     const bool ours = s.ack && s.acknowledgement == ends_.first_sequence + 1 && in_flight() > 0;
@@ -110,7 +117,8 @@ void TcpFlow::on_segment(const TcpSegment& s, Time now) {
   }
   if (s.rst) {
     // RFC 5961, 3.2: exactly where we are, or it is only a reason to say where that is.
-    if (s.sequence == received_ || s.sequence == expected()) return end(End::kRefused);
+    if (s.sequence == received_ || s.sequence == expected())
+      return end(answers ? End::kForgotten : End::kRefused);
     must_acknowledge_ = must_acknowledge_ || !before(s.sequence, received_);
     return;
   }
@@ -166,6 +174,7 @@ void TcpFlow::take_acknowledgement(const TcpSegment& s, Time now) {
 }
 
 void TcpFlow::take_payload(const TcpSegment& s, Time now) {
+  if (host_lost_) return;
   if (s.payload.empty()) {
     // A probe of the window, or a keep-alive (RFC 9293, 3.8.4), wants to be answered.
     if (s.length() == 0 && before(s.sequence, received_)) must_acknowledge_ = true;
@@ -184,8 +193,7 @@ void TcpFlow::take_payload(const TcpSegment& s, Time now) {
   std::size_t taken = 0;
   if (held_.empty() && !fresh.empty()) {
     const HostIo done = host_.write(fresh);
-    if (done.kind == HostIo::Kind::kBroken || done.kind == HostIo::Kind::kEnd)
-      return end(End::kReset);
+    if (done.kind == HostIo::Kind::kBroken || done.kind == HostIo::Kind::kEnd) return lose_host();
     taken = done.kind == HostIo::Kind::kDone ? done.count : 0;
     received_ += static_cast<std::uint32_t>(taken);
     to_host_ += taken;
@@ -214,7 +222,7 @@ void TcpFlow::owe(std::size_t count, Time now) {
 }
 
 void TcpFlow::take_fin(const TcpSegment& s, Time now) {
-  if (!s.fin) return;
+  if (!s.fin || host_lost_) return;
   const auto size = static_cast<std::uint32_t>(s.payload.size());
   if (fin_received_ || s.sequence + size != expected()) {  // something before it is missing
     must_acknowledge_ = true;
@@ -236,12 +244,26 @@ void TcpFlow::forward_fin() {
 
 // ---- from the host
 
+void TcpFlow::on_failed() {
+  if (end_ == End::kNone && host_.is_reset()) lose_host();
+}
+
+// What it said before is read to its end, and then the guest gets the reset.
+void TcpFlow::lose_host() {
+  if (std::exchange(host_lost_, true)) return;
+  readable_ = true;
+  drop_held();
+  // Not when the last question about a closed window would be repeated.
+  retries_ = 0;
+  deadline_.reset();
+}
+
 void TcpFlow::write_held() {
   while (!held_.empty()) {
     const HostIo done =
         host_.write({reinterpret_cast<const std::uint8_t*>(held_.data()), held_.size()});
     if (done.kind == HostIo::Kind::kWouldBlock) return host_.ask_for_room();
-    if (done.kind != HostIo::Kind::kDone) return end(End::kReset);
+    if (done.kind != HostIo::Kind::kDone) return lose_host();
     held_.erase(0, done.count);
     all_held_.all -= done.count;
     received_ += static_cast<std::uint32_t>(done.count);
@@ -253,7 +275,7 @@ void TcpFlow::write_held() {
 }
 
 void TcpFlow::on_writable() {
-  if (end_ != End::kNone) return;
+  if (end_ != End::kNone || host_lost_) return;
   write_held();
   if (std::exchange(asked_for_room_, false)) must_acknowledge_ = true;
 }
@@ -268,6 +290,8 @@ void TcpFlow::on_timer(Time now) {
   if (!deadline_ || now < *deadline_) return;
   deadline_.reset();
   if (++retries_ > kMostRetries) return end(End::kTimedOut);
+  // A guest that does not read, and may wait for a host that will never read, is told now.
+  if (host_lost_ && window_ == 0) return end(End::kReset);
   probe_ = window_ == 0;
   next_ = unacknowledged_;
 }
@@ -345,6 +369,7 @@ bool TcpFlow::send_data(SegmentSink& sink) {
   if (seen.kind == HostIo::Kind::kEnd) {
     readable_ = false;
     host_ended_ = true;
+    if (host_.is_reset()) host_lost_ = true;
   }
   if (seen.kind != HostIo::Kind::kDone) return false;
   const TcpSegment segment{
@@ -371,6 +396,7 @@ void TcpFlow::send_fin(SegmentSink& sink) {
 void TcpFlow::send_question(SegmentSink& sink) {
   if (!ask_ || sink.payload().empty()) return;
   ask_ = false;
+  asked_ = true;
   if (in_flight() > 0) return;  // what is sent again asks as well
   const TcpSegment segment{
       .sequence = unacknowledged_ - 1, .ack = true, .window = advertise(/*opening=*/false)};
@@ -398,6 +424,8 @@ void TcpFlow::produce(SegmentSink& sink, Time now) {
       while (send_data(sink)) {
       }
       if (end_ == End::kNone) send_fin(sink);
+      // Only when the guest has all of it: a RST takes the place of what it has not.
+      if (host_lost_ && fin_acknowledged_ && !fin_forwarded_) end(End::kReset);
       if (end_ == End::kNone) send_question(sink);
     }
   }

@@ -25,10 +25,15 @@ class HostStream {
   // kDone with how much of it was taken, at least one byte.
   virtual HostIo write(Bytes bytes) = 0;
   // The bytes behind the first `skip` that are to be read, which stay where they are. kEnd: there
-  // are none behind them, and no more will come.
+  // are none behind them, and no more will come. What came before a reset is still there.
   virtual HostIo peek(std::size_t skip, std::span<std::uint8_t> into) = 0;
   virtual void discard(std::size_t count) = 0;  // of what was peeked, from the front
   virtual void shut_down_writing() = 0;
+  // The peer has reset it, which after the peer's end peek() does not tell.
+  virtual bool is_reset() = 0;
+  // The peer is to get a reset when this goes, also after shut_down_writing(); what it has not been
+  // given by then is lost.
+  virtual void reset_at_last() = 0;
   // How much write() takes now, with some caution.
   virtual std::size_t room() = 0;
   // on_writable() is wanted once there is a good deal of room.
@@ -77,6 +82,7 @@ class TcpFlow {
 
   void on_segment(const TcpSegment& segment, Time now);
   void on_readable() { readable_ = true; }
+  void on_failed();  // the socket may have an error
   void on_writable();
   void on_timer(Time now);
   // To be ended: the guest is told so, by produce().
@@ -92,10 +98,11 @@ class TcpFlow {
   }
   enum class End : std::uint8_t {
     kNone,
-    kClosed,    // both sides have said all that they had to say
-    kReset,     // ended from here: the guest gets a RST
-    kRefused,   // by the guest, which the host's side should see as a reset
-    kTimedOut,  // the guest does not answer
+    kClosed,     // both sides have said all that they had to say
+    kReset,      // ended from here: the guest gets a RST
+    kRefused,    // by the guest, which the host's side should see as a reset
+    kForgotten,  // by the guest, which had ended its side: all that it said is to arrive
+    kTimedOut,   // the guest does not answer
   };
   [[nodiscard]] End end() const { return end_; }
   // Nothing is left to be done: end() says why, and what is to be done about the socket.
@@ -111,6 +118,8 @@ class TcpFlow {
   void take_payload(const TcpSegment& s, Time now);
   void owe(std::size_t count, Time now);
   void take_fin(const TcpSegment& s, Time now);
+  void drop_held();
+  void lose_host();
   void write_held();
   void forward_fin();
   void send(SegmentSink& sink, TcpSegment segment, std::size_t size);
@@ -139,6 +148,7 @@ class TcpFlow {
   int duplicates_ = 0;
   bool readable_ = true;
   bool host_ended_ = false;
+  bool host_lost_ = false;  // it takes nothing more; what it has sent before is still for the guest
   std::optional<std::uint32_t> fin_at_;  // its sequence number, while it was sent
   bool fin_acknowledged_ = false;
 
@@ -160,6 +170,7 @@ class TcpFlow {
   std::optional<Time> deadline_;
   std::optional<Time> ask_at_;  // the guest, whether it still has the flow
   bool ask_ = false;
+  bool asked_ = false;  // and it has not answered
   End end_ = End::kNone;
   bool told_ = false;
   std::uint64_t to_host_ = 0, to_guest_ = 0;

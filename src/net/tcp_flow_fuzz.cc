@@ -110,6 +110,7 @@ class World {
       host_.ended = true;
       flow_->on_readable();
     }
+    if (what % 2 == 1) flow_->on_failed();
     if (what == 255) flow_->reset();
   }
   // Near where the flow is, so that some of them mean something.

@@ -46,8 +46,25 @@ TEST_F(QuietTcpFlow, IsGoneWhenTheGuestHasForgottenIt) {
   expect_question();
   segment({.sequence = kGuests + 1 + 4, .rst = true});
   EXPECT_TRUE(flow_->gone());
-  EXPECT_EQ(flow_->end(), TcpFlow::End::kRefused);
+  EXPECT_EQ(flow_->end(), TcpFlow::End::kForgotten);
+  EXPECT_FALSE(host_.reset_wanted);  // the host may not have read all
   EXPECT_FALSE(flow_->deadline());
+}
+
+TEST_F(QuietTcpFlow, IsResetByAGuestThatWasNotAsked) {
+  wait(59s);
+  segment({.sequence = kGuests + 1 + 4, .rst = true});
+  EXPECT_EQ(flow_->end(), TcpFlow::End::kRefused);
+  EXPECT_TRUE(host_.reset_wanted);
+}
+
+TEST_F(QuietTcpFlow, IsResetByAGuestThatHasAnswered) {
+  wait(60s);
+  expect_question();
+  acknowledge(acknowledged_);
+  segment({.sequence = kGuests + 1 + 4, .rst = true});
+  EXPECT_EQ(flow_->end(), TcpFlow::End::kRefused);
+  EXPECT_TRUE(host_.reset_wanted);
 }
 
 TEST_F(QuietTcpFlow, IsAskedAlsoWhenTheLinkIsFullAtThatMoment) {

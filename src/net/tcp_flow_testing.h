@@ -31,9 +31,9 @@ class FakeHost final : public HostStream {
   HostIo peek(std::size_t skip, std::span<std::uint8_t> into) override {
     must(!into.empty(), "nothing is peeked at");
     must(skip <= queue.size(), "more is skipped than there is");
-    if (broken) return {.kind = HostIo::Kind::kBroken};
     const std::size_t n = std::min(queue.size() - skip, into.size());
-    if (n == 0) return {.kind = ended ? HostIo::Kind::kEnd : HostIo::Kind::kWouldBlock};
+    if (n == 0 && ended) return {.kind = HostIo::Kind::kEnd};
+    if (n == 0) return {.kind = broken ? HostIo::Kind::kBroken : HostIo::Kind::kWouldBlock};
     std::copy_n(queue.begin() + static_cast<std::ptrdiff_t>(skip), n, into.begin());
     return {.kind = HostIo::Kind::kDone, .count = n};
   }
@@ -46,6 +46,8 @@ class FakeHost final : public HostStream {
     must(!writing_ended, "ended twice");
     writing_ended = true;
   }
+  bool is_reset() override { return broken; }
+  void reset_at_last() override { reset_wanted = true; }
   std::size_t room() override { return promises; }
   void ask_for_room() override { asked = true; }
 
@@ -57,6 +59,7 @@ class FakeHost final : public HostStream {
   std::size_t takes = 1U << 30;     // bytes that write() still takes
   std::size_t promises = 1U << 18;  // room()
   bool ended = false, broken = false, writing_ended = false, asked = false;
+  bool reset_wanted = false;
 };
 
 struct SentSegment {

@@ -25,6 +25,7 @@ const char* reason_of(TcpFlow::End end) {
     case TcpFlow::End::kReset:
       return reason::kReset;
     case TcpFlow::End::kRefused:
+    case TcpFlow::End::kForgotten:
       return reason::kGuestReset;
     case TcpFlow::End::kTimedOut:
       return reason::kTimeout;
@@ -212,12 +213,13 @@ void TcpRelay::reset(const FlowKey& key, const TcpSegment& s) {
 
 // ---- from the host
 
-void TcpRelay::on_ready(Token token, bool writable, Time now) {
+void TcpRelay::on_ready(Token token, Ready what, Time now) {
   Flow* const flow = flows_.find(token);
   if (flow == nullptr) return;
   if (flow->guest) {
     flow->guest->on_readable();
-    if (writable) flow->guest->on_writable();
+    if (what.failed) flow->guest->on_failed();
+    if (what.writable) flow->guest->on_writable();
     return touch(token, *flow);
   }
   const int error = flow->host->error();
@@ -225,7 +227,7 @@ void TcpRelay::on_ready(Token token, bool writable, Time now) {
     const char* const why = tell_guest(flow->key, flow->syn, error);
     return remove(token, *flow, why);
   }
-  if (writable) on_connected(token, *flow, now);
+  if (what.writable) on_connected(token, *flow, now);
 }
 
 void TcpRelay::on_connected(Token token, Flow& flow, Time now) {

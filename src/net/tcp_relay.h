@@ -28,7 +28,7 @@ class TcpRelay {
   TcpRelay(Shared& shared, Query on_query);
 
   void on_segment(const IpPacket& packet, const TcpSegment& segment, Time now);
-  void on_ready(Token token, bool writable, Time now);
+  void on_ready(Token token, Ready what, Time now);
   void on_deadline(Token token, Time now);
   // To the guest's port, for somebody who has connected to a published one; refused by a reset when
   // there are too many flows.

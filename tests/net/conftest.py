@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import bad_link  # noqa: E402
 import world as worlds  # noqa: E402
 
 
@@ -30,5 +31,13 @@ def world():
     except OSError as e:
         pytest.skip(f"/dev/net/tun: {e.strerror}")
     made = worlds.World()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def far(world):
+    """Hosts of the world behind a link that is as bad as a test wants it."""
+    made = bad_link.Link(world)
     yield made
     made.close()

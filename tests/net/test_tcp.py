@@ -4,118 +4,19 @@ import socket
 
 import peers
 import pytest
+import tcp_cases
 import world as worlds
 
 SIZE = 3_000_000
 SENT = peers.data(SIZE, 2)
 
 
-def echo_all(s):
-    heard = peers.both_ways(s, SENT)
-    return heard
-
-
-def send_then_close(s):
-    s.sendall(SENT)
-    s.shutdown(socket.SHUT_WR)
-    return peers.read_all(s)
-
-
-def listen_then_send(s):
-    heard = peers.read_all(s)
-    s.sendall(SENT)
-    return heard
-
-
-def reset_when_heard(s):
-    s.recv(1)
-    peers.reset(s)
-    return "reset"
-
-
-def send_and_reset(s):
-    s.sendall(b"some bytes")
-    s.recv(1)  # the guest has them
-    peers.reset(s)
-    return "reset"
-
-
-def close_unread(s):
-    peers.wait = s.recv(1)
-    s.close()  # with more to be read: a reset
-    return "closed"
-
-
-def slow_reader(s):
-    return peers.read_all(s, pause=0.002)
-
-
-def hear(s):
-    return peers.read_all(s)
-
-
-# Each of the two runs, direct and through the engine, gives an outcome: what the client saw.
-CASES = {
-    "both": (echo_all, "tell(both_ways(connect(HOST, PORT), data(3_000_000)))"),
-    "server-ends-first": (send_then_close, """
-s = connect(HOST, PORT)
-heard = read_all(s)
-s.sendall(data(3_000_000))
-s.close()
-tell(heard)"""),
-    "client-ends-first": (listen_then_send, """
-s = connect(HOST, PORT)
-s.sendall(data(3_000_000))
-s.shutdown(socket.SHUT_WR)
-tell(read_all(s))"""),
-    "reset-when-heard": (reset_when_heard, """
-s = connect(HOST, PORT)
-s.sendall(b"x")
-tell(outcome(lambda: len(s.recv(1))))"""),
-    "data-and-reset": (send_and_reset, """
-s = connect(HOST, PORT)
-got = read_exactly(s, 10).decode()
-s.sendall(b"x")
-tell([got, outcome(lambda: len(s.recv(1)))])"""),
-    "close-with-unread-data": (close_unread, """
-s = connect(HOST, PORT)
-s.sendall(b"xyz")
-tell(outcome(lambda: len(s.recv(1))))"""),
-    "client-resets": (hear, """
-s = connect(HOST, PORT)
-s.sendall(b"hello")
-select.select([], [], [], 0.1)
-reset(s)
-tell(1)"""),
-    "client-resets-at-once": (hear, "reset(connect(HOST, PORT))\ntell(1)"),
-    "client-closes-at-once": (hear, "connect(HOST, PORT).close()\ntell(1)"),
-    "slow-client": (send_then_close, """
-s = connect(HOST, PORT)
-select.select([], [], [], 0.5)
-heard = read_all(s, pause=0.002)
-s.close()
-tell(heard)"""),
-    "slow-server": (slow_reader, "s = connect(HOST, PORT)\ns.sendall(data(3_000_000))\ns.close()\ntell(1)"),
-    "a-byte-at-a-time": (echo_all, """
-s = connect(HOST, PORT)
-for b in data(300):
-    s.sendall(bytes([b]))
-s.shutdown(socket.SHUT_WR)
-tell(read_all(s))"""),
-}
-
-
-@pytest.mark.parametrize("family", ["v4", "v6"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("family", tcp_cases.FAMILIES)
+@pytest.mark.parametrize("name", tcp_cases.CASES)
 def test_a_connection_is_what_it_is_without_the_engine(world, name, family):
-    handler, script = CASES[name]
     host = worlds.V4 if family == "v4" else worlds.V6
-    seen = []
-    for run in (world.direct_python, world.guest_python):
-        with world.server(handler, socket.AF_INET if family == "v4" else socket.AF_INET6) as (port, results):
-            client = run(f"HOST, PORT = {host!r}, {port}\n{script}")
-        seen.append((client, results))
-    assert seen[1] == seen[0]
+    direct, through = tcp_cases.run_both(world, name, family, host, SIZE)
+    assert through == direct
 
 
 @pytest.mark.parametrize("where", ["refused", "no-host", "no-network", "prohibited", "silent"])

@@ -168,15 +168,15 @@ class World:
     def guest_words(self, options, words):
         return [TAP_GUEST, *options, "--", *words]
 
-    def guest(self, *words, options=(), timeout=BOUND, check=True):
-        """A program in a guest to its end."""
-        done = subprocess.run(self.guest_words(options, words), capture_output=True, timeout=timeout, cwd=HERE)
+    def guest(self, *words, options=(), before=(), timeout=BOUND, check=True):
+        """A program in a guest to its end; `before` are words that start the guest in another way."""
+        done = subprocess.run([*before, *self.guest_words(options, words)], capture_output=True, timeout=timeout, cwd=HERE)
         assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         return done
 
-    def guest_python(self, script, options=(), timeout=BOUND):
+    def guest_python(self, script, options=(), before=(), timeout=BOUND):
         """A script in a guest, which has everything of peers.py; the JSON of what it prints last."""
-        done = self.guest(sys.executable, "-c", "from peers import *\n" + script, options=options, timeout=timeout)
+        done = self.guest(sys.executable, "-c", "from peers import *\n" + script, options=options, before=before, timeout=timeout)
         return json.loads(done.stdout.splitlines()[-1])
 
     def direct_python(self, script, timeout=BOUND):
