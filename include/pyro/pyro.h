@@ -161,6 +161,7 @@ typedef struct pyro_run_options {
   int timeout_seconds; /* 30 */
   int ttl_seconds;     /* 600 */
   const pyro_policy_builder* policy;
+  int allow_host_compat; /* no weaker backend exists yet: it is a microVM all the same */
 } pyro_run_options;
 PYRO_API pyro_status pyro_run(pyro_client* client, const pyro_run_options* options,
                               const pyro_callbacks* callbacks, pyro_result** result,
@@ -170,10 +171,10 @@ PYRO_API pyro_status pyro_run(pyro_client* client, const pyro_run_options* optio
 
 typedef struct pyro_workspace_options {
   const char* environment; /* required */
-  int vcpu_count;
-  int mem_mib;
-  int ttl_seconds;        /* 0: no end */
-  const char* ttl_action; /* stop, delete */
+  int vcpu_count;          /* 1 */
+  int mem_mib;             /* 1024 */
+  int ttl_seconds;         /* 0: no end */
+  const char* ttl_action;  /* stop, delete */
   const pyro_policy_builder* policy;
   const char* seed_path; /* a folder or an archive of the host */
   int git_tracked;       /* of the seed, only what git tracks */
@@ -182,6 +183,7 @@ typedef struct pyro_workspace_options {
   const char* const* labels;       /* "NAME=VALUE" */
   const char* const* secrets;      /* "NAME=VALUE" */
   const char* const* secret_files; /* "NAME=PATH" */
+  int allow_host_compat;           /* as above */
 } pyro_workspace_options;
 typedef struct pyro_exec_options {
   const char* const* argv;

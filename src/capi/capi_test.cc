@@ -59,7 +59,8 @@ TEST_F(C, RunGivesTheBackendWhatWasSaid) {
                                  .mem_mib = 512,
                                  .timeout_seconds = 7,
                                  .ttl_seconds = 60,
-                                 .policy = policy_};
+                                 .policy = policy_,
+                                 .allow_host_compat = 1};
   ASSERT_EQ(pyro_run(client_, &options, nullptr, &result_, &error_), PYRO_OK) << failure();
   EXPECT_EQ(fake_->create.environment, "debian:12");
   EXPECT_EQ(fake_->create.vcpu_count, 2);
@@ -69,6 +70,7 @@ TEST_F(C, RunGivesTheBackendWhatWasSaid) {
   EXPECT_EQ(fake_->create.network.deny, std::vector<std::string>{"10.0.0.0/8"});
   EXPECT_TRUE(fake_->create.network.allow_udp);
   EXPECT_FALSE(fake_->create.network.allow_icmp);
+  EXPECT_TRUE(fake_->create.allow_host_compat);
   EXPECT_EQ(fake_->exec.argv, (std::vector<std::string>{"git", "--version"}));
   EXPECT_EQ(fake_->exec.timeout_seconds, 7);
   EXPECT_EQ(text("/stdout"), "git version 2.39.5\n");
@@ -84,7 +86,8 @@ TEST_F(C, WhatIsNotSaidIsTheDefault) {
                                  .mem_mib = 0,
                                  .timeout_seconds = 0,
                                  .ttl_seconds = 0,
-                                 .policy = nullptr};
+                                 .policy = nullptr,
+                                 .allow_host_compat = 0};
   ASSERT_EQ(pyro_run(client_, &options, nullptr, nullptr, &error_), PYRO_OK) << failure();
   EXPECT_EQ(fake_->create.mem_mib, kDefaultMemMib);
   EXPECT_EQ(fake_->exec.timeout_seconds, kDefaultTimeoutSeconds);
@@ -111,7 +114,8 @@ TEST_F(C, OutputComesAsItIsAndCanEndTheCall) {
                                  .mem_mib = 0,
                                  .timeout_seconds = 0,
                                  .ttl_seconds = 0,
-                                 .policy = nullptr};
+                                 .policy = nullptr,
+                                 .allow_host_compat = 0};
   ASSERT_EQ(pyro_run(client_, &options, &callbacks, &result_, &error_), PYRO_OK) << failure();
   EXPECT_EQ(seen.out, std::string("a\0b\xff", 4));
   size_t length = 0;
@@ -135,7 +139,8 @@ TEST_F(C, ACancelledCallHasAnInterruptThatIsReadable) {
                                  .mem_mib = 0,
                                  .timeout_seconds = 0,
                                  .ttl_seconds = 0,
-                                 .policy = nullptr};
+                                 .policy = nullptr,
+                                 .allow_host_compat = 0};
   ASSERT_EQ(pyro_run(client_, &options, &callbacks, nullptr, &error_), PYRO_OK) << failure();
   EXPECT_GE(fake_->interrupt_fd, 0);
   pyro_cancel_free(cancel);
@@ -189,6 +194,7 @@ TEST_F(C, AWorkspaceIsMadeOfWhatWasSaid) {
   options.ttl_action = "delete";
   options.seed_path = "/src";
   options.git_tracked = 1;
+  options.allow_host_compat = 1;
   options.env = env;
   options.labels = labels;
   options.secrets = secrets;

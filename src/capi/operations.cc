@@ -59,7 +59,8 @@ pyro_status pyro_run(pyro_client* client, const pyro_run_options* options,
             .number("mem_mib", o.mem_mib)
             .number("timeout_seconds", o.timeout_seconds)
             .number("ttl_seconds", o.ttl_seconds)
-            .policy(o.policy);
+            .policy(o.policy)
+            .flag("allow_host_compat", o.allow_host_compat);
       },
       callbacks, result, error);
 }
@@ -82,7 +83,8 @@ pyro_status pyro_workspace_create(pyro_client* client, const pyro_workspace_opti
             .text("name", o.name)
             .map("env", o.env)
             .map("labels", o.labels)
-            .secrets(o.secrets, o.secret_files);
+            .secrets(o.secrets, o.secret_files)
+            .flag("allow_host_compat", o.allow_host_compat);
       },
       callbacks, result, error);
 }

@@ -5,9 +5,11 @@ Environments and templates are kept from session to session where the caller's s
 """
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import subprocess
@@ -120,6 +122,25 @@ def status_field(pid, field):
     return ""
 
 
+@functools.cache
+def said_errors():
+    """Of each command the codes that its reference says its errors have."""
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
+    said = re.findall(r"^## pyro ([^\n]+)$(?:(?!^## ).)*?^Errors \(`error\.code`\): ([^\n]*)\.$", page, re.M | re.S)
+    return {tuple(command.split()): set(re.findall(r"`(\w+)`", codes)) for command, codes in said}
+
+
+def expect_said_error(words, stdout):
+    """An error in JSON has one of the codes that the command's reference names."""
+    try:
+        code = json.loads(stdout)["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        return
+    commands = [command for command in said_errors() if words[: len(command)] == command]
+    for command in sorted(commands, key=len)[-1:]:
+        assert code in said_errors()[command], f"{words}: an error of the code {code}, which its reference does not name"
+
+
 class Host:
     """One user's pyro: its settings and everything it started."""
 
@@ -171,6 +192,7 @@ class Host:
         done = subprocess.run(
             [PYRO, *words], capture_output=True, timeout=timeout, env=self.settings(env), check=False, **feed
         )
+        expect_said_error(words, done.stdout)
         return Done(done.returncode, done.stdout, done.stderr)
 
     def run(self, *words, options=(), **kwargs):
