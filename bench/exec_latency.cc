@@ -15,6 +15,7 @@
 // Prints one JSON object: the samples in milliseconds, in order.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -265,6 +266,7 @@ Result<Samples> measured(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);  // as a supervisor does: a machine that goes breaks its pipes
   const auto samples = measured(argc, argv);
   if (!samples) {
     std::fprintf(stderr, "pyro_bench_exec_latency: %s%s%s\n", samples.error().message.c_str(),

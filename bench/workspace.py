@@ -75,12 +75,3 @@ def make_tree(folder, files, per_folder=500, size=200):
         if n % per_folder == 0:
             path.parent.mkdir(parents=True)
         path.write_text((f"line of file {n}\n" * (1 + size // 20))[:size])
-
-
-def cpu_ticks(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def tick_seconds():
-    return 1 / os.sysconf("SC_CLK_TCK")
