@@ -183,7 +183,7 @@ typedef struct pyro_workspace_options {
   const char* const* labels;       /* "NAME=VALUE" */
   const char* const* secrets;      /* "NAME=VALUE" */
   const char* const* secret_files; /* "NAME=PATH" */
-  int allow_host_compat;           /* as above */
+  int allow_host_compat;           /* no weaker backend exists yet: it is a microVM all the same */
 } pyro_workspace_options;
 typedef struct pyro_exec_options {
   const char* const* argv;

@@ -127,6 +127,7 @@ def said_errors():
     """Of each command the codes that its reference says its errors have."""
     page = (pathlib.Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
     said = re.findall(r"^## pyro ([^\n]+)$(?:(?!^## ).)*?^Errors \(`error\.code`\): ([^\n]*)\.$", page, re.M | re.S)
+    assert len(said) == page.count("\n## pyro ")
     return {tuple(command.split()): set(re.findall(r"`(\w+)`", codes)) for command, codes in said}
 
 
