@@ -2,6 +2,7 @@
 // behind it.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -28,6 +29,10 @@ class HostTcp : public HostStream {
   // The pending error (errno), which is none afterwards; 0: none.
   virtual int error() = 0;
 };
+// Of a connect: it was connected and has been reset since. What nobody listens for is refused.
+inline bool is_reset_error(int error) {
+  return error == ECONNRESET || error == EPIPE;
+}
 
 // A datagram socket that is connected: UDP, or ICMP echo, whose messages are whole ICMP messages
 // with an identifier and a checksum that are the kernel's.

@@ -38,6 +38,12 @@ int set(int fd, int level, int name, int value) {
   return ::setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+int pending_error(int fd) {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
 // How it is closed (socket(7), SO_LINGER).
 constexpr linger kReset{.l_onoff = 1, .l_linger = 0};
 constexpr linger kInOrder{.l_onoff = 0, .l_linger = 0};
@@ -98,11 +104,10 @@ HostIo HostSocket::write(Bytes bytes) {
 HostIo HostSocket::peek(std::size_t skip, std::span<std::uint8_t> into) {
   HostIo io = mode_ == PeekMode::kOffset ? peek_at_offset(skip, into) : peek_a_copy(skip, into);
   if (io.kind == HostIo::Kind::kBroken && broken_ == 0) broken_ = errno;
-  if (io.kind != HostIo::Kind::kEnd) return io;
-  // A socket that was reset and has told so ends as well. EPIPE: the peer had ended it before
-  // (tcp_reset() of Linux).
-  note_error();
-  if (broken_ != 0 && broken_ != EPIPE) io.kind = HostIo::Kind::kBroken;
+  // A socket that was reset, and has told so, says "end" from then on (tcp_recvmsg() of Linux).
+  // EPIPE: the peer had ended it before (tcp_reset()).
+  const bool told = broken_ != 0 && broken_ != EPIPE;
+  if (io.kind == HostIo::Kind::kEnd && told) io.kind = HostIo::Kind::kBroken;
   return io;
 }
 
@@ -137,6 +142,8 @@ HostIo HostSocket::peek_a_copy(std::size_t skip, std::span<std::uint8_t> into) {
   int unread = 0;
   const bool counted = ::ioctl(fd_.get(), FIONREAD, &unread) == 0;
   const bool all = ended && counted && static_cast<std::size_t>(unread) == skip;
+  // A reset looks the same, and is told by no read before the last byte is taken.
+  if (all && (state.revents & POLLERR) != 0) broken_ = pending_error(fd_.get());
   return {.kind = all ? HostIo::Kind::kEnd : HostIo::Kind::kWouldBlock};
 }
 
@@ -145,7 +152,7 @@ void HostSocket::discard(std::size_t count) {
     // Without a buffer: the kernel drops them (tcp(7), MSG_TRUNC).
     const ssize_t n = ::recv(fd_.get(), nullptr, count, MSG_TRUNC | MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;  // a reset took them away
+    if (n <= 0) return;  // cannot be, of what was peeked
     const auto gone = static_cast<std::size_t>(n);
     count -= std::min(count, gone);
     offset_ -= std::min(offset_, gone);  // so does the kernel
@@ -157,15 +164,11 @@ void HostSocket::shut_down_writing() {
   static_cast<void>(::shutdown(fd_.get(), SHUT_WR));  // fails when the peer has reset it
 }
 
-void HostSocket::note_error() {
-  if (broken_ != 0) return;
-  socklen_t size = sizeof(broken_);
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &broken_, &size) != 0) broken_ = errno;
-}
-
+// POLLERR and not SO_ERROR, which also tells what may pass (a route that is gone for a while).
 bool HostSocket::is_reset() {
-  note_error();
-  return broken_ != 0;
+  if (broken_ != 0) return true;
+  pollfd state{.fd = fd_.get(), .events = 0, .revents = 0};
+  return ::poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0;
 }
 
 void HostSocket::reset_at_last() {
@@ -182,9 +185,8 @@ std::size_t HostSocket::room() {
 }
 
 int HostSocket::error() {
-  int error = 0;
-  socklen_t size = sizeof(error);
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  const int error = pending_error(fd_.get());
+  if (is_reset_error(error)) broken_ = error;
   return error == 0 && !std::exchange(checked_, true) && talks_to_itself() ? ECONNREFUSED : error;
 }
 

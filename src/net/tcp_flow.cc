@@ -54,13 +54,13 @@ TcpFlow::~TcpFlow() {
 
 void TcpFlow::drop_held() {
   all_held_.all -= held_.size();
-  held_.clear();
+  held_ = {};
 }
 
 void TcpFlow::end(End how) {
   if (end_ != End::kNone) return;
   end_ = how;
-  if (how != End::kClosed && how != End::kForgotten) host_.reset_at_last();
+  if (how == End::kReset || how == End::kRefused) host_.reset_at_last();
   // What is left to be said: a RST, or the last acknowledgement.
   told_ = how == End::kRefused || how == End::kForgotten;
   deadline_.reset();
@@ -99,7 +99,6 @@ std::uint32_t TcpFlow::expected() const {
 void TcpFlow::on_segment(const TcpSegment& s, Time now) {
   if (end_ != End::kNone) return;
   ask_at_.reset();  // from now on anew
-  const bool answers = std::exchange(asked_, false);
   if (!from_guest_ && !established_) {
     // Of a SYN of ours there are two answers.
     const bool ours = s.ack && s.acknowledgement == ends_.first_sequence + 1 && in_flight() > 0;
@@ -116,9 +115,11 @@ void TcpFlow::on_segment(const TcpSegment& s, Time now) {
     return;
   }
   if (s.rst) {
-    // RFC 5961, 3.2: exactly where we are, or it is only a reason to say where that is.
+    // RFC 5961, 3.2: exactly where we are, or it is only a reason to say where that is. Without an
+    // ACK it answers a segment of ours for which the guest has no flow any more (RFC
+    // 9293, 3.10.7.1).
     if (s.sequence == received_ || s.sequence == expected())
-      return end(answers ? End::kForgotten : End::kRefused);
+      return end(fin_forwarded_ && !s.ack ? End::kForgotten : End::kRefused);
     must_acknowledge_ = must_acknowledge_ || !before(s.sequence, received_);
     return;
   }
@@ -291,7 +292,7 @@ void TcpFlow::on_timer(Time now) {
   deadline_.reset();
   if (++retries_ > kMostRetries) return end(End::kTimedOut);
   // A guest that does not read, and may wait for a host that will never read, is told now.
-  if (host_lost_ && window_ == 0) return end(End::kReset);
+  if (host_lost_ && established_ && window_ == 0) return end(End::kReset);
   probe_ = window_ == 0;
   next_ = unacknowledged_;
 }
@@ -367,9 +368,9 @@ bool TcpFlow::send_data(SegmentSink& sink) {
   }
   if (seen.kind == HostIo::Kind::kWouldBlock) readable_ = false;
   if (seen.kind == HostIo::Kind::kEnd) {
-    readable_ = false;
     host_ended_ = true;
-    if (host_.is_reset()) host_lost_ = true;
+    if (host_.is_reset()) lose_host();
+    readable_ = false;
   }
   if (seen.kind != HostIo::Kind::kDone) return false;
   const TcpSegment segment{
@@ -396,7 +397,6 @@ void TcpFlow::send_fin(SegmentSink& sink) {
 void TcpFlow::send_question(SegmentSink& sink) {
   if (!ask_ || sink.payload().empty()) return;
   ask_ = false;
-  asked_ = true;
   if (in_flight() > 0) return;  // what is sent again asks as well
   const TcpSegment segment{
       .sequence = unacknowledged_ - 1, .ack = true, .window = advertise(/*opening=*/false)};
@@ -441,8 +441,11 @@ void TcpFlow::produce(SegmentSink& sink, Time now) {
     told_ = true;
   }
   if ((end_ == End::kReset || end_ == End::kTimedOut) && !told_ && !sink.payload().empty()) {
-    // Not next_, which a retransmission takes back to what the guest has and would not believe.
-    const TcpSegment segment{.sequence = highest_, .rst = true, .ack = true};
+    // Not next_, which a retransmission takes back to what the guest has and would not believe; nor
+    // what is beyond its window, as the byte of a probe is.
+    const std::uint32_t edge = unacknowledged_ + window_;
+    const TcpSegment segment{
+        .sequence = before(edge, highest_) ? edge : highest_, .rst = true, .ack = true};
     send(sink, segment, 0);
     told_ = true;
   }

@@ -101,7 +101,7 @@ class TcpFlow {
     kClosed,     // both sides have said all that they had to say
     kReset,      // ended from here: the guest gets a RST
     kRefused,    // by the guest, which the host's side should see as a reset
-    kForgotten,  // by the guest, which had ended its side: all that it said is to arrive
+    kForgotten,  // by the guest, which had ended its side: what it said is still to arrive
     kTimedOut,   // the guest does not answer
   };
   [[nodiscard]] End end() const { return end_; }
@@ -170,7 +170,6 @@ class TcpFlow {
   std::optional<Time> deadline_;
   std::optional<Time> ask_at_;  // the guest, whether it still has the flow
   bool ask_ = false;
-  bool asked_ = false;  // and it has not answered
   End end_ = End::kNone;
   bool told_ = false;
   std::uint64_t to_host_ = 0, to_guest_ = 0;

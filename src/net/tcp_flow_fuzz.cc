@@ -105,8 +105,9 @@ class World {
   }
   void end_something() {
     const std::uint32_t what = script_.next(1);
-    if (what < 8) host_.broken = true;
-    if (what < 64) {
+    if (what < 8) {
+      host_.broken = true;
+    } else if (what < 64) {
       host_.ended = true;
       flow_->on_readable();
     }

@@ -55,6 +55,43 @@ TEST_F(ResetTcpFlow, AGuestThatDoesNotReadIsToldSoon) {
   expect_reset();
 }
 
+TEST_F(ResetTcpFlow, AGuestThatWasAskedAboutItsWindowIsToldWhereItIs) {
+  open(/*window=*/0);
+  hear("the answer");
+  wait(200ms);
+  expect_data(0, "t");  // beyond the window, and not taken
+  host_.broken = true;
+  flow_->on_failed();
+  produce();
+  wait(200ms);
+  EXPECT_EQ(next().head.sequence, kOurs + 1);
+  EXPECT_EQ(flow_->end(), End::kReset);
+}
+
+TEST_F(ResetTcpFlow, OneThatTheGuestHasNotTakenYetWaitsForIt) {
+  flow_ = std::make_unique<TcpFlow>(host_, held_, kEnds);
+  next();
+  host_.put("the request");
+  host_.broken = true;
+  flow_->on_failed();
+  produce();
+  wait(200ms);
+  EXPECT_TRUE(next().head.syn);
+  EXPECT_EQ(flow_->end(), End::kNone);
+}
+
+TEST_F(ResetTcpFlow, ATimeoutAfterTheGuestsEndTakesNothingFromTheHost) {
+  open();
+  say(0, "bye", /*fin=*/true);
+  hear("answer");
+  for (int i = 0; i < 20 && flow_->end() == End::kNone; ++i) {
+    wait(61s);
+    link_.sent.clear();
+  }
+  EXPECT_EQ(flow_->end(), End::kTimedOut);
+  EXPECT_FALSE(host_.reset_wanted);
+}
+
 TEST_F(ResetTcpFlow, HeldBytesAreDroppedAndNoneAreTaken) {
   open(/*window=*/0);
   host_.takes = 1;
@@ -115,7 +152,7 @@ TEST_F(ResetTcpFlow, OfAGuestThatHadEndedIsOneForTheHost) {
   open();
   say(0, "bye", /*fin=*/true);
   EXPECT_TRUE(host_.writing_ended);
-  segment({.sequence = kGuests + 1 + 4, .rst = true});
+  segment({.sequence = kGuests + 1 + 4, .acknowledgement = kOurs + 1, .rst = true, .ack = true});
   EXPECT_EQ(flow_->end(), End::kRefused);
   EXPECT_TRUE(host_.reset_wanted);
 }

@@ -21,11 +21,11 @@ const char* reason_of(TcpFlow::End end) {
   switch (end) {
     case TcpFlow::End::kNone:
     case TcpFlow::End::kClosed:
+    case TcpFlow::End::kForgotten:
       break;
     case TcpFlow::End::kReset:
       return reason::kReset;
     case TcpFlow::End::kRefused:
-    case TcpFlow::End::kForgotten:
       return reason::kGuestReset;
     case TcpFlow::End::kTimedOut:
       return reason::kTimeout;
@@ -179,7 +179,6 @@ const char* TcpRelay::tell_guest(const FlowKey& key, const TcpSegment& syn, int 
   Unreachable why = Unreachable::kHost;
   switch (error) {
     case ECONNREFUSED:
-    case ECONNRESET:
       reset(key, syn);
       return reason::kRefused;
     case ETIMEDOUT:  // as it is: nobody says anything
@@ -223,7 +222,7 @@ void TcpRelay::on_ready(Token token, Ready what, Time now) {
     return touch(token, *flow);
   }
   const int error = flow->host->error();
-  if (error != 0) {
+  if (error != 0 && !is_reset_error(error)) {
     const char* const why = tell_guest(flow->key, flow->syn, error);
     return remove(token, *flow, why);
   }

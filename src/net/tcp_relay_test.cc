@@ -110,13 +110,10 @@ TEST_F(TcpRelayTest, WhatTheHostMetIsToldTheGuest) {
     std::pair<int, int> icmp;
     const char* reason;
   };
-  const std::vector<Case> cases{{ECONNREFUSED, true, {}, "refused"},
-                                {ECONNRESET, true, {}, "refused"},
-                                {EHOSTUNREACH, false, {3, 1}, "no-route"},
-                                {ENETUNREACH, false, {3, 0}, "no-route"},
-                                {EACCES, false, {3, 13}, "no-route"},
-                                {ETIMEDOUT, false, {0, 0}, "timeout"},
-                                {EMFILE, true, {}, "limit"}};
+  const std::vector<Case> cases{
+      {ECONNREFUSED, true, {}, "refused"},      {EHOSTUNREACH, false, {3, 1}, "no-route"},
+      {ENETUNREACH, false, {3, 0}, "no-route"}, {EACCES, false, {3, 13}, "no-route"},
+      {ETIMEDOUT, false, {0, 0}, "timeout"},    {EMFILE, true, {}, "limit"}};
   for (const bool at_once : {false, true}) {
     for (const Case& c : cases) {
       SCOPED_TRACE(c.error);
@@ -243,6 +240,32 @@ TEST_F(TcpRelayTest, ResetsGoThroughInBothDirections) {
   EXPECT_EQ(answer.tcp()->sequence, heard_);
   EXPECT_EQ(last_event(), "tcp 93.184.216.34 443 end reset");
   EXPECT_EQ(engine.sizes().tcp, 0U);
+}
+
+TEST_F(TcpRelayTest, AResetAfterTheHostsEndIsSeenByItsEvent) {
+  connect();
+  host().stream.ended = true;
+  ready(host().token);
+  ASSERT_TRUE(next().tcp()->fin);
+  ++heard_;
+  say("");
+  EXPECT_EQ(engine.sizes().tcp, 1U);
+  host().stream.broken = true;
+  ready(host().token, /*writable=*/true, /*failed=*/true);
+  ASSERT_FALSE(link.frames.empty());
+  EXPECT_TRUE(next().tcp()->rst);
+  EXPECT_EQ(engine.sizes().tcp, 0U);
+}
+
+TEST_F(TcpRelayTest, AConnectThatWasResetSinceIsOne) {
+  syn();
+  FakeTcpState& made = *network.tcp.back();
+  made.error = ECONNRESET;
+  made.stream.put("busy");
+  made.stream.broken = true;
+  ready(made.token, /*writable=*/true, /*failed=*/true);
+  EXPECT_TRUE(next().tcp()->syn);  // and what it said is told
+  EXPECT_EQ(engine.sizes().tcp, 1U);
 }
 
 TEST_F(TcpRelayTest, ANewPolicyEndsFlowsAndConnectsThatItRefuses) {

@@ -85,7 +85,7 @@ class Link:
                 yield
             finally:
                 p.terminate()
-                counts.update(json.loads(p.stdout.readline()))
+                counts.update(json.loads(p.stdout.readline() or "{}"))
 
 
 class Direction:

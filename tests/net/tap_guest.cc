@@ -226,12 +226,14 @@ void pump(int from, int to, unsigned drop, unsigned seed) {
 }
 
 // A kernel that goes on says what a program that has ended left to be said; so does this one, for
-// a while.
-void say_the_rest() {
+// a while, and what the pump has of it at last.
+void say_the_rest(int tap) {
   constexpr int kTries = 500;
   constexpr int kPauseMs = 20;
   for (int i = 0; i < kTries; ++i) {
-    bool unsaid = false;
+    ::poll(nullptr, 0, kPauseMs);
+    pollfd frames{.fd = tap, .events = POLLIN, .revents = 0};
+    bool unsaid = ::poll(&frames, 1, 0) != 0;
     for (const char* path : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
       std::ifstream table(path);
       std::string line;
@@ -244,7 +246,6 @@ void say_the_rest() {
       }
     }
     if (!unsaid) return;
-    ::poll(nullptr, 0, kPauseMs);
   }
 }
 
@@ -281,7 +282,7 @@ const sigset_t& orders() {
   }
   int status = 0;
   ::waitpid(pid, &status, 0);
-  say_the_rest();
+  say_the_rest(tap);
   ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
@@ -295,6 +296,14 @@ auto start_engine(const Options& options, int link) {
       die(fmt::format("publishing {}: {}", host, std::strerror(port.error())));
   }
   return loop;
+}
+
+// What the guest has said before it ended.
+void hear_the_rest(net::EngineLoop& loop) {
+  constexpr int kMostTurns = 1000;
+  pollfd events{.fd = loop.fd(), .events = POLLIN, .revents = 0};
+  for (int i = 0; i < kMostTurns && (loop.turn() || ::poll(&events, 1, 0) == 1); ++i) {
+  }
 }
 
 void write_stats(const std::string& path, net::Engine& engine, std::uint64_t largest_turn_us) {
@@ -353,7 +362,10 @@ int main(int argc, char** argv) {
                                 {.fd = ended, .events = POLLIN, .revents = 0},
                                 {.fd = signals, .events = POLLIN, .revents = 0}}};
     ::poll(wait.data(), wait.size(), more ? 0 : -1);
-    if ((wait[1].revents & POLLIN) != 0) break;
+    if ((wait[1].revents & POLLIN) != 0) {
+      hear_the_rest(*loop);
+      break;
+    }
     if ((wait[2].revents & POLLIN) == 0) continue;
     signalfd_siginfo which{};
     if (::read(signals, &which, sizeof(which)) < 0) die_errno("signalfd");

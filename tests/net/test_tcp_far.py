@@ -21,15 +21,14 @@ def run(world, far, kind, name, family):
     return counts
 
 
-@pytest.mark.parametrize("family", tcp_cases.FAMILIES)
+# A family each: what is on the way knows nothing of them.
 @pytest.mark.parametrize("name", tcp_cases.CASES)
-def test_a_far_host_is_the_same_as_without_the_engine(world, far, name, family):
-    assert run(world, far, "slow", name, family) == {"lost": 0, "late": 0}
+def test_a_far_host_is_the_same_as_without_the_engine(world, far, name):
+    assert run(world, far, "slow", name, "v4") == {"lost": 0, "late": 0}
 
 
-@pytest.mark.parametrize("family", tcp_cases.FAMILIES)
 @pytest.mark.parametrize("name", sorted(WHOLE))
-def test_loss_and_reordering_are_the_same_as_without_the_engine(world, far, name, family):
-    counts = run(world, far, "bad", name, family)
+def test_loss_and_reordering_are_the_same_as_without_the_engine(world, far, name):
+    counts = run(world, far, "bad", name, "v6")
     if name in LONG:
         assert counts["lost"] > 0 and counts["late"] > 0

@@ -12,7 +12,6 @@ import pathlib
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -228,4 +227,3 @@ def restart_engine(guest):
     assert guest.stdout.readline() == "engine\n"
 
 
-RESET = struct.pack("ii", 1, 0)
