@@ -201,12 +201,12 @@ void drop_oldest(json::object& result, std::span<const Field> fields, std::size_
     const std::size_t size = json::serialize(*text).size();
     if (size <= 2) return;  // an empty one
     less += size - 2;
-    item[flag->name] = true;
     if (field.optional) {
       item.erase(field.name);
     } else {
       text->as_string().clear();
     }
+    item[flag->name] = true;  // last: `text` may have moved then
   };
   for (const Field& list : fields) {
     json::value* value = result.if_contains(list.name);

@@ -78,7 +78,8 @@ class HostSocketTest : public testing::TestWithParam<PeekMode> {
     epoll_event event{};
     do {
       ASSERT_EQ(::epoll_wait(epoll_.get(), &event, 1, 10'000), 1);
-      EXPECT_EQ(event.data.u64, kToken);
+      const Token token = event.data.u64;  // which is not aligned
+      EXPECT_EQ(token, kToken);
     } while ((event.events & ~EPOLLOUT) == 0);
   }
   [[nodiscard]] std::string peer_hears(std::size_t most = 1000) const {
