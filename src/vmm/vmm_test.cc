@@ -81,7 +81,7 @@ TEST(QemuArgv, OfALinkIsAddedToWhatThereIsWithout) {
     EXPECT_EQ(one_per_line({at, at + 6}),
               "-netdev\ndgram,id=link,local.type=fd,local.str=19\n"
               "-device\nvirtio-net-device,netdev=link,mac=02:00:00:ab:cd:0e,host_mtu=65520,"
-              "status=off,ctrl_vq=off,ctrl_rx=off,ctrl_rx_extra=off,ctrl_vlan=off,"
+              "x-txburst=1,status=off,ctrl_vq=off,ctrl_rx=off,ctrl_rx_extra=off,ctrl_vlan=off,"
               "ctrl_mac_addr=off,ctrl_guest_offloads=off,guest_announce=off\n"
               "-global\nmigration.announce-rounds=0\n");
     with.erase(at, at + 6);
