@@ -19,6 +19,9 @@
 
 extern "C" {
 
+// The linker's names for what it wraps (ld(1), --wrap).
+// NOLINTBEGIN(bugprone-reserved-identifier)
+
 long __real_syscall(long number, ...);
 int __real_execve(const char* path, char* const argv[], char* const envp[]);
 
@@ -30,6 +33,7 @@ long __wrap_syscall(long number, ...) {
   for (long& one : arguments) one = va_arg(list, long);
   va_end(list);
   if (number == SYS_clone3) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): syscall(2) has pointers as numbers
     reinterpret_cast<clone_args*>(arguments[0])->flags &= ~std::uint64_t{CLONE_NEWNET};
   }
   return __real_syscall(number, arguments[0], arguments[1], arguments[2], arguments[3],
@@ -67,5 +71,7 @@ int __wrap_execve(const char* path, char* const argv[], char* const envp[]) {
   words.push_back(nullptr);
   return __real_execve(path, words.data(), envp);
 }
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 }  // extern "C"
