@@ -42,12 +42,6 @@ def send_and_reset(s, sent):
     return "reset"
 
 
-def say_and_reset(s, sent):
-    s.sendall(b"busy")
-    peers.reset(s)
-    return "reset"
-
-
 def close_unread(s, sent):
     s.recv(1)
     s.close()  # with more to be read: a reset
@@ -88,9 +82,6 @@ tell([got, outcome(lambda: len(s.recv(1)))])"""),
 s = connect(HOST, PORT)
 s.sendall(b"xyz")
 tell(outcome(lambda: len(s.recv(1))))"""),
-    "data-and-reset-at-once": (say_and_reset, """
-s = connect(HOST, PORT)
-tell(read_all(s))"""),
     "client-resets": (hear, """
 s = connect(HOST, PORT)
 s.sendall(b"hello")
