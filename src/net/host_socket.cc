@@ -94,16 +94,18 @@ void HostSocket::ask_for_room() {
   static_cast<void>(watch(EPOLL_CTL_MOD));
 }
 
-HostIo HostSocket::write(Bytes bytes) {
-  const HostIo io =
-      io_of(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+HostIo HostSocket::noted(HostIo io) {
   if (io.kind == HostIo::Kind::kBroken && broken_ == 0) broken_ = errno;
   return io;
 }
 
+HostIo HostSocket::write(Bytes bytes) {
+  return noted(io_of(::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT)));
+}
+
 HostIo HostSocket::peek(std::size_t skip, std::span<std::uint8_t> into) {
-  HostIo io = mode_ == PeekMode::kOffset ? peek_at_offset(skip, into) : peek_a_copy(skip, into);
-  if (io.kind == HostIo::Kind::kBroken && broken_ == 0) broken_ = errno;
+  HostIo io =
+      noted(mode_ == PeekMode::kOffset ? peek_at_offset(skip, into) : peek_a_copy(skip, into));
   // A socket that was reset, and has told so, says "end" from then on (tcp_recvmsg() of Linux).
   // EPIPE: the peer had ended it before (tcp_reset()).
   const bool told = broken_ != 0 && broken_ != EPIPE;

@@ -42,6 +42,7 @@ class HostSocket final : public HostTcp {
   HostIo peek_at_offset(std::size_t skip, std::span<std::uint8_t> into);
   HostIo peek_a_copy(std::size_t skip, std::span<std::uint8_t> into);
   bool talks_to_itself();
+  HostIo noted(HostIo io);  // with errno still that of `io`
 
   sys::UniqueFd fd_;
   PeekMode mode_;

@@ -116,8 +116,7 @@ void TcpFlow::on_segment(const TcpSegment& s, Time now) {
   }
   if (s.rst) {
     // RFC 5961, 3.2: exactly where we are, or it is only a reason to say where that is. Without an
-    // ACK it answers a segment of ours for which the guest has no flow any more (RFC
-    // 9293, 3.10.7.1).
+    // ACK it answers a segment of ours of a flow that the guest has not (RFC 9293, 3.10.7.1).
     if (s.sequence == received_ || s.sequence == expected())
       return end(fin_forwarded_ && !s.ack ? End::kForgotten : End::kRefused);
     must_acknowledge_ = must_acknowledge_ || !before(s.sequence, received_);
