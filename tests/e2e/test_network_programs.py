@@ -7,12 +7,15 @@ import os
 import pathlib
 import re
 import socket
-import subprocess
+import sys
 import threading
 import urllib.parse
 
 import harness
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "net"))
+import repository  # noqa: E402
 
 
 @pytest.fixture
@@ -36,18 +39,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 def test_git_clones_from_a_server_of_the_host(host, site, tmp_path):
     folder, port = site
-    source = tmp_path / "source"
-    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(tmp_path)}
-
-    def git(*words):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True, env=env, timeout=60)
-
-    git("init", "-q", str(source))
-    (source / "file").write_text("cloned\n")
-    git("-C", str(source), "add", ".")
-    git("-C", str(source), "commit", "-qm", "one")
-    git("clone", "-q", "--bare", str(source), str(folder / "repo.git"))
-    git("-C", str(folder / "repo.git"), "update-server-info")
+    repository.publish(folder, tmp_path, b"cloned\n")
     url = f"http://host.pyro.internal:{port}/repo.git"
     clone = ("sh", "-c", f"git clone -q {url} /tmp/clone && cat /tmp/clone/file")
     done = host.run(*clone, options=("--net-allow", f"host.pyro.internal:{port}"))

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import http.server
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -12,6 +11,7 @@ import socket
 import subprocess
 
 import pytest
+import repository
 import world as worlds
 
 URL = f"http://{worlds.V4}"
@@ -62,21 +62,11 @@ def test_wrk_loses_no_request(world, site):
 
 def test_git_clones_over_http(world, site, tmp_path):
     folder, port = site
-    source = tmp_path / "source"
-    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": str(tmp_path)}
-
-    def git(*words):
-        worlds.run("git", "-c", "user.name=a", "-c", "user.email=a@b", *words, env=env)
-
-    git("init", "-q", str(source))
-    (source / "file").write_bytes(random.Random(4).randbytes(3 << 20))
-    git("-C", str(source), "add", ".")
-    git("-C", str(source), "commit", "-qm", "one")
-    git("clone", "-q", "--bare", str(source), str(folder / "repo.git"))
-    git("-C", str(folder / "repo.git"), "update-server-info")
+    content = random.Random(4).randbytes(3 << 20)
+    repository.publish(folder, tmp_path, content)
     worlds.run("chmod", "-R", "a+rX", str(folder))
     world.guest("git", "clone", "-q", f"{URL}:{port}/repo.git", str(tmp_path / "clone"))
-    assert (tmp_path / "clone" / "file").read_bytes() == (source / "file").read_bytes()
+    assert (tmp_path / "clone" / "file").read_bytes() == content
 
 
 def test_apt_reads_a_repository(world, site, tmp_path):
