@@ -109,7 +109,8 @@ def test_run_repairs_a_damaged_environment_and_two_pulls_do_the_work_once(privat
     repairing = private.start_run("echo", "repaired")
     with ending(repairing):
         read_until(repairing.stderr, b"phase=pull")
-        read_until(repairing.stderr, b"[pull] phase=", 120)
+        # The first phase that only the holder of the lock comes to.
+        read_until(repairing.stderr, b"[pull] phase=download", 120)
         waiting = private.pyro("env", "pull", "debian:12", timeout=500)
         assert waiting.code == 0, waiting
         done = finish(repairing, 200)
