@@ -136,9 +136,13 @@ Result<std::string> config_file(std::string_view client, const sys::Environment&
   if (!home || home->empty()) {
     return fail_hint(Errc::kNotFound, "HOME is not set", "name the file with --config");
   }
-  const std::string config = env("XDG_CONFIG_HOME").value_or(*home + "/.config");
-  if (client == "claude-code") return *home + "/.claude.json";
-  if (client == "codex") return env("CODEX_HOME").value_or(*home + "/.codex") + "/config.toml";
+  const auto folder = [&](const char* variable, std::string_view below_home) {
+    const auto set = env(variable);
+    return set && !set->empty() ? *set : fmt::format("{}{}", *home, below_home);
+  };
+  if (client == "claude-code") return folder("CLAUDE_CONFIG_DIR", "") + "/.claude.json";
+  if (client == "codex") return folder("CODEX_HOME", "/.codex") + "/config.toml";
+  const std::string config = folder("XDG_CONFIG_HOME", "/.config");
   if (client == "opencode") return config + "/opencode/opencode.json";
   if (client == "vscode") return config + "/Code/User/mcp.json";
   return *home + "/.cursor/mcp.json";

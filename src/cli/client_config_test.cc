@@ -67,6 +67,12 @@ TEST(ClientConfig, FilesAreWhereTheClientsLook) {
   EXPECT_EQ(*config_file("cursor", env), "/home/u/.cursor/mcp.json");
   variables["CODEX_HOME"] = "/c";
   EXPECT_EQ(*config_file("codex", env), "/c/config.toml");
+  variables["CODEX_HOME"] = "";
+  EXPECT_EQ(*config_file("codex", env), "/home/u/.codex/config.toml");
+  variables["CLAUDE_CONFIG_DIR"] = "/d";
+  EXPECT_EQ(*config_file("claude-code", env), "/d/.claude.json");
+  variables["XDG_CONFIG_HOME"] = "/x";
+  EXPECT_EQ(*config_file("opencode", env), "/x/opencode/opencode.json");
   variables.clear();
   EXPECT_FALSE(config_file("codex", env));
 }

@@ -315,8 +315,10 @@ constexpr std::array<Field, 12> kVmFields{{
 constexpr std::array<std::string_view, 2> kNetworkInfoPath{"network", "info"};
 constexpr std::array<std::string_view, 1> kNetworkInfoText{
     "Prints what the network engine of a running VM says of itself: addresses, the policy that it "
-    "decides by and its hash, flows, bytes, refusals and dropped frames. pyro run names its VM on "
-    "standard error; of a workspace, pyro workspace network show says the same."};
+    "decides by and its hash, flows, bytes, refusals and dropped frames. VMs are created by the "
+    "library and over MCP; of a workspace, pyro workspace network show says the same. pyro run "
+    "says "
+    "what was refused itself, for its VM is reached by nobody else."};
 constexpr std::array<Example, 1> kNetworkInfoExamples{
     {{"pyro network info vm-k4x2m9tq --json", "Show every field"}}};
 constexpr std::array<Field, 4> kNetworkInfoFields{{

@@ -84,7 +84,8 @@ inline constexpr std::array<std::string_view, 3> kMcpInstallText{
     "--dry-run says what would be written and where. --print prints the entry alone, for whoever "
     "keeps such files elsewhere.",
     "Files: ~/.claude.json, ~/.codex/config.toml, ~/.config/opencode/opencode.json, "
-    "~/.config/Code/User/mcp.json and ~/.cursor/mcp.json; --config names another."};
+    "~/.config/Code/User/mcp.json and ~/.cursor/mcp.json, or where CLAUDE_CONFIG_DIR, CODEX_HOME "
+    "and XDG_CONFIG_HOME say; --config names another."};
 inline constexpr std::array kMcpInstallPositionals{Param{.name = "client",
                                                          .type = ParamType::kChoice,
                                                          .value_name = "CLIENT",
