@@ -230,21 +230,38 @@ TEST(KvmProbe, ADeviceThatIsNotKvmIsNotUsable) {
 }
 
 // What the probe makes of a guest, which is played here.
-KvmProbe judged(const std::function<ProbeReport()>& guest) {
+KvmProbe judged(const std::function<ProbeReport()>& guest,
+                std::chrono::milliseconds patience = std::chrono::minutes(1)) {
   KvmProbe probe;
-  judge_guest(probe, guest);
+  judge_guest(probe, guest, patience);
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "its process is still there";
   return probe;
 }
 
 TEST(KvmProbe, AGuestThatHangsIsEndedAndNotUsable) {
   const auto start = std::chrono::steady_clock::now();
-  const KvmProbe p = judged([]() -> ProbeReport {
-    for (;;) ::pause();
+  const KvmProbe turning = judged([]() -> ProbeReport {
+    for (volatile int turns = 0;; turns = turns + 1) {
+    }
   });
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
-  EXPECT_FALSE(p.usable);
-  EXPECT_NE(p.detail.find("did not end in 250 ms"), std::string::npos) << p.detail;
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+  const KvmProbe waiting = judged(
+      []() -> ProbeReport {
+        for (;;) ::pause();
+      },
+      std::chrono::milliseconds(100));
+  for (const KvmProbe& p : {turning, waiting}) {
+    EXPECT_FALSE(p.usable);
+    EXPECT_NE(p.detail.find("did not end"), std::string::npos) << p.detail;
+  }
+}
+
+TEST(KvmProbe, AHostThatIsBusyDoesNotLoseIt) {
+  const KvmProbe late = judged([] {
+    ::usleep(400'000);  // lint: sleep, it has to be late
+    return ProbeReport{.nanoseconds = 60'000};
+  });
+  EXPECT_TRUE(late.usable) << late.detail;
 }
 
 TEST(KvmProbe, AGuestThatFailsOrIsSlowIsNotUsable) {
@@ -266,7 +283,7 @@ TEST(KvmProbe, AGuestThatFailsOrIsSlowIsNotUsable) {
 TEST(KvmProbe, AnswersWithinItsBoundAndSaysWhy) {
   const auto start = std::chrono::steady_clock::now();
   const KvmProbe p = probe_kvm();
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
   EXPECT_FALSE(p.detail.empty());
 }
 
