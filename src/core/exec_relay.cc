@@ -17,7 +17,7 @@ namespace {
 
 constexpr auto kKillGrace = std::chrono::milliseconds(1000);
 // How long the start of a secret's value waits for the rest of it.
-constexpr auto kHoldBack = std::chrono::milliseconds(100);
+constexpr auto kHoldBack = std::chrono::milliseconds(1000);
 constexpr auto kForever = std::chrono::hours(24 * 365);
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;

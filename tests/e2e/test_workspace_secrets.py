@@ -45,7 +45,7 @@ def test_they_are_in_the_guest_and_their_names_outside(shared):
     assert "has no secret" in done.text
 
 
-# Without a process in between: the start of a value is held back for 100 ms only.
+# Without a process in between: the start of a value is held back for a second only.
 SPLIT = "v=$(cat /run/pyro-secrets/LIT); printf '<%.7s' $v; printf '%s>' ${v#???????}"
 
 
@@ -137,6 +137,7 @@ def test_no_file_of_the_host_has_them_but_one(shared):
     for when in ("started", "stopped"):
         if when == "stopped":
             ok(shared.pyro("stop"))
+            shared.wait_for_nobody()
         for folder in (shared.host.home, shared.host.runtime):
             for path in folder.rglob("*"):
                 if path.is_file() and path.name != "secrets.json":
