@@ -25,7 +25,8 @@ namespace {
 
 constexpr std::size_t kConsoleInError = 1500;
 constexpr auto kSettle = std::chrono::milliseconds(100);
-constexpr auto kDeathMoment = std::chrono::milliseconds(500);
+// QEMU closes its ports first and clears up its memory then, on a busy host for seconds.
+constexpr auto kClearUp = std::chrono::seconds(10);
 constexpr auto kPowerOff = std::chrono::milliseconds(1000);
 
 // The end of the console, on lines of its own, for a person to read.
@@ -85,7 +86,8 @@ Guest::Guest(std::unique_ptr<vmm::Vm> vm, asio::any_io_executor ex, BootConfig l
 Guest::~Guest() = default;
 
 io::Task<Error> Guest::explain(Error error) {
-  const auto ended = co_await vm_->ended().wait_for(kDeathMoment);
+  const bool closed = error.code == Errc::kUnavailable;
+  const auto ended = co_await vm_->ended().wait_for(closed ? kClearUp : limits_.end_limit);
   if (!ended) co_return error;
   const vmm::VmEnd end = vm_->end();
   co_return Error{.code = Errc::kUnavailable,
