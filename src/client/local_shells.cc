@@ -31,7 +31,7 @@ constexpr std::size_t kMostWaitingKeys = 4U << 20;
 // How long the keys before the detach key may take to get to the guest.
 constexpr milliseconds kLastKeys{1000};
 // How long it may take to begin to draw for another size, and how long nothing comes once it has.
-constexpr milliseconds kDrawsAgain{1000};
+constexpr milliseconds kDrawsAgain{3000};
 constexpr milliseconds kHasDrawn{50};
 // How long a key like Escape may look like the beginning of another one: not to be felt.
 constexpr milliseconds kRestOfAKey{20};
