@@ -39,7 +39,7 @@ static pyro_status session(pyro_client* client, const char* id, pyro_error** err
   pyro_result_free(result);
   status = pyro_shell_write(client, id, shell, "sh hello.sh shell", 1, NULL, error);
   if (status != PYRO_OK) return status;
-  const pyro_shell_read_options read = {.plain = 1, .wait_for_idle_ms = 300};
+  const pyro_shell_read_options read = {.plain = 1, .wait_for_idle_ms = 2000};
   status = pyro_shell_read(client, id, shell, &read, &result, error);
   if (status != PYRO_OK) return status;
   printf("the shell says hello: %s\n",

@@ -39,7 +39,7 @@ pyro::Result<void> session(pyro::Workspaces& workspaces, const std::string& id) 
     return std::unexpected(typed.error());
   pyro::ShellReadOptions read;
   read.plain = true;
-  read.wait_for_idle_ms = 300;
+  read.wait_for_idle_ms = 2000;
   auto screen = shells.read(id, shell->shell_id, read);
   if (!screen) return std::unexpected(screen.error());
   std::printf("the shell says hello: %s\n",

@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,17 +38,41 @@ class FakeMachine final : public Machine {
   std::vector<std::string> calls;
 };
 
+// Where a control group folder of our own may be.
+inline std::vector<std::string> cgroup_paths() {
+  const std::string name = "/pyro-agent-test-" + std::to_string(::getpid());
+  return {"/sys/fs/cgroup" + name, "/sys/fs/cgroup/unified" + name};
+}
+
 // A control group folder of our own, where this host lets us make one.
 inline sys::UniqueFd cgroup_folder() {
-  for (const char* top : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-    if (!sys::exists(std::string(top) + "/cgroup.procs")) continue;
-    const std::string path = std::string(top) + "/pyro-agent-test";
+  for (const std::string& path : cgroup_paths()) {
+    if (!sys::exists(sys::parent_of(path) + "/cgroup.procs")) continue;
     if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) continue;
     if (!sys::exists(path + "/cgroup.kill")) continue;
     auto dir = sys::open_file(path, O_RDONLY | O_DIRECTORY);
     if (dir) return *std::move(dir);
   }
   return {};
+}
+
+// Who was killed in it leaves it a moment later.
+inline void remove_cgroup_folder() {
+  for (const std::string& path : cgroup_paths()) {
+    if (!sys::exists(path)) continue;
+    const auto removed = [&path] {
+      for (const auto& group : std::filesystem::directory_iterator(path)) {
+        if (group.is_directory()) ::rmdir(group.path().c_str());
+      }
+      return ::rmdir(path.c_str()) == 0;
+    };
+    bool gone = removed();
+    for (int n = 0; !gone && n < 1000; ++n) {
+      ::usleep(10'000);
+      gone = removed();
+    }
+    EXPECT_TRUE(gone) << path;
+  }
 }
 
 inline void rethrow(std::exception_ptr e) {
@@ -62,6 +87,7 @@ class AgentTest : public testing::Test {
     Reaper::block_child_signals();
     ::signal(SIGPIPE, [](int) {});  // as the agent does
   }
+  static void TearDownTestSuite() { remove_cgroup_folder(); }
   // Runs `body` as the host, then shuts the agent down. `grouped`: with control groups, if the
   // host has them.
   void run(Body body, bool grouped = true) {

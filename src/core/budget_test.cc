@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -25,11 +26,16 @@ class Budget : public ::testing::Test {
             .totals = {.mem_mib = 256, .vcpus = 4},
             .mem_mib = mem_mib,
             .vcpus = 1,
-            .on_wait = [this](const std::string& why) { waits_.push_back(why); },
+            .on_wait =
+                [this](const std::string& why) {
+                  waits_.push_back(why);
+                  waited_ = true;
+                },
             .cancel_fd = cancel_fd};
   }
   std::string dir_;
   std::vector<std::string> waits_;
+  std::atomic<bool> waited_ = false;  // for another thread
 };
 
 TEST_F(Budget, GrantsUpToTheTotalWithoutWaiting) {
@@ -46,7 +52,7 @@ TEST_F(Budget, WaitsUntilSomethingIsReleasedAndSaysSoOnce) {
   auto first = reserve(request(256));
   ASSERT_TRUE(first);
   std::thread releaser([&] {
-    while (waits_.empty()) std::this_thread::yield();
+    while (!waited_) std::this_thread::yield();
     first->memory = sys::UniqueFd();
     first->vcpus = sys::UniqueFd();
   });
@@ -64,7 +70,7 @@ TEST_F(Budget, ASignalThatIsHandledIsNoCancel) {
   nothing.sa_handler = [](int) {};
   ASSERT_EQ(::sigaction(SIGUSR1, &nothing, &before), 0);
   std::thread releaser([&, waiter = ::pthread_self()] {
-    while (waits_.empty()) std::this_thread::yield();
+    while (!waited_) std::this_thread::yield();
     for (int i = 0; i < 100; ++i) {
       ::pthread_kill(waiter, SIGUSR1);
       std::this_thread::yield();

@@ -131,7 +131,7 @@ TEST_F(QmpTest, AHugeLineIsRefusedAlthoughItEnds) {
 }
 
 TEST_F(QmpTest, EventsWithoutEndDoNotKeepACommandFromItsLimit) {
-  reply_limit_ = 200ms;
+  reply_limit_ = 3s;
   const std::size_t before = ::mallinfo2().uordblks;
   EXPECT_EQ(negotiation_fails([](int fd) -> int {
               flood_for_ever(fd, "{\"event\":\"RTC_CHANGE\",\"data\":{\"offset\":1}}\n");
@@ -139,7 +139,7 @@ TEST_F(QmpTest, EventsWithoutEndDoNotKeepACommandFromItsLimit) {
             kRefused);
   EXPECT_EQ(error_.code, Errc::kDeadline);
   EXPECT_EQ(error_.message, "QMP greeting: timed out");
-  EXPECT_LT(took_, 5s);
+  EXPECT_LT(took_, 30s);
   EXPECT_GT(events_, 100);
   EXPECT_LT(heap_, before + (1U << 20));
 }
@@ -167,7 +167,8 @@ TEST_F(QmpTest, SilenceIsBoundedAndNamesTheCommand) {
   EXPECT_EQ(negotiation_fails(listen_only), kTaken);
   EXPECT_EQ(error_.code, Errc::kDeadline);
   EXPECT_EQ(error_.message, "QMP greeting: timed out");
-  EXPECT_LT(took_, 5s);
+  EXPECT_LT(took_, 30s);
+  reply_limit_ = 3s;  // it has to greet within that
   const auto only_greets = [](int fd) { return send_some(fd, kGreeting) ? listen_only(fd) : 9; };
   EXPECT_EQ(negotiation_fails(only_greets), kTaken);
   EXPECT_EQ(error_.code, Errc::kDeadline);

@@ -31,9 +31,13 @@ class AsyncCall : public WorkspaceSupervisor {
 
 TEST_F(AsyncCall, CancelIsSigintForTheCommandWhoseResultComesAllTheSame) {
   Output output;
-  Call call = start(workspaces_, &Workspaces::exec, kId,
-                    shell("trap 'echo caught; exit 7' INT; echo ready; while :; do :; done"),
-                    observer(output));
+  Call call = start([&](int interrupt_fd) {
+    WorkspaceObserver watched = observer(output);
+    watched.run.interrupt_fd = interrupt_fd;
+    watched.run.interrupt_grace = 60s;
+    return workspaces_.exec(
+        kId, shell("trap 'echo caught; exit 7' INT; echo ready; while :; do :; done"), watched);
+  });
   output.begun.wait();
   EXPECT_FALSE(call.wait_for(0ms));
   call.cancel();

@@ -41,6 +41,14 @@ awaitable<void> ends_slowly(StreamPtr stream) {
   }
   ended(stream, {{"exit_code", 0}});
 }
+awaitable<void> ends_when_killed(StreamPtr stream) {
+  started(stream);
+  for (;;) {
+    const auto item = co_await stream->next();
+    if (!item || std::holds_alternative<rpc::Cancelled>(*item))
+      co_return ended(stream, {{"signal", 9}});
+  }
+}
 awaitable<void> ends_at_once(StreamPtr stream) {
   started(stream);
   ended(stream, {{"exit_code", 0}});
@@ -209,7 +217,7 @@ TEST_F(ServicesTest, WhoStopsAStartGrantsTheTimeForIt) {
 
 TEST_F(ServicesTest, OneThatIsNotReadyInTimeHasLittleTimeToEnd) {
   boot_.failed_grace = 1ms;
-  begin(ends_slowly);
+  begin(ends_when_killed);
   auto definition = probed();
   definition.ready_timeout_ms = 1;
   EXPECT_EQ(start("web", definition).error().code, Errc::kDeadline);
@@ -223,7 +231,10 @@ TEST_F(ServicesTest, WhoHearsOfAnEndFindsItsPortsClosed) {
   definition.published = {{.guest_port = 80}};
   const auto start = begin_start("web", definition);
   const auto bound = [this] { return service("web").definition.find("\"bound\":0"); };
-  ASSERT_TRUE(driver_.until([&] { return bound() == std::string::npos; }));
+  const auto is_bound = [&] {
+    return service("web").definition.contains("\"bound\":") && bound() == std::string::npos;
+  };
+  ASSERT_TRUE(driver_.until(is_bound));
   // Looked at after each event.
   ASSERT_TRUE(driver_.until([&] { return is_over(service("web").state); }));
   EXPECT_NE(bound(), std::string::npos) << service("web").definition;

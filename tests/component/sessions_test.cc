@@ -15,7 +15,7 @@ TEST_F(HostileSessions, AServiceMayPrintBeforeItsStart) {
   ASSERT_FALSE(logs->entries.empty());
   EXPECT_EQ(logs->entries.front().text, "early ");
   // At SIGTERM it says that it has started, at SIGCONT that it has ended.
-  const auto stopped = services().stop(kId, "speaks-first", 5, -1);
+  const auto stopped = services().stop(kId, "speaks-first", 60, -1);
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_EQ(stopped->stop_reason, "sigterm");
   EXPECT_EQ(stopped->exit_code, 4);
@@ -39,7 +39,7 @@ TEST_F(HostileSessions, WhatAServiceSaysOfItselfIsChecked) {
 TEST_F(HostileSessions, ProbesThatAreNotAnsweredAsTheyShouldBe) {
   const auto options = [](const std::string& url) {
     return ServiceOptions{.readiness = client::ServiceReadiness{.type = "http", .url = url},
-                          .ready_timeout_seconds = 1,
+                          .ready_timeout_seconds = 3,
                           .ready_interval_ms = 100};
   };
   const std::vector<std::pair<std::string, std::string>> cases{

@@ -93,6 +93,7 @@ TEST_F(VmNetworkTest, ASecondStartLeavesTheFirstItsNetwork) {
   peer->open(proto::StartVm::kName);
   wait_for_the_engine(*peer);
   const auto second = peer->next<rpc::Response>(open_before_it_goes(*peer, proto::StartVm::kName));
+  ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::kConflict);
   EXPECT_TRUE(is_running(*peer));
 }

@@ -7,6 +7,7 @@ address was asked. Prints the id of the process that holds the host's, and ends 
 Needs a user namespace, or root: see `world` in test_workspace_network.py.
 """
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -45,11 +46,10 @@ class Here:
         return socket.socket(*words)
 
 
-def say_address(port):
-    with socket.create_server(("0.0.0.0", port)) as listener:
-        while True:
-            with listener.accept()[0] as connection:
-                connection.sendall(connection.getsockname()[0].encode() + b"\n")
+def say_address(listener):
+    while True:
+        with listener.accept()[0] as connection, contextlib.suppress(OSError):
+            connection.sendall(connection.getsockname()[0].encode() + b"\n")
 
 
 def world(names, ready, go):
@@ -60,7 +60,8 @@ def world(names, ready, go):
     subprocess.run(["sh", "-ec", WORLD], check=True)
     records = {(name, A): [(A, 60, address)] for name, address in names} | {(name, AAAA): [] for name, _ in names}
     for port in (80, 443):
-        threading.Thread(target=say_address, args=(port,), daemon=True).start()
+        listener = socket.create_server(("0.0.0.0", port))
+        threading.Thread(target=say_address, args=(listener,), daemon=True).start()
     with NameServer(Here, NAME_SERVER, records, port=53):
         os.write(ready, b"1")
         sys.stdin.read()

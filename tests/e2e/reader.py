@@ -22,7 +22,7 @@ def alone():
                 return False
             return True
 
-        harness.wait_until(taken, bound=300, what="the end of the other half's reader")
+        harness.wait_until(taken, bound=500, what="the end of the other half's reader")
         yield
 
 

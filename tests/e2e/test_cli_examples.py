@@ -5,6 +5,7 @@ there: a project on the host and, unless they create it, the workspace `fix` wit
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -145,24 +146,30 @@ def own(host, short_tmp):
 
 
 def run(host, folder, line):
+    """An example runs as it is said to; what it prints."""
     if line in LASTING:
         return follow(host, folder, line)
     if line in BEFORE:
         run(host, folder, BEFORE[line])
     done = reader.run(host, folder, "bash", "-c", f"set -o pipefail; {line}")
     assert done.returncode == CODES.get(line, 0), f"{line}\n{done.stdout}"
+    return done.stdout
 
 
 def follow(host, folder, line):
     """An example that goes on: until it said what is expected, then it is interrupted as by Ctrl-C."""
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {line}"], cwd=folder, env=reader.settings(host, folder), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True,
-    )  # fmt: skip
-    with reader.alone() if "--http" in line else contextlib.nullcontext(), harness.ending(process):
+    def process():
+        return subprocess.Popen(
+            ["bash", "-c", f"exec {line}"], cwd=folder, env=reader.settings(host, folder), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True,
+        )  # fmt: skip
+
+    with reader.alone() if "--http" in line else contextlib.nullcontext(), harness.ending(process()) as process:
         harness.read_until(process.stdout, LASTING[line].encode())
         os.kill(process.pid, signal.SIGINT)
-        assert harness.finish(process).code == 0, line
+        done = harness.finish(process)
+    assert done.code == 0, line
+    return done.out.decode()
 
 
 def test_the_page_has_examples_for_every_command():
@@ -199,6 +206,6 @@ def test_the_example_of_a_vm_runs(own, tmp_path):
     vm = python("print(pyro.create_vm('debian:12')['vm_id'])")
     try:
         python(f"pyro.start_vm({vm!r})")
-        run(own, tmp_path, re.sub(r"\bvm-\w+", vm, line))
+        assert json.loads(run(own, tmp_path, re.sub(r"\bvm-\w+", vm, line)))["vm_id"] == vm
     finally:
         python(f"pyro.delete_vm({vm!r})")

@@ -86,7 +86,7 @@ def test_supervisor_stopped_by_sigterm_ends_the_run(host):
 
 @pytest.mark.parametrize("signo", [signal.SIGKILL, signal.SIGTERM])
 def test_pyro_killed_during_a_command_takes_all_with_it(host, signo):
-    process = host.start_run("sh", "-c", "trap '' TERM; trap 'echo caught' INT; echo ready; while :; do sleep 100; done", options=["--timeout-seconds", "100"])
+    process = host.start_run("sh", "-c", "trap '' TERM; trap 'echo caught' INT; echo ready; while :; do sleep 0.1; done", options=["--timeout-seconds", "100"])
     with ending(process):
         read_until(process.stdout, b"ready\n")
         pids = [*host.supervisors(), *host.qemus()]
@@ -215,13 +215,13 @@ def test_a_guest_that_never_answers(host, silent_libexec, boot):
     start = time.monotonic()
     done = host.run(
         "true", options=["--boot", boot],
-        env={"PYRO_LIBEXEC": silent_libexec, "PYRO_BOOT_TIMEOUT_SECONDS": 8},
+        env={"PYRO_LIBEXEC": silent_libexec, "PYRO_BOOT_TIMEOUT_SECONDS": 15},
     )  # fmt: skip
     assert done.code == 125
-    assert "did not answer within 8.0 s" in done.text, done
+    assert "did not answer within 15.0 s" in done.text, done
     assert "the silent agent says this" in done.text
     assert "hint: run: pyro doctor" in done.text
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 75
     host.assert_nothing_left()
     for path in set(host.templates.iterdir()) - before:
         assert path.is_file() and path.stat().st_size == 0, path  # lock files only
@@ -248,12 +248,13 @@ def test_helper_programs_that_are_missing(host, short_tmp):
 
 def test_the_console_of_a_guest_is_bounded_in_memory(host):
     """A guest that writes to its console for a while costs the supervisor nothing."""
-    script = "echo ready; head -c 400000 /dev/zero | tr '\\0' x > /dev/console; echo written; sleep 1000"
-    process = host.start_run("sh", "-c", script, options=["--timeout-seconds", "100"])
+    script = "echo ready; read go; head -c 400000 /dev/zero | tr '\\0' x > /dev/console; echo written; sleep 1000"
+    process = host.start_run("sh", "-c", script, options=["--timeout-seconds", "100"], stdin=subprocess.PIPE)
     with ending(process):
         read_until(process.stdout, b"ready\n")
         supervisor = host.supervisor()
         before = int(harness.status_field(supervisor, "VmHWM").split()[0])
+        process.stdin.write(b"go\n")
         read_until(process.stdout, b"written\n", 90)
         after = int(harness.status_field(supervisor, "VmHWM").split()[0])
         assert after - before < 1024, (before, after)
@@ -264,3 +265,4 @@ def test_the_console_of_a_guest_is_bounded_in_memory(host):
 def test_a_guests_console_cannot_steer_the_terminal(host):
     done = host.run("sh", "-c", "printf '\\033]0;title\\007' > /dev/console; echo c > /proc/sysrq-trigger; sleep 1000")
     assert b"\033" not in done.err and b"\007" not in done.err
+    assert "title" in done.text, done

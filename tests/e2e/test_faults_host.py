@@ -108,7 +108,6 @@ def test_run_repairs_a_damaged_environment_and_two_pulls_do_the_work_once(privat
     before = private.install_dir.stat().st_ino
     repairing = private.start_run("echo", "repaired")
     with ending(repairing):
-        read_until(repairing.stderr, b"phase=pull")
         # The first phase that only the holder of the lock comes to.
         read_until(repairing.stderr, b"[pull] phase=download", 120)
         waiting = private.pyro("env", "pull", "debian:12", timeout=500)
@@ -258,9 +257,8 @@ def test_five_runs_at_once_build_the_template_once(private):
         runs = list(pool.map(lambda n: private.run("echo", str(n), timeout=200), range(5)))
     assert [(run.code, run.out) for run in runs] == [(0, f"{n}\n".encode()) for n in range(5)]
     built = [run for run in runs if "booting debian:12 once" in run.text]
-    waited = [run for run in runs if "another process is building the template" in run.text]
     assert len(built) == 1, [run.text for run in runs]
-    assert len(built) + len(waited) == 5
+    assert any("another process is building the template" in run.text for run in runs)
     assert len(templates_of(private)) == 1
 
 

@@ -93,7 +93,7 @@ def serve_http(host, *words):
         begin = time.monotonic()
         child.send_signal(signal.SIGINT)
         assert child.wait(timeout=client.LIMIT) == 0
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 30
     finally:
         child.kill()
         child.wait(timeout=client.LIMIT)
@@ -202,7 +202,7 @@ def test_a_run_whose_response_is_closed_leaves_nothing(host):
 
 
 def sleeps(space):
-    return b"sleep\0003000" in space.sh("cat /proc/[0-9]*/cmdline")
+    return b"sleep\0003000" in space.sh("cat /proc/[0-9]*/cmdline 2>/dev/null; true")
 
 
 @pytest.mark.parametrize("how", ["input", "killed"])

@@ -4,8 +4,10 @@ import os
 import signal
 
 import harness
+import pytest
 
 
+@pytest.mark.timeout(1200)
 def test_the_escape_suite_passes(host):
     done = host.pyro("selftest", "escape", "--json", timeout=900)
     failed = [probe for probe in done.json["probes"] if not probe["passed"]]
@@ -39,5 +41,5 @@ def test_ctrl_c_leaves_nothing(host):
     with harness.ending(host.start(*words)) as running:
         harness.read_until(running.stderr, b"1/2 gateway-every-port", bound=120)
         os.kill(running.pid, signal.SIGINT)
-        done = harness.finish(running)
+        done = harness.finish(running, 300)
     assert done.code == 4 and "interrupted" in done.text

@@ -62,8 +62,8 @@ class Terminal:
         """Which line below htop's header is the selected one: cyan, as the line of keys at the bottom."""
         command = self.tmux("capture-pane", "-p", "-e")
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-        (header,) = (n for n, line in enumerate(lines) if "PID" in line and "USER" in line)
-        return min(n for n, line in enumerate(lines) if n > header and "46m" in line) - header
+        header = next((n for n, line in enumerate(lines) if "PID" in line and "USER" in line), len(lines))
+        return min((n for n, line in enumerate(lines) if n > header and "46m" in line), default=header) - header
 
     def wait(self, pattern):
         """Until the screen matches."""

@@ -227,7 +227,8 @@ def test_killed_in_a_started_workspace(host, stopped, source, point, victim):
     if command == "exec":
         assert len(logged) == 2
         ended = point == "exec.recorded" or (victim != "supervisor" and point == "exec.ended")
-        assert (logged[1]["exit_code"] == 0) == ended
+        # Between the journal and the guest it sees that its client has gone a moment after it sent the command on.
+        assert (logged[1]["exit_code"] == 0) == ended or (point, victim) == ("exec.journaled", "command")
         assert logged[1]["exit_code"] is None or victim == "command" or ended
     if command == "sync push":
         whole = {"new", "new/1", "new/2"}

@@ -136,6 +136,8 @@ def test_who_waits_for_a_sync_can_leave_or_stop_it(fresh, short_tmp):
     third = fresh.host.start(*words)
     assert fresh.sh("echo alive") == b"alive\n"
     assert (second.poll(), third.poll()) == (None, None)
+    # It hears signals before it connects.
+    harness.wait_until(lambda: any(t.startswith("socket:") for t in harness.descriptors(third.pid).values()), what="one that waits")
     third.send_signal(signal.SIGINT)
     assert finish(third).code == 130
     ok(fresh.pyro("stop"))

@@ -227,10 +227,10 @@ def test_a_follower_that_does_not_read_holds_up_nothing_and_misses_nothing(host,
             assert reaches(space, ports[0])
             read_until(follower.stdout, b'"kind":"end"')
             os.kill(follower.pid, signal.SIGSTOP)
-            ok(space.exec("perl", "-e", KNOCK, str(count)))
+            ok(space.exec("perl", "-e", KNOCK, str(count), options=["--timeout-seconds", "400"], timeout=450))
             began = time.monotonic()
             ok(space.pyro("stop"))
-            assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 50
             os.kill(follower.pid, signal.SIGCONT)
             done = finish(follower)
         assert done.code == 0, done.text
@@ -262,6 +262,7 @@ def test_a_policy_stays_through_stop_start_and_reset(host, ports):
         assert HASH.fullmatch(policy["hash"])
         assert reaches(space, ports[0])
         wait_events(space, lambda e: e["kind"] == "end")
+        ended = 1
         for command in ("stop", "start", "reset"):
             answer = space.json(command)
             answer = answer.get("workspace", answer)
@@ -274,10 +275,12 @@ def test_a_policy_stays_through_stop_start_and_reset(host, ports):
                 continue
             assert shown(space)["live"]["policy_hash"] == policy["hash"]
             assert reaches(space, ports[0]) and not reaches(space, ports[1])
+            ended += 1
+            # Before the next machine's engine: what one does not say before it goes is lost.
+            harness.wait_until(lambda n=ended: sum(e["kind"] == "end" for e in events(space)) == n, what=f"{ended} flows")
         for words in (text(space, "status"), text(space, "reset")):
             assert f"Network policy: egress\nNetwork deny: a.example:*\nNetwork allow: {rule(ports[0])}\n" in words
-        # The log of all that.
-        harness.wait_until(lambda: sum(e["kind"] == "end" for e in events(space)) == 3, what="three flows")
+        assert ended == 3
 
 
 # ---- explain and render

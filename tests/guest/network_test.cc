@@ -160,9 +160,9 @@ Step NetworkTest::sends_and_gets_udp(core::Guest& guest, LinkPeer& peer, std::st
 }
 Step NetworkTest::sends_and_gets_both(core::Guest& guest, LinkPeer& peer) {
   PYRO_CO_CHECK(co_await sends_and_gets_udp(guest, peer, "203.0.113.7"));
-  EXPECT_EQ(peer.counts().arp, 1);
+  EXPECT_GE(peer.counts().arp, 1);  // it asks again after a second
   PYRO_CO_CHECK(co_await sends_and_gets_udp(guest, peer, "2001:db8::7"));
-  EXPECT_EQ(peer.counts().solicitations, 1);
+  EXPECT_GE(peer.counts().solicitations, 1);
   EXPECT_EQ(peer.counts().refused, std::vector<std::string>{});
   co_return Result<void>{};
 }

@@ -1,5 +1,6 @@
 """A small name server for the world: what a real one answers, and what a hostile one may."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -60,7 +61,8 @@ class NameServer:
                 connection = self.tcp.accept()[0]
             except OSError:
                 return
-            with connection:
+            # Whoever asked may have given up.
+            with connection, contextlib.suppress(OSError, struct.error):
                 size = struct.unpack("!H", connection.recv(2, socket.MSG_WAITALL))[0]
                 reply = self.answer(connection.recv(size, socket.MSG_WAITALL), udp=False)
                 connection.sendall(struct.pack("!H", len(reply)) + reply)

@@ -260,7 +260,8 @@ const sigset_t& orders() {
   return set;
 }
 
-[[noreturn]] void guest(const Options& options, int link) {
+// `go`: readable when the engine is there.
+[[noreturn]] void guest(const Options& options, int link, int go) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   enter_namespaces();
   const int tap = open_tap(options.mtu);
@@ -268,6 +269,9 @@ const sigset_t& orders() {
   const auto [drop, seed] = std::pair(options.drop, options.seed);
   std::thread([=] { pump(tap, link, drop, seed); }).detach();
   std::thread([=] { pump(link, tap, drop, seed + 1); }).detach();
+  char byte = 0;
+  while (::read(go, &byte, 1) < 0 && errno == EINTR) {
+  }
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -336,10 +340,16 @@ int main(int argc, char** argv) {
   std::array<int, 2> link{};
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, link.data()) != 0)
     die_errno("socketpair");
+  std::array<int, 2> go{};
+  if (::pipe2(go.data(), O_CLOEXEC) != 0) die_errno("pipe2");
   ::sigprocmask(SIG_BLOCK, &orders(), nullptr);
   const pid_t pid = ::fork();
-  if (pid == 0) guest(options, link[1]);
+  if (pid == 0) {
+    ::close(go[1]);
+    guest(options, link[1], go[0]);
+  }
   ::close(link[1]);
+  ::close(go[0]);
   if (!options.engine_netns.empty()) {
     const int there = ::open(options.engine_netns.c_str(), O_RDONLY | O_CLOEXEC);
     if (there < 0 || ::setns(there, CLONE_NEWNET) != 0) die_errno(options.engine_netns.c_str());
@@ -349,6 +359,7 @@ int main(int argc, char** argv) {
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
   auto loop = start_engine(options, link[0]);
+  ::close(go[1]);
   const int ended = ::pidfd_open(pid, 0);
   const int signals = ::signalfd(-1, &orders(), SFD_CLOEXEC);
   std::uint64_t largest = 0;

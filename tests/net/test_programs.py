@@ -55,7 +55,7 @@ tell(digest(urllib.request.urlopen("{URL}:{port}/large", timeout=20).read()))
 
 
 def test_wrk_loses_no_request(world, site):
-    out = world.guest("wrk", "-t1", "-c64", "-d1s", f"{URL}:{site[1]}/small").stdout.decode()
+    out = world.guest("wrk", "-t1", "-c64", "-d1s", "--timeout", "60s", f"{URL}:{site[1]}/small").stdout.decode()
     assert "requests in" in out
     assert "Socket errors" not in out and "Non-2xx" not in out, out
 
@@ -94,7 +94,7 @@ def test_apt_reads_a_repository(world, site, tmp_path):
 @pytest.mark.parametrize("words", [(), ("-R",), ("-P", "8"), ("-P", "8", "-R")])
 def test_iperf(world, words):
     with world.program("iperf3", "-s", "-p", "5201", port=5201):
-        out = world.guest("iperf3", "-c", worlds.V4, "-p", "5201", "-t", "1", "-J", *words).stdout
+        out = world.guest("iperf3", "-c", worlds.V4, "-p", "5201", "-n", "20M", "-J", *words).stdout
     end = json.loads(out)["end"]
     rate = end["sum_received"]["bits_per_second"] / 1e9
     print(f"iperf3 {' '.join(words) or 'up'}: {rate:.2f} Gbit/s")

@@ -80,7 +80,6 @@ def test_an_engine_that_is_new_reaches_a_guest_with_flows_of_the_last(world):
     with world.started(ECHO, OPTIONS) as guest:
         def echoes():
             s = client()
-            s.settimeout(5)
             s.sendall(b"hello")
             assert peers.read_exactly(s, 5) == b"hello"
             return s

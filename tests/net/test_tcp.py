@@ -23,7 +23,8 @@ def test_a_connection_is_what_it_is_without_the_engine(world, name, family):
 def test_a_connect_that_fails_fails_as_it_does_without_the_engine(world, where):
     host = {"refused": worlds.V4, "no-host": worlds.NO_HOST, "no-network": worlds.NO_NETWORK,
             "prohibited": worlds.PROHIBITED, "silent": worlds.SILENT}[where]
-    script = f"tell(outcome(lambda: connect({host!r}, 9, timeout=2) and 1))"
+    patience = 2 if where == "silent" else 20
+    script = f"tell(outcome(lambda: connect({host!r}, 9, timeout={patience}) and 1))"
     expected = {"refused": "ECONNREFUSED", "no-network": "ENETUNREACH", "silent": "nothing"}
     direct = world.direct_python(script)
     assert direct == expected.get(where, "EHOSTUNREACH")
@@ -97,8 +98,9 @@ def test_a_world_that_vanishes_is_silence(world):
 
     with world.server(wait_for_the_end) as (port, _):
         with world.started(f"""
-s = connect({worlds.V4!r}, {port}, timeout=1)
+s = connect({worlds.V4!r}, {port})
 s.recv(1)
+s.settimeout(1)
 print("ready")
 sys.stdin.readline()
 s.sendall(b"hello?")
@@ -156,7 +158,7 @@ tell([alone[150], [beside[150], beside[285]], rate])
 os._exit(0)""")
     words = f"median {alone * 1e6:.0f} us alone; beside {rate / 1e6:.0f} MB/s median {beside[0] * 1e6:.0f} us, p95 {beside[1] * 1e6:.0f} us"
     print(words)
-    assert beside[0] < 0.02, words
+    assert beside[0] < max(0.5, 20 * alone), words
 
 
 def test_no_address_of_the_host_is_a_way_to_it(world):
