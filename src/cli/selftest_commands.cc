@@ -108,6 +108,7 @@ boost::json::object to_json(const Report& report) {
                                          {"problems", json_texts(o.problems)},
                                          {"refused_ms", o.refused_ms},
                                          {"saw", json_text(o.saw)},
+                                         {"tries", o.tries},
                                          {"why", json_text(o.why)}});
   }
   return {{"backend", report.backend},

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "escape/guest.h"
@@ -23,6 +24,13 @@ struct Outcome {
   std::string control;  // what the control said
   std::int64_t refused_ms = 0;
   std::vector<std::string> problems;  // sentences; none when it passed
+  std::size_t late = 0;  // of the problems, those that a busy host makes, and no way out
+  int tries = 1;
+
+  void was_late(std::string problem) {
+    problems.push_back(std::move(problem));
+    ++late;
+  }
 };
 
 class Runner {
@@ -34,6 +42,9 @@ class Runner {
       : world_(world), guest_(guest), patience_(patience) {}
   // Never fails: what could not be tried is a problem of the probe.
   Outcome run(const Probe& probe);
+  // The same, up to three times while all that is wrong is that something did not come in time.
+  // What got out once did get out.
+  Outcome decide(const Probe& probe);
 
  private:
   // What pyro-probe said.

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <sstream>
 
 namespace pyro::escape {
@@ -62,8 +63,14 @@ class Scene final : public Guest, public World {
  public:
   Scene(const Probe& probe, Seen attempt, Seen control)
       : probe_(probe), attempt_(std::move(attempt)), control_(std::move(control)) {}
+  // What the next try shows, and each after it.
+  void then(Seen attempt) { next_ = std::move(attempt); }
 
   Result<void> set_policy(const policy::Policy&) override {
+    if (next_ && controlling()) {
+      policies_ = 0;
+      attempt_ = *next_;
+    }
     ++policies_;
     return {};
   }
@@ -126,6 +133,7 @@ class Scene final : public Guest, public World {
 
   const Probe& probe_;
   Seen attempt_, control_;
+  std::optional<Seen> next_;
   std::atomic<int> policies_ = 0;
   int runs_ = 0;
   bool first_done_ = false;
@@ -305,6 +313,44 @@ TEST(Runner, AConnectionWhoseRuleWentAndThatGoesOnFails) {
   attempt = refused(*found);
   attempt.events.clear();
   expect_problem(run(*found, attempt, allowed(*found)), "the engine did not say \"policy\"");
+}
+
+Outcome decided(const Probe& probe, Seen first, Seen second) {
+  Scene scene(probe, std::move(first), allowed(probe));
+  scene.then(std::move(second));
+  constexpr std::chrono::milliseconds kPatience{5};
+  return Runner(scene, scene, kPatience).decide(probe);
+}
+
+TEST(Runner, WhatIsLateIsTriedAgainAndWhatGotOutIsNot) {
+  const Probe& probe = probes().front();
+  const Seen holds = refused(probe);
+  for (const int what : {0, 1, 2}) {
+    Seen late = holds;
+    if (what == 0) late.events.clear();
+    if (what == 1) late.line = line(false, probe.sees, 6);
+    if (what == 2) late.line = line(false, "ETIMEDOUT");
+    const Outcome second = decided(probe, late, holds);
+    EXPECT_TRUE(second.passed) << what;
+    EXPECT_EQ(second.tries, 2);
+    Seen leaks = late;  // and is late
+    leaks.arrivals.list = {arrival("tcp 192.0.2.1 80")};
+    const Outcome out = decided(probe, leaks, holds);
+    EXPECT_FALSE(out.passed) << what;
+    EXPECT_EQ(out.tries, 1);
+  }
+  Seen through = holds;
+  through.line = line(true, "through");
+  EXPECT_EQ(decided(probe, through, holds).tries, 1);
+}
+
+TEST(Runner, WhatIsAlwaysLateFails) {
+  const Probe& probe = probes().front();
+  Seen late = refused(probe);
+  late.events.clear();
+  const Outcome out = decided(probe, late, late);
+  expect_problem(out, "the engine did not say");
+  EXPECT_EQ(out.tries, 3);
 }
 
 TEST(Runner, WhatCannotBeTriedIsAProblem) {

@@ -91,7 +91,7 @@ Result<Report> run_escape(const sys::Environment& env, const SuiteOptions& optio
     if (options.interrupted && options.interrupted())
       return fail(Errc::kUnavailable, "interrupted");
     if (options.on_probe) options.on_probe(probe.name, report.outcomes.size() + 1, list.size());
-    report.outcomes.push_back(runner.run(probe));
+    report.outcomes.push_back(runner.decide(probe));
   }
   report.duration_ms = static_cast<std::int64_t>(total.ms());
   return report;

@@ -7,7 +7,7 @@
 
 namespace pyro::proto {
 
-inline constexpr std::array<Field, 8> kProbeFields{{
+inline constexpr std::array<Field, 9> kProbeFields{{
     {.name = "attempt", .doc = "What was tried"},
     {.name = "control", .doc = "What came of the same thing when it was allowed"},
     {.name = "name", .doc = "Of the probe"},
@@ -17,6 +17,10 @@ inline constexpr std::array<Field, 8> kProbeFields{{
     {.name = "problems", .type = FieldType::kStringList, .doc = "What was not as it should be"},
     {.name = "refused_ms", .type = FieldType::kInteger, .doc = "Until the guest knew"},
     {.name = "saw", .doc = "How it looked to the guest: an errno, an answer"},
+    {.name = "tries",
+     .type = FieldType::kInteger,
+     .doc = "How often it was made: again when something came too late, never when something got "
+            "out"},
     {.name = "why", .doc = "The engine's reason, or what its count of dropped frames is called"},
 }};
 inline constexpr std::array<Field, 5> kSelftestFields{{

@@ -68,7 +68,7 @@ TEST_F(EscapeSuite, EveryProbeIsStoppedAndItsControlWorks) {
   int tried = 0;
   for (const Probe& probe : probes()) {
     if (needs_machine(probe) || (only != nullptr && probe.name != only)) continue;
-    const Outcome outcome = runner.run(probe);
+    const Outcome outcome = runner.decide(probe);
     ++tried;
     EXPECT_TRUE(outcome.passed) << probe.name << ": "
                                 << fmt::format("{}", fmt::join(outcome.problems, "; "));
