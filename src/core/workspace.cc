@@ -63,6 +63,7 @@ Result<store::WorkspaceStore> furnish(const SandboxFolder& folder, NewWorkspace&
   }));
   PYRO_CHECK(sys::sync_dir(folder.path()));
   PYRO_TRY(r.baseline, layer_stamp(layers.baseline_path()));
+  PYRO_TRY(r.folder_inode, folder_inode(folder.path()));
   PYRO_CHECK(write_secrets(folder.path(), what.secrets));
   PYRO_TRY(const WorkBase base, deps.disks.work_base());
   r.work_base = base.id;
@@ -131,6 +132,7 @@ Result<std::unique_ptr<Workspace>> Workspace::open(const std::string& id, Worksp
   PYRO_TRY(auto folder, SandboxFolder::open(deps.dirs, id));
   PYRO_TRY(auto store,
            store::WorkspaceStore::open(folder.path(), store::Database::Mode::kReadWrite));
+  PYRO_CHECK(settle_copy(folder.path(), store));
   PYRO_TRY(auto secrets, read_secrets(folder.path()));
   std::unique_ptr<Workspace> workspace(new Workspace(id, std::move(folder), std::move(store),
                                                      std::move(secrets), std::move(deps), ex));

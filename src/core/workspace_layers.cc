@@ -51,6 +51,28 @@ Result<store::LayerStamp> layer_stamp(const std::string& path) {
                            .ctime_ns = stamp.ctime_ns};
 }
 
+Result<std::int64_t> folder_inode(const std::string& folder) {
+  PYRO_TRY(const sys::FileStamp stamp, sys::stamp(folder));
+  return static_cast<std::int64_t>(stamp.inode);
+}
+
+Result<void> settle_copy(const std::string& folder, store::WorkspaceStore& store) {
+  PYRO_TRY(const store::WorkspaceRecord record, store.record());
+  PYRO_TRY(const std::int64_t inode, folder_inode(folder));
+  if (inode == record.folder_inode) return {};
+  const bool copied = record.folder_inode != 0;  // an older pyro did not note it
+  const WorkspaceLayers files(folder);
+  const auto found = [copied](const std::string& path, const store::LayerStamp& known) {
+    const auto now = layer_stamp(path);
+    return copied && now && now->size == known.size ? *now : known;
+  };
+  PYRO_TRY(std::vector<store::LayerRecord> layers, store.layers());
+  for (store::LayerRecord& layer : layers) {
+    if (layer.frozen) layer.frozen = found(files.path(layer.id), *layer.frozen);
+  }
+  return store.set_files(inode, found(files.baseline_path(), record.baseline), layers);
+}
+
 Result<std::vector<store::LayerRecord>> layer_chain(const std::vector<store::LayerRecord>& layers,
                                                     std::int64_t top) {
   std::vector<store::LayerRecord> chain;

@@ -47,4 +47,11 @@ class WorkspaceLayers {
 
 Result<store::LayerStamp> layer_stamp(const std::string& path);
 
+// The inode of a workspace's folder: another one when it is a copy.
+Result<std::int64_t> folder_inode(const std::string& folder);
+// A folder that is not the one its record knows is a copy of that, or was brought back from one,
+// and each of its files is another. How they must be found is noted again, of those that have the
+// size that they had.
+Result<void> settle_copy(const std::string& folder, store::WorkspaceStore& store);
+
 }  // namespace pyro::core

@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <limits>
+#include <utility>
 
 #include "sys/file.h"
 
@@ -139,6 +141,66 @@ TEST_F(WorkspaceLayersTest, TheBaselineMustBeAsItWasMade) {
   EXPECT_EQ(access_of(*fd), O_RDONLY);
   ASSERT_TRUE(sys::write_file_atomic(path, "Baseline"));
   EXPECT_EQ(layers_->open_baseline(*stamp).error().code, Errc::kDamaged);
+}
+
+// Files are recorded in a folder of this name, and found in a copy of it.
+class CopyTest : public WorkspaceLayersTest {
+ protected:
+  void record(std::int64_t folder) {
+    ASSERT_TRUE(layers_->create(1));
+    ASSERT_TRUE(sys::write_file_atomic(layers_->baseline_path(), "baseline"));
+    const store::WorkspaceRecord r{
+        .id = "ws-1", .baseline = *layer_stamp(layers_->baseline_path()), .folder_inode = folder};
+    auto store = store::WorkspaceStore::create(folder_, r);
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE(store->add_first_layer(*store->next_layer_id()));
+    ASSERT_TRUE(store->add_snapshot({.name = "one"}, *layers_->freeze(1), *store->next_layer_id()));
+    ASSERT_TRUE(layers_->create(2));
+    ASSERT_TRUE(store->checkpoint());
+  }
+  // Goes on in a copy.
+  void copy() {
+    const std::string old = std::exchange(folder_, folder_ + "-copy");
+    std::filesystem::copy(old, folder_, std::filesystem::copy_options::recursive);
+    ASSERT_TRUE(sys::remove_tree(old));
+    layers_ = std::make_unique<WorkspaceLayers>(folder_);
+  }
+  // What opening the layers and the baseline comes to, after it was settled.
+  std::pair<bool, bool> settled() {
+    auto store = store::WorkspaceStore::open(folder_, store::Database::Mode::kReadWrite);
+    EXPECT_TRUE(store && settle_copy(folder_, *store));
+    EXPECT_EQ(store->record()->folder_inode, *folder_inode(folder_));
+    const auto chain = layer_chain(*store->layers(), 1);
+    return {layers_->open(*chain, false).has_value(),
+            layers_->open_baseline(store->record()->baseline).has_value()};
+  }
+};
+
+TEST_F(CopyTest, IsAsGoodAsItsOriginal) {
+  record(*folder_inode(folder_));
+  EXPECT_EQ(settled(), std::pair(true, true));
+  copy();
+  EXPECT_EQ(settled(), std::pair(true, true));
+}
+
+TEST_F(CopyTest, ThatIsNotWholeIsDamaged) {
+  record(*folder_inode(folder_));
+  copy();
+  ASSERT_TRUE(sys::write_file_atomic(layers_->baseline_path(), "base"));
+  EXPECT_EQ(settled(), std::pair(true, false));
+}
+
+TEST_F(CopyTest, InItsOwnFolderAChangedFileIsDamaged) {
+  record(*folder_inode(folder_));
+  ASSERT_TRUE(sys::write_file_atomic(layers_->baseline_path(), "Baseline"));
+  EXPECT_EQ(settled(), std::pair(true, false));
+}
+
+TEST_F(CopyTest, ARecordOfAnOlderPyroLearnsItsFolder) {
+  record(0);
+  EXPECT_EQ(settled(), std::pair(true, true));
+  copy();
+  EXPECT_EQ(settled(), std::pair(true, true)) << "it was noted meanwhile";
 }
 
 TEST_F(WorkspaceLayersTest, TheSweepLeavesWhatIsKnown) {

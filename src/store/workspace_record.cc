@@ -54,7 +54,8 @@ constexpr std::array<const char*, kWorkspaceSchemas> kMigrations{
     "  last_error TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID",
     // It was the name of a preset, and is the text of a whole policy.
     "UPDATE workspace SET network_policy = 'preset ' || network_policy || char(10)",
-    "ALTER TABLE workspace ADD COLUMN allow_host_compat INTEGER NOT NULL DEFAULT 0"};
+    "ALTER TABLE workspace ADD COLUMN allow_host_compat INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE workspace ADD COLUMN folder_inode INTEGER NOT NULL DEFAULT 0"};
 
 constexpr std::array kStates{WorkspaceState::kCreating, WorkspaceState::kStarted,
                              WorkspaceState::kStopped, WorkspaceState::kDeleting};
@@ -109,6 +110,14 @@ Result<std::map<std::string, std::string>> read_pairs(Database& db, const std::s
   }
 }
 
+Result<void> freeze_layer(Database& db, std::int64_t id, const LayerStamp& stamp) {
+  PYRO_TRY(auto freeze,
+           db.prepare("UPDATE layer SET size = ?, inode = ?, ctime_ns = ? WHERE id = ?"));
+  freeze.bind(1, stamp.size).bind(2, stamp.inode).bind(3, stamp.ctime_ns).bind(4, id);
+  PYRO_CHECK(freeze.step());
+  return {};
+}
+
 Result<void> insert_layer(Database& db, std::int64_t id, std::int64_t parent) {
   PYRO_TRY(auto insert, db.prepare("INSERT INTO layer (id, parent) VALUES (?, ?)"));
   PYRO_CHECK(insert.bind(1, id).bind(2, parent).step());
@@ -143,7 +152,7 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   PYRO_TRY(auto insert, store.db_.prepare(
                             "INSERT INTO workspace VALUES"
                             " (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, 0,"
-                            " 0, ?, ?, ?, ?, ?)"));
+                            " 0, ?, ?, ?, ?, ?, ?)"));
   insert.bind(1, r.id).bind(2, r.name).bind(3, r.environment).bind(4, r.network.text());
   insert.bind(5, r.execution_mode).bind(6, r.vcpu_count).bind(7, r.mem_mib);
   insert.bind(8, r.seed.mode).bind(9, r.seed.source).bind(10, r.seed.entry_count);
@@ -154,7 +163,8 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   insert.bind(18, r.expires_at);
   insert.bind(19, r.work_base).bind(20, r.baseline.size).bind(21, r.baseline.inode);
   insert.bind(22, r.baseline.ctime_ns);
-  PYRO_CHECK(insert.bind(23, std::int64_t{r.allow_host_compat}).step());
+  insert.bind(23, std::int64_t{r.allow_host_compat});
+  PYRO_CHECK(insert.bind(24, r.folder_inode).step());
   PYRO_CHECK(store.write_lists(r));
   PYRO_CHECK(transaction.commit());
   return store;
@@ -195,49 +205,50 @@ Result<void> WorkspaceStore::read_lists(WorkspaceRecord& r) {
 }
 
 Result<WorkspaceRecord> WorkspaceStore::record() {
-  PYRO_TRY(
-      auto query,
-      db_.prepare(
-          "SELECT id, name, environment, network_policy, execution_mode, vcpu_count,"
-          " mem_mib, seed_mode, seed_source, seed_entries, seed_bytes, state,"
-          " last_error, created_at, max(last_activity_at, coalesce(last_reset_at, 0),"
-          " (SELECT coalesce(max(coalesce(ended_at, started_at)), 0) FROM command),"
-          " (SELECT coalesce(max(at), 0) FROM event)), ttl_seconds, ttl_action,"
-          " expires_at, reset_count, last_reset_at, current_layer, work_base,"
-          " baseline_size, baseline_inode, baseline_ctime_ns, allow_host_compat FROM workspace"));
+  PYRO_TRY(auto query,
+           db_.prepare(
+               "SELECT id, name, environment, network_policy, execution_mode, vcpu_count,"
+               " mem_mib, seed_mode, seed_source, seed_entries, seed_bytes, state,"
+               " last_error, created_at, max(last_activity_at, coalesce(last_reset_at, 0),"
+               " (SELECT coalesce(max(coalesce(ended_at, started_at)), 0) FROM command),"
+               " (SELECT coalesce(max(at), 0) FROM event)), ttl_seconds, ttl_action,"
+               " expires_at, reset_count, last_reset_at, current_layer, work_base,"
+               " baseline_size, baseline_inode, baseline_ctime_ns, allow_host_compat, folder_inode"
+               " FROM workspace"));
   PYRO_TRY(const bool row, query.step());
   if (!row) return fail(Errc::kDamaged, "the record is empty");
   PYRO_TRY(const WorkspaceState state, state_of(query.text(11)));
   PYRO_TRY(policy::Policy network, network_of(query.text(3)));
-  WorkspaceRecord r{
-      .id = query.text(0),
-      .name = query.text(1),
-      .environment = query.text(2),
-      .execution_mode = query.text(4),
-      .network = std::move(network),
-      .allow_host_compat = query.integer(25) != 0,
-      .vcpu_count = query.integer(5),
-      .mem_mib = query.integer(6),
-      .seed = {.mode = query.text(7),
-               .source = query.text(8),
-               .entry_count = query.integer(9),
-               .bytes_written = query.integer(10)},
-      .labels = {},
-      .env = {},
-      .secrets = {},
-      .state = state,
-      .last_error = query.text(12),
-      .created_at = query.real(13),
-      .last_activity_at = query.real(14),
-      .ttl_seconds = query.integer_or_null(15),
-      .ttl_action = query.text(16),
-      .expires_at = query.real_or_null(17),
-      .reset_count = query.integer(18),
-      .last_reset_at = query.real_or_null(19),
-      .current_layer = query.integer(20),
-      .work_base = query.text(21),
-      .baseline = {
-          .size = query.integer(22), .inode = query.integer(23), .ctime_ns = query.integer(24)}};
+  WorkspaceRecord r{.id = query.text(0),
+                    .name = query.text(1),
+                    .environment = query.text(2),
+                    .execution_mode = query.text(4),
+                    .network = std::move(network),
+                    .allow_host_compat = query.integer(25) != 0,
+                    .vcpu_count = query.integer(5),
+                    .mem_mib = query.integer(6),
+                    .seed = {.mode = query.text(7),
+                             .source = query.text(8),
+                             .entry_count = query.integer(9),
+                             .bytes_written = query.integer(10)},
+                    .labels = {},
+                    .env = {},
+                    .secrets = {},
+                    .state = state,
+                    .last_error = query.text(12),
+                    .created_at = query.real(13),
+                    .last_activity_at = query.real(14),
+                    .ttl_seconds = query.integer_or_null(15),
+                    .ttl_action = query.text(16),
+                    .expires_at = query.real_or_null(17),
+                    .reset_count = query.integer(18),
+                    .last_reset_at = query.real_or_null(19),
+                    .current_layer = query.integer(20),
+                    .work_base = query.text(21),
+                    .baseline = {.size = query.integer(22),
+                                 .inode = query.integer(23),
+                                 .ctime_ns = query.integer(24)},
+                    .folder_inode = query.integer(26)};
   PYRO_CHECK(read_lists(r));
   return r;
 }
@@ -302,6 +313,19 @@ Result<void> WorkspaceStore::add_first_layer(std::int64_t id) {
   return transaction.commit();
 }
 
+Result<void> WorkspaceStore::set_files(std::int64_t folder_inode, const LayerStamp& baseline,
+                                       const std::vector<LayerRecord>& layers) {
+  PYRO_TRY(auto transaction, Transaction::begin(db_));
+  PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET folder_inode = ?, baseline_size = ?,"
+                                    " baseline_inode = ?, baseline_ctime_ns = ?"));
+  update.bind(1, folder_inode).bind(2, baseline.size).bind(3, baseline.inode);
+  PYRO_CHECK(update.bind(4, baseline.ctime_ns).step());
+  for (const LayerRecord& layer : layers) {
+    if (layer.frozen) PYRO_CHECK(freeze_layer(db_, layer.id, *layer.frozen));
+  }
+  return transaction.commit();
+}
+
 Result<void> WorkspaceStore::add_snapshot(const SnapshotRecord& snapshot, const LayerStamp& frozen,
                                           std::int64_t new_layer) {
   PYRO_TRY(auto transaction, Transaction::begin(db_));
@@ -310,10 +334,7 @@ Result<void> WorkspaceStore::add_snapshot(const SnapshotRecord& snapshot, const 
   PYRO_TRY(const bool taken, query.step());
   if (taken) return fail(Errc::kConflict, "there is a snapshot " + snapshot.name + " already");
   PYRO_TRY(const std::int64_t current, one_number(db_, "SELECT current_layer FROM workspace"));
-  PYRO_TRY(auto freeze,
-           db_.prepare("UPDATE layer SET size = ?, inode = ?, ctime_ns = ? WHERE id = ?"));
-  freeze.bind(1, frozen.size).bind(2, frozen.inode).bind(3, frozen.ctime_ns).bind(4, current);
-  PYRO_CHECK(freeze.step());
+  PYRO_CHECK(freeze_layer(db_, current, frozen));
   PYRO_TRY(auto insert, db_.prepare("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)"));
   insert.bind(1, snapshot.name).bind(2, current).bind(3, snapshot.created_at);
   insert.bind(4, snapshot.entry_count).bind(5, snapshot.bytes_written);

@@ -57,6 +57,7 @@ struct WorkspaceRecord {
   std::int64_t current_layer = 0;  // 0: none yet
   std::string work_base;           // the id of the file system that the layers stand on
   LayerStamp baseline;
+  std::int64_t folder_inode = 0;  // of the folder that the files are in; 0: not known
 };
 
 struct LayerRecord {
@@ -118,7 +119,7 @@ struct ServiceRecord {
   std::string last_error;
 };
 // How many versions its schema has had.
-inline constexpr std::size_t kWorkspaceSchemas = 4;
+inline constexpr std::size_t kWorkspaceSchemas = 5;
 struct ServiceCounts {
   std::int64_t total = 0, running = 0;
 };
@@ -156,6 +157,9 @@ class WorkspaceStore {
   Result<std::int64_t> last_layer_id();
   // The first layer of a workspace becomes its current one.
   Result<void> add_first_layer(std::int64_t id);
+  // How the baseline and the frozen ones of these layers must be found from now on, in that folder.
+  Result<void> set_files(std::int64_t folder_inode, const LayerStamp& baseline,
+                         const std::vector<LayerRecord>& layers);
   // The current layer is frozen and gets a name; `new_layer` stands on it and is the current one.
   // kConflict when the name is taken.
   Result<void> add_snapshot(const SnapshotRecord& snapshot, const LayerStamp& frozen,

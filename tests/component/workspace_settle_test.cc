@@ -132,7 +132,7 @@ void lose(const std::string& record, Lost what) {
   if (what == Lost::kContent) return;
   auto db =
       store::Database::open(record, store::Database::Mode::kCreate,
-                            std::array<const char*, store::kWorkspaceSchemas>{"", "", "", ""});
+                            std::array<const char*, store::kWorkspaceSchemas>{"", "", "", "", ""});
   ASSERT_TRUE(db) << db.error().message;
   ASSERT_TRUE(
       db->execute(what == Lost::kRow ? "DELETE FROM workspace" : "PRAGMA user_version = 0"));

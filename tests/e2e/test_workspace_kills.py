@@ -140,6 +140,35 @@ def test_a_machine_restart(host, workspace):
         assert workspaces.listed(host) == {}
 
 
+def test_a_home_that_was_moved_goes_on_where_it_is(host, workspace, short_tmp):
+    """A copy has the same files, and each of them is another one."""
+    ok(workspace.pyro("stop"))
+    workspace.wait_for_nobody()
+    elsewhere = harness.Host(short_tmp, cache=host.cache)
+    subprocess.run(["cp", "-a", "--sparse=always", host.home, elsewhere.home], check=True, timeout=300)
+    moved = workspaces.Workspace(elsewhere, workspace.created)
+    try:
+        ok(moved.pyro("start"))
+        assert moved.read("after") == b"after\n"
+        ok(moved.pyro("reset", "--snapshot", "first"))
+        assert (moved.read("kept"), moved.paths()) == (b"kept\n", ["kept"])
+        # Where it is now, a file that was changed is damaged as it is anywhere.
+        ok(moved.pyro("stop"))
+        layer = moved.layer_file(1)
+        layer.chmod(0o600)
+        os.utime(layer)
+        done = moved.pyro("start")
+        assert done.code == 1 and f"the layer {layer} is damaged: it was changed after it was closed" in done.text
+        ok(moved.pyro("reset"))
+        assert moved.paths() == []
+    finally:
+        ok(elsewhere.pyro("workspace", "delete", "--all"))
+    elsewhere.assert_nothing_left()
+    # The original knows nothing of it.
+    ok(workspace.pyro("start"))
+    assert workspace.read("after") == b"after\n"
+
+
 def test_a_damaged_record(host, workspace):
     with workspaces.one(host, "--name", "other") as other:
         ok(workspace.pyro("stop"))
