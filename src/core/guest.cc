@@ -86,8 +86,9 @@ Guest::Guest(std::unique_ptr<vmm::Vm> vm, asio::any_io_executor ex, BootConfig l
 Guest::~Guest() = default;
 
 io::Task<Error> Guest::explain(Error error) {
-  const bool closed = error.code == Errc::kUnavailable;
-  const auto ended = co_await vm_->ended().wait_for(closed ? kClearUp : limits_.end_limit);
+  std::chrono::milliseconds limit = limits_.end_limit;
+  if (error.code == Errc::kUnavailable) limit = kClearUp;
+  const auto ended = co_await vm_->ended().wait_for(limit);
   if (!ended) co_return error;
   const vmm::VmEnd end = vm_->end();
   co_return Error{.code = Errc::kUnavailable,
