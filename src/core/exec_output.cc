@@ -8,6 +8,8 @@ namespace pyro::core {
 
 namespace {
 constexpr std::size_t kHalf = kKeptOutput / 2;
+// How long the start of a secret's value waits for the rest of it.
+constexpr std::chrono::milliseconds kHoldBack{1000};
 }  // namespace
 
 void KeptOutput::add(std::string_view bytes) {
@@ -30,20 +32,16 @@ std::string KeptOutput::text() const {
 }
 
 ExecOutput::ExecOutput(const std::map<std::string, std::string>& secrets)
-    : redactors_{Redactor(secrets), Redactor(secrets)} {}
+    : streams_(secrets, kHoldBack) {}
 
-std::string ExecOutput::feed(std::size_t stream, std::string_view bytes) {
-  std::string shown = redactors_[stream].feed(bytes);
+std::string ExecOutput::feed(std::size_t stream, std::string_view bytes, Clock::time_point now) {
+  std::string shown = streams_.feed(stream, bytes, now);
   kept_[stream].add(shown);
   return shown;
 }
 
-bool ExecOutput::holds() const {
-  return std::ranges::any_of(redactors_, [](const Redactor& r) { return r.holds(); });
-}
-
 std::string ExecOutput::flush(std::size_t stream) {
-  std::string shown = redactors_[stream].flush();
+  std::string shown = streams_.flush(stream);
   kept_[stream].add(shown);
   return shown;
 }

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/redact.h"
+#include "base/redacted_streams.h"
 
 namespace pyro::core {
 
@@ -32,15 +32,16 @@ class ExecOutput {
  public:
   explicit ExecOutput(const std::map<std::string, std::string>& secrets);
 
+  using Clock = RedactedStreams::Clock;
   // `stream` is 0 (stdout) or 1 (stderr). What can be shown now.
-  std::string feed(std::size_t stream, std::string_view bytes);
-  // The start of a value may be held back: to be shown after a while.
-  [[nodiscard]] bool holds() const;
+  std::string feed(std::size_t stream, std::string_view bytes, Clock::time_point now);
+  // The start of a value may be held back: until its rest has been waited for long enough.
+  [[nodiscard]] const RedactedStreams& held() const { return streams_; }
   std::string flush(std::size_t stream);
   [[nodiscard]] const KeptOutput& kept(std::size_t stream) const { return kept_[stream]; }
 
  private:
-  std::array<Redactor, 2> redactors_;
+  RedactedStreams streams_;
   std::array<KeptOutput, 2> kept_;
 };
 

@@ -45,30 +45,56 @@ TEST(KeptOutput, TheSameWhateverTheBytesComeIn) {
   }
 }
 
+const ExecOutput::Clock::time_point kStart{};
+bool holds(const ExecOutput& output) {
+  constexpr std::chrono::milliseconds kLong{1 << 20};
+  return output.held().until_due(kStart, kLong) < kLong;
+}
+
 TEST(ExecOutput, AValueInPiecesIsNeitherShownNorKept) {
   ExecOutput output({{"TOKEN", "hunter2"}});
-  EXPECT_EQ(output.feed(0, "it is hun"), "it is ");
-  EXPECT_TRUE(output.holds());
-  EXPECT_EQ(output.feed(0, "ter2!"), "[redacted:TOKEN]!");
-  EXPECT_FALSE(output.holds());
+  EXPECT_EQ(output.feed(0, "it is hun", kStart), "it is ");
+  EXPECT_TRUE(holds(output));
+  EXPECT_EQ(output.feed(0, "ter2!", kStart), "[redacted:TOKEN]!");
+  EXPECT_FALSE(holds(output));
   EXPECT_EQ(output.kept(0).text(), "it is [redacted:TOKEN]!");
   EXPECT_EQ(output.kept(0).bytes(), static_cast<std::int64_t>(output.kept(0).text().size()));
 }
 
 TEST(ExecOutput, WhatOnlyBeganLikeOneIsShownByAFlush) {
   ExecOutput output({{"TOKEN", "hunter2"}});
-  EXPECT_EQ(output.feed(1, "a hunt"), "a ");
+  EXPECT_EQ(output.feed(1, "a hunt", kStart), "a ");
   EXPECT_EQ(output.flush(1), "hunt");
-  EXPECT_FALSE(output.holds());
+  EXPECT_FALSE(holds(output));
   EXPECT_EQ(output.flush(1), "");
   EXPECT_EQ(output.kept(1).text(), "a hunt");
 }
 
+// Counted from the last bytes of its stream: what the other one prints does not make it later.
+TEST(ExecOutput, EachStreamIsDueByItself) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds kLong{1 << 20};
+  ExecOutput output({{"TOKEN", "hunter2"}});
+  output.feed(0, "hun", kStart);
+  output.feed(1, "progress\n", kStart + milliseconds(900));
+  EXPECT_EQ(output.held().until_due(kStart + milliseconds(900), kLong), milliseconds(100));
+  output.feed(1, "h", kStart + milliseconds(950));
+  const auto at = kStart + milliseconds(1000);
+  EXPECT_TRUE(output.held().is_due(0, at));
+  EXPECT_FALSE(output.held().is_due(1, at));
+  EXPECT_EQ(output.held().until_due(at, kLong), milliseconds(0));
+  output.feed(0, "t", kStart + milliseconds(999));
+  EXPECT_FALSE(output.held().is_due(0, at)) << "its next piece came in time";
+  EXPECT_EQ(output.flush(0), "hunt");
+  EXPECT_EQ(output.held().until_due(at, kLong), milliseconds(950));
+  EXPECT_TRUE(output.held().is_due(0, ExecOutput::Clock::time_point::max())) << "at the end";
+}
+
 TEST(ExecOutput, TheStreamsAreNotPutTogether) {
   ExecOutput output({{"TOKEN", "hunter2"}});
-  EXPECT_EQ(output.feed(0, "hunt"), "");
-  EXPECT_EQ(output.feed(1, "er2"), "er2");
-  EXPECT_EQ(output.feed(0, "er2"), "[redacted:TOKEN]");
+  EXPECT_EQ(output.feed(0, "hunt", kStart), "");
+  EXPECT_EQ(output.feed(1, "er2", kStart), "er2");
+  EXPECT_EQ(output.feed(0, "er2", kStart), "[redacted:TOKEN]");
   EXPECT_EQ(output.kept(0).text(), "[redacted:TOKEN]");
   EXPECT_EQ(output.kept(1).text(), "er2");
 }
@@ -78,7 +104,7 @@ TEST(ExecOutput, AValueAcrossTheGapIsNotInWhatIsKept) {
   ExecOutput output({{"TOKEN", secret}});
   // The value stands where the first half of what is kept ends.
   const std::string before(kHalf - 5, 'x');
-  static_cast<void>(output.feed(0, before + secret + std::string(3 * kKeptOutput, 'y')));
+  static_cast<void>(output.feed(0, before + secret + std::string(3 * kKeptOutput, 'y'), kStart));
   static_cast<void>(output.flush(0));
   const std::string kept = output.kept(0).text();
   EXPECT_EQ(kept.find("rather"), std::string::npos);

@@ -16,9 +16,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr auto kKillGrace = std::chrono::milliseconds(1000);
-// How long the start of a secret's value waits for the rest of it.
-constexpr auto kHoldBack = std::chrono::milliseconds(1000);
-constexpr auto kForever = std::chrono::hours(24 * 365);
+constexpr std::chrono::milliseconds kForever = std::chrono::hours(24 * 365);
 
 using StreamPtr = std::shared_ptr<rpc::Stream>;
 
@@ -79,16 +77,19 @@ Result<void> check(const proto::ExecResult& r) {
 io::Task<void> show(StreamPtr client, ExecOutput* output, rpc::Data data) {
   const std::size_t stream = data.channel == wire::kStdout ? 0 : 1;
   if (output != nullptr) {
-    data.bytes = output->feed(stream, data.bytes);
+    data.bytes = output->feed(stream, data.bytes, ExecOutput::Clock::now());
     if (data.end) data.bytes += output->flush(stream);
     if (data.bytes.empty() && !data.end) co_return Result<void>{};
   }
   co_return co_await client->send(data.channel, std::move(data.bytes), data.end);
 }
 
-io::Task<void> show_held(StreamPtr client, ExecOutput* output) {
+// What is due of what is held back; all of it at the end.
+io::Task<void> show_held(StreamPtr client, ExecOutput* output, ExecOutput::Clock::time_point now) {
   for (const std::uint16_t channel : {wire::kStdout, wire::kStderr}) {
-    std::string bytes = output->flush(channel == wire::kStdout ? 0 : 1);
+    const std::size_t stream = channel == wire::kStdout ? 0 : 1;
+    if (!output->held().is_due(stream, now)) continue;
+    std::string bytes = output->flush(stream);
     if (!bytes.empty()) PYRO_CO_CHECK(co_await client->send(channel, std::move(bytes)));
   }
   co_return Result<void>{};
@@ -96,19 +97,21 @@ io::Task<void> show_held(StreamPtr client, ExecOutput* output) {
 
 // Guest to client: output, until the answer.
 io::Task<json::object> pump_out(StreamPtr guest, StreamPtr client, ExecOutput* output) {
+  using Clock = ExecOutput::Clock;
   for (;;) {
-    const bool holds = output != nullptr && output->holds();
-    const std::chrono::milliseconds limit = holds ? kHoldBack : kForever;
+    std::chrono::milliseconds limit = kForever;
+    if (output != nullptr) limit = output->held().until_due(Clock::now(), kForever);
     PYRO_CO_TRY(auto item, co_await guest->next_within(limit));
     Result<void> sent;
-    if (!item) {
-      if (output != nullptr) sent = co_await show_held(client, output);
+    if (output != nullptr) sent = co_await show_held(client, output, Clock::now());
+    if (!item) {  // only time has passed
     } else if (auto* data = std::get_if<rpc::Data>(&*item)) {
       if (data->channel == wire::kStdin)
         co_return fail(Errc::kInvalid, "the guest sent data on stdin");
       sent = co_await show(client, output, std::move(*data));
     } else if (auto* response = std::get_if<rpc::Response>(&*item)) {
-      if (output != nullptr) static_cast<void>(co_await show_held(client, output));
+      if (output != nullptr)
+        static_cast<void>(co_await show_held(client, output, Clock::time_point::max()));
       co_return std::move(response->result);
     }
     if (!sent) guest->cancel();  // nobody reads any more; drain until the answer

@@ -69,7 +69,7 @@ ServiceRun::ServiceRun(ServiceSpec spec, SessionDeps deps, LogPace& pace, store:
       log_(std::move(log)),
       record_{.name = spec_.name, .ready_at = {}, .ended_at = {}, .exit_code = {}, .pid = {}},
       ports_(deps.network),
-      redactors_{Redactor(deps.secrets), Redactor(deps.secrets)},
+      streams_(deps.secrets, kHold),
       changed_(ex),
       backoff_(deps_.limits.first_pause),
       scope_(ex) {}
@@ -234,8 +234,8 @@ asio::awaitable<void> ServiceRun::pump(Run* run, rpc::Incoming first) {
       run->lost = true;
       break;
     }
-    if (!*item) {
-      flush_logs();
+    flush_logs(RedactedStreams::Clock::now());
+    if (!*item) {  // only time has passed
     } else if (auto* data = std::get_if<rpc::Data>(&**item)) {
       const auto taken = co_await pump_data(std::move(*data));
       if (!taken) break;
@@ -246,11 +246,10 @@ asio::awaitable<void> ServiceRun::pump(Run* run, rpc::Incoming first) {
       if (result) run->result = *result;
       break;
     }
-    const bool holds = std::ranges::any_of(redactors_, &Redactor::holds);
-    const milliseconds patience = holds ? kHold : kLongTime;
-    item = co_await stream_->next_within(patience);
+    item =
+        co_await stream_->next_within(streams_.until_due(RedactedStreams::Clock::now(), kLongTime));
   }
-  flush_logs();
+  flush_logs(RedactedStreams::Clock::time_point::max());
   run->ended = true;
   changed_.notify();
 }
@@ -267,7 +266,7 @@ bool ServiceRun::take_pid(const rpc::Event& event) {
 // The guest gets credit for it at the next call of next_within(): not before its time.
 io::Task<void> ServiceRun::pump_data(rpc::Data data) {
   const std::size_t which = data.channel == wire::kStdout ? 0 : 1;
-  const std::string shown = redactors_[which].feed(data.bytes);
+  const std::string shown = streams_.feed(which, data.bytes, RedactedStreams::Clock::now());
   log_.append(which == 0 ? LogStream::kStdout : LogStream::kStderr, shown,
               sys::wall_clock_ns() / 1000);
   changed_.notify();
@@ -276,11 +275,14 @@ io::Task<void> ServiceRun::pump_data(rpc::Data data) {
   co_return Result<void>{};
 }
 
-void ServiceRun::flush_logs() {
-  const std::int64_t now = sys::wall_clock_ns() / 1000;
-  log_.append(LogStream::kStdout, redactors_[0].flush(), now);
-  log_.append(LogStream::kStderr, redactors_[1].flush(), now);
-  changed_.notify();
+void ServiceRun::flush_logs(RedactedStreams::Clock::time_point now) {
+  const std::int64_t written_us = sys::wall_clock_ns() / 1000;
+  for (const std::size_t which : {0U, 1U}) {
+    if (!streams_.is_due(which, now)) continue;
+    log_.append(which == 0 ? LogStream::kStdout : LogStream::kStderr, streams_.flush(which),
+                written_us);
+    changed_.notify();
+  }
 }
 
 asio::awaitable<void> ServiceRun::look(proto::Readiness readiness, std::int64_t since_ns,

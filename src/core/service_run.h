@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/redacted_streams.h"
 #include "core/published_ports.h"
 #include "core/readiness.h"
 #include "core/shells.h"
@@ -79,7 +80,7 @@ class ServiceRun {
   io::asio::awaitable<void> pump(Run* run, rpc::Incoming first);
   bool take_pid(const rpc::Event& event);  // true: it was news
   io::Task<void> pump_data(rpc::Data data);
-  void flush_logs();
+  void flush_logs(RedactedStreams::Clock::time_point now);  // what is due
   // Empty: it is ready. Else why it is not; `run` may have ended.
   io::asio::awaitable<std::string> wait_ready(Run* run, proto::Readiness readiness,
                                               std::int64_t since_ns);
@@ -105,7 +106,7 @@ class ServiceRun {
   store::ServiceRecord record_;
   PublishedPorts ports_;
   Result<void> saved_;  // whether the record is as record_ is
-  std::array<Redactor, 2> redactors_;
+  RedactedStreams streams_;
   std::shared_ptr<rpc::Stream> stream_;                  // the agent's, of the current run
   io::Changes changed_;                                  // of log and state
   std::optional<Result<void>> first_;                    // how the first run began
