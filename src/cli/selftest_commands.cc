@@ -77,8 +77,9 @@ std::string render_report(const Report& report) {
   }
   std::string out;
   for (const Outcome& o : report.outcomes) {
-    out += fmt::format("{} {:{}}  {:{}}  control: {}\n", o.passed ? "PASS" : "FAIL", o.name, name,
-                       one_line(reason(o)), why, one_line(o.control));
+    const std::string tries = o.tries > 1 ? fmt::format(" (try {})", o.tries) : "";
+    out += fmt::format("{} {:{}}  {:{}}  control: {}{}\n", o.passed ? "PASS" : "FAIL", o.name, name,
+                       one_line(reason(o)), why, one_line(o.control), tries);
     for (const std::string& problem : o.problems) out += "     " + one_line(problem) + "\n";
   }
   const auto passed = std::ranges::count_if(report.outcomes, &Outcome::passed);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,8 +43,8 @@ class Runner {
       : world_(world), guest_(guest), patience_(patience) {}
   // Never fails: what could not be tried is a problem of the probe.
   Outcome run(const Probe& probe);
-  // The same, up to three times while all that is wrong is that something did not come in time.
-  // What got out once did get out.
+  // The same, of a plain attempt up to three times while all that is wrong is that something did
+  // not come in time. What got out once did get out.
   Outcome decide(const Probe& probe);
 
  private:
@@ -67,6 +68,8 @@ class Runner {
   // Waits for it.
   Result<void> engine_says(const std::string& why, Outcome& out);
   Result<void> nothing_arrived(const std::vector<std::string>& but, Outcome& out);
+  // What arrived since the last look, and is none of these.
+  Result<std::set<std::string>> arrived(const std::vector<std::string>& but, Outcome& out);
 
   Result<void> rule_removed(const Probe& probe, Outcome& out);
   Result<void> engine_killed(const Probe& probe, Outcome& out);

@@ -65,6 +65,8 @@ class Scene final : public Guest, public World {
       : probe_(probe), attempt_(std::move(attempt)), control_(std::move(control)) {}
   // What the next try shows, and each after it.
   void then(Seen attempt) { next_ = std::move(attempt); }
+  // What arrives when the world was looked at after the attempt.
+  void at_last(world::Arrivals arrivals) { last_ = std::move(arrivals); }
 
   Result<void> set_policy(const policy::Policy&) override {
     if (next_ && controlling()) {
@@ -111,6 +113,8 @@ class Scene final : public Guest, public World {
     // What is to be cut off talks first.
     if (probe_.scenario == Scenario::kRuleRemoved && policies_ == 1)
       return world::Arrivals{.list = {{.where = "world", .protocol = "tcp", .bytes = 5}}};
+    // Before the attempt it is looked at when the policy is set and once more.
+    if (last_ && policies_ == 1 && ++looks_ == 4) return *std::exchange(last_, std::nullopt);
     return std::exchange(arrivals_, {});
   }
   Result<world::Arrivals> begin_anew() override { return arrivals(); }
@@ -134,6 +138,8 @@ class Scene final : public Guest, public World {
   const Probe& probe_;
   Seen attempt_, control_;
   std::optional<Seen> next_;
+  std::optional<world::Arrivals> last_;
+  int looks_ = 0;
   std::atomic<int> policies_ = 0;
   int runs_ = 0;
   bool first_done_ = false;
@@ -315,8 +321,9 @@ TEST(Runner, AConnectionWhoseRuleWentAndThatGoesOnFails) {
   expect_problem(run(*found, attempt, allowed(*found)), "the engine did not say \"policy\"");
 }
 
-Outcome decided(const Probe& probe, Seen first, Seen second) {
-  Scene scene(probe, std::move(first), allowed(probe));
+Outcome decided(const Probe& probe, Seen first, Seen second,
+                std::optional<Seen> control = std::nullopt) {
+  Scene scene(probe, std::move(first), control.value_or(allowed(probe)));
   scene.then(std::move(second));
   constexpr std::chrono::milliseconds kPatience{5};
   return Runner(scene, scene, kPatience).decide(probe);
@@ -342,6 +349,34 @@ TEST(Runner, WhatIsLateIsTriedAgainAndWhatGotOutIsNot) {
   Seen through = holds;
   through.line = line(true, "through");
   EXPECT_EQ(decided(probe, through, holds).tries, 1);
+  Seen otherwise = holds;
+  otherwise.line = line(false, "EPERM");
+  EXPECT_EQ(decided(probe, otherwise, holds).tries, 1);
+  ASSERT_FALSE(probe.control.says.empty());
+  EXPECT_EQ(decided(probe, holds, holds, Seen{.line = line(true, "another")}).tries, 1);
+  EXPECT_EQ(decided(probe, holds, holds, Seen{.line = line(false, "ETIMEDOUT")}).tries, 3);
+}
+
+// Late for the guest, and then for the world.
+TEST(Runner, WhatArrivesLaterIsAWayOut) {
+  const Probe& probe = probes().front();
+  Seen late = refused(probe);
+  late.events.clear();
+  Scene scene(probe, late, allowed(probe));
+  scene.then(refused(probe));
+  scene.at_last({.list = {arrival("tcp 192.0.2.1 80")}});
+  const Outcome out = Runner(scene, scene, std::chrono::milliseconds(5)).decide(probe);
+  expect_problem(out, "\"tcp 192.0.2.1 80\" arrived");
+  EXPECT_EQ(out.tries, 1);
+}
+
+TEST(Runner, WhatLeavesSomethingBehindIsMadeOnce) {
+  for (const Probe& probe : plain_probes()) {
+    if (probe.scenario == Scenario::kNone || is_counted(probe)) continue;
+    Seen late = refused(probe);
+    late.line = line(false, "ETIMEDOUT");
+    EXPECT_EQ(decided(probe, late, refused(probe)).tries, 1) << probe.name;
+  }
 }
 
 TEST(Runner, WhatIsAlwaysLateFails) {
