@@ -150,7 +150,7 @@ Result<HostFacts> host_facts(const std::string& cache_dir, bool fresh, const std
     const json::object old = load(facts_path(cache_dir));
     const bool same_boot = text_of(old, "boot") == boot_identity();
     f.tsc_khz = same_boot ? number_of(old, "tsc_khz") : tsc_khz(f.kvm);
-    PYRO_CHECK(store_facts(cache_dir, f));
+    if (f.kvm.decided) PYRO_CHECK(store_facts(cache_dir, f));
   }
   choose(f, forced);
   return f;

@@ -92,16 +92,20 @@ void judge(KvmProbe& probe, const ProbeReport& report) {
                                    2 * kTurns, ms);
 }
 
+enum class Wait : std::uint8_t { kAnswered, kUsedItsTime, kTooLong };
+
 // Waits until `fd` is readable, the process `pid` has used its bound, or `patience` is over.
-bool answers(int fd, pid_t pid, std::chrono::milliseconds patience) {
+Wait wait_for(int fd, pid_t pid, std::chrono::milliseconds patience) {
   clockid_t used{};
-  if (::clock_getcpuclockid(pid, &used) != 0) return false;
+  if (::clock_getcpuclockid(pid, &used) != 0) return Wait::kTooLong;
   const auto end = std::chrono::steady_clock::now() + patience;
   for (;;) {
     pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
     const auto came = sys::retrying("poll", [&ready] { return ::poll(&ready, 1, kLookMs); });
-    if (!came || *came > 0) return came.has_value();
-    if (now_ns(used) > kBoundNs || std::chrono::steady_clock::now() > end) return false;
+    if (!came) return Wait::kTooLong;
+    if (*came > 0) return Wait::kAnswered;
+    if (now_ns(used) > kBoundNs) return Wait::kUsedItsTime;
+    if (std::chrono::steady_clock::now() > end) return Wait::kTooLong;
   }
 }
 
@@ -126,9 +130,13 @@ void judge_guest(KvmProbe& probe, const std::function<ProbeReport()>& guest,
   }
   pipe->write = sys::UniqueFd();
   ProbeReport report;
-  if (!answers(pipe->read.get(), child, patience)) {
+  const Wait came = wait_for(pipe->read.get(), child, patience);
+  probe.decided = came != Wait::kTooLong;
+  if (came == Wait::kUsedItsTime) {
     probe.detail =
         fmt::format("a guest of {} instructions did not end: this host emulates them", 2 * kTurns);
+  } else if (came == Wait::kTooLong) {
+    probe.detail = "a guest of some instructions had no turn: this host is very busy";
   } else if (::read(pipe->read.get(), &report, sizeof report) ==
              static_cast<ssize_t>(sizeof report)) {
     judge(probe, report);

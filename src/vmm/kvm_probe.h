@@ -14,8 +14,9 @@ namespace pyro::vmm {
 struct KvmProbe {
   bool exists = false, readable = false, writable = false;
   bool usable = false;
-  std::string detail;  // why not, or how fast
-  long tsc_khz = 0;    // what KVM says of the host's TSC; 0 when unknown
+  bool decided = true;  // false: the host was too busy to run the guest at all
+  std::string detail;   // why not, or how fast
+  long tsc_khz = 0;     // what KVM says of the host's TSC; 0 when unknown
 };
 
 // The guest runs in a child process that is killed after 0.25 s of a processor's time, or 5 s.

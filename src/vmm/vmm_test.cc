@@ -250,10 +250,12 @@ TEST(KvmProbe, AGuestThatHangsIsEndedAndNotUsable) {
         for (;;) ::pause();
       },
       std::chrono::milliseconds(100));
-  for (const KvmProbe& p : {turning, waiting}) {
-    EXPECT_FALSE(p.usable);
-    EXPECT_NE(p.detail.find("did not end"), std::string::npos) << p.detail;
-  }
+  EXPECT_FALSE(turning.usable);
+  EXPECT_TRUE(turning.decided);
+  EXPECT_NE(turning.detail.find("did not end"), std::string::npos) << turning.detail;
+  EXPECT_FALSE(waiting.usable);
+  EXPECT_FALSE(waiting.decided) << "and is asked again";
+  EXPECT_NE(waiting.detail.find("very busy"), std::string::npos) << waiting.detail;
 }
 
 TEST(KvmProbe, AHostThatIsBusyDoesNotLoseIt) {
