@@ -63,7 +63,7 @@ Result<store::WorkspaceStore> furnish(const SandboxFolder& folder, NewWorkspace&
   }));
   PYRO_CHECK(sys::sync_dir(folder.path()));
   PYRO_TRY(r.baseline, layer_stamp(layers.baseline_path()));
-  PYRO_TRY(r.folder_inode, folder_inode(folder.path()));
+  PYRO_TRY(r.folder, folder_identity(folder.path()));
   PYRO_CHECK(write_secrets(folder.path(), what.secrets));
   PYRO_TRY(const WorkBase base, deps.disks.work_base());
   r.work_base = base.id;

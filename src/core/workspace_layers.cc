@@ -51,16 +51,21 @@ Result<store::LayerStamp> layer_stamp(const std::string& path) {
                            .ctime_ns = stamp.ctime_ns};
 }
 
-Result<std::int64_t> folder_inode(const std::string& folder) {
-  PYRO_TRY(const sys::FileStamp stamp, sys::stamp(folder));
-  return static_cast<std::int64_t>(stamp.inode);
+Result<std::string> folder_identity(const std::string& folder) {
+  struct statx found{};
+  PYRO_CHECK(sys::retrying("statx " + folder, [&] {
+    return ::statx(AT_FDCWD, folder.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &found);
+  }));
+  const bool born = (found.stx_mask & STATX_BTIME) != 0;
+  return fmt::format("{}:{}.{:09}", found.stx_ino, born ? found.stx_btime.tv_sec : 0,
+                     born ? found.stx_btime.tv_nsec : 0);
 }
 
 Result<void> settle_copy(const std::string& folder, store::WorkspaceStore& store) {
   PYRO_TRY(const store::WorkspaceRecord record, store.record());
-  PYRO_TRY(const std::int64_t inode, folder_inode(folder));
-  if (inode == record.folder_inode) return {};
-  const bool copied = record.folder_inode != 0;  // an older pyro did not note it
+  PYRO_TRY(const std::string identity, folder_identity(folder));
+  if (identity == record.folder) return {};
+  const bool copied = !record.folder.empty();  // an older pyro did not note it
   const WorkspaceLayers files(folder);
   const auto found = [copied](const std::string& path, const store::LayerStamp& known) {
     const auto now = layer_stamp(path);
@@ -70,7 +75,7 @@ Result<void> settle_copy(const std::string& folder, store::WorkspaceStore& store
   for (store::LayerRecord& layer : layers) {
     if (layer.frozen) layer.frozen = found(files.path(layer.id), *layer.frozen);
   }
-  return store.set_files(inode, found(files.baseline_path(), record.baseline), layers);
+  return store.set_files(identity, found(files.baseline_path(), record.baseline), layers);
 }
 
 Result<std::vector<store::LayerRecord>> layer_chain(const std::vector<store::LayerRecord>& layers,

@@ -47,11 +47,11 @@ class WorkspaceLayers {
 
 Result<store::LayerStamp> layer_stamp(const std::string& path);
 
-// The inode of a workspace's folder: another one when it is a copy.
-Result<std::int64_t> folder_inode(const std::string& folder);
-// A folder that is not the one its record knows is a copy of that, or was brought back from one,
-// and each of its files is another. How they must be found is noted again, of those that have the
-// size that they had.
+// Which folder that is: its inode and, because inodes are used again, when it was made (statx(2),
+// stx_btime; 0 where the file system does not know).
+Result<std::string> folder_identity(const std::string& folder);
+// A folder that is another than the recorded one is a copy, and so is each file in it. Their stamps
+// are recorded anew, of those that still have their size.
 Result<void> settle_copy(const std::string& folder, store::WorkspaceStore& store);
 
 }  // namespace pyro::core

@@ -146,11 +146,11 @@ TEST_F(WorkspaceLayersTest, TheBaselineMustBeAsItWasMade) {
 // Files are recorded in a folder of this name, and found in a copy of it.
 class CopyTest : public WorkspaceLayersTest {
  protected:
-  void record(std::int64_t folder) {
+  void record(const std::string& folder) {
     ASSERT_TRUE(layers_->create(1));
     ASSERT_TRUE(sys::write_file_atomic(layers_->baseline_path(), "baseline"));
     const store::WorkspaceRecord r{
-        .id = "ws-1", .baseline = *layer_stamp(layers_->baseline_path()), .folder_inode = folder};
+        .id = "ws-1", .baseline = *layer_stamp(layers_->baseline_path()), .folder = folder};
     auto store = store::WorkspaceStore::create(folder_, r);
     ASSERT_TRUE(store) << store.error().message;
     ASSERT_TRUE(store->add_first_layer(*store->next_layer_id()));
@@ -169,7 +169,7 @@ class CopyTest : public WorkspaceLayersTest {
   std::pair<bool, bool> settled() {
     auto store = store::WorkspaceStore::open(folder_, store::Database::Mode::kReadWrite);
     EXPECT_TRUE(store && settle_copy(folder_, *store));
-    EXPECT_EQ(store->record()->folder_inode, *folder_inode(folder_));
+    EXPECT_EQ(store->record()->folder, *folder_identity(folder_));
     const auto chain = layer_chain(*store->layers(), 1);
     return {layers_->open(*chain, false).has_value(),
             layers_->open_baseline(store->record()->baseline).has_value()};
@@ -177,27 +177,40 @@ class CopyTest : public WorkspaceLayersTest {
 };
 
 TEST_F(CopyTest, IsAsGoodAsItsOriginal) {
-  record(*folder_inode(folder_));
+  record(*folder_identity(folder_));
   EXPECT_EQ(settled(), std::pair(true, true));
   copy();
   EXPECT_EQ(settled(), std::pair(true, true));
 }
 
+// On many file systems with the inodes of what was there before.
+TEST_F(CopyTest, IsAsGoodAlsoWhereItsOriginalWas) {
+  record(*folder_identity(folder_));
+  const std::string before = *folder_identity(folder_);
+  const std::string place = folder_;
+  copy();
+  std::filesystem::copy(folder_, place, std::filesystem::copy_options::recursive);
+  ASSERT_TRUE(sys::remove_tree(std::exchange(folder_, place)));
+  layers_ = std::make_unique<WorkspaceLayers>(folder_);
+  EXPECT_NE(*folder_identity(folder_), before);
+  EXPECT_EQ(settled(), std::pair(true, true));
+}
+
 TEST_F(CopyTest, ThatIsNotWholeIsDamaged) {
-  record(*folder_inode(folder_));
+  record(*folder_identity(folder_));
   copy();
   ASSERT_TRUE(sys::write_file_atomic(layers_->baseline_path(), "base"));
   EXPECT_EQ(settled(), std::pair(true, false));
 }
 
 TEST_F(CopyTest, InItsOwnFolderAChangedFileIsDamaged) {
-  record(*folder_inode(folder_));
+  record(*folder_identity(folder_));
   ASSERT_TRUE(sys::write_file_atomic(layers_->baseline_path(), "Baseline"));
   EXPECT_EQ(settled(), std::pair(true, false));
 }
 
 TEST_F(CopyTest, ARecordOfAnOlderPyroLearnsItsFolder) {
-  record(0);
+  record("");
   EXPECT_EQ(settled(), std::pair(true, true));
   copy();
   EXPECT_EQ(settled(), std::pair(true, true)) << "it was noted meanwhile";

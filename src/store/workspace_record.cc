@@ -55,7 +55,7 @@ constexpr std::array<const char*, kWorkspaceSchemas> kMigrations{
     // It was the name of a preset, and is the text of a whole policy.
     "UPDATE workspace SET network_policy = 'preset ' || network_policy || char(10)",
     "ALTER TABLE workspace ADD COLUMN allow_host_compat INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE workspace ADD COLUMN folder_inode INTEGER NOT NULL DEFAULT 0"};
+    "ALTER TABLE workspace ADD COLUMN folder TEXT NOT NULL DEFAULT ''"};
 
 constexpr std::array kStates{WorkspaceState::kCreating, WorkspaceState::kStarted,
                              WorkspaceState::kStopped, WorkspaceState::kDeleting};
@@ -164,7 +164,7 @@ Result<WorkspaceStore> WorkspaceStore::create(const std::string& folder, const W
   insert.bind(19, r.work_base).bind(20, r.baseline.size).bind(21, r.baseline.inode);
   insert.bind(22, r.baseline.ctime_ns);
   insert.bind(23, std::int64_t{r.allow_host_compat});
-  PYRO_CHECK(insert.bind(24, r.folder_inode).step());
+  PYRO_CHECK(insert.bind(24, r.folder).step());
   PYRO_CHECK(store.write_lists(r));
   PYRO_CHECK(transaction.commit());
   return store;
@@ -205,16 +205,16 @@ Result<void> WorkspaceStore::read_lists(WorkspaceRecord& r) {
 }
 
 Result<WorkspaceRecord> WorkspaceStore::record() {
-  PYRO_TRY(auto query,
-           db_.prepare(
-               "SELECT id, name, environment, network_policy, execution_mode, vcpu_count,"
-               " mem_mib, seed_mode, seed_source, seed_entries, seed_bytes, state,"
-               " last_error, created_at, max(last_activity_at, coalesce(last_reset_at, 0),"
-               " (SELECT coalesce(max(coalesce(ended_at, started_at)), 0) FROM command),"
-               " (SELECT coalesce(max(at), 0) FROM event)), ttl_seconds, ttl_action,"
-               " expires_at, reset_count, last_reset_at, current_layer, work_base,"
-               " baseline_size, baseline_inode, baseline_ctime_ns, allow_host_compat, folder_inode"
-               " FROM workspace"));
+  PYRO_TRY(
+      auto query,
+      db_.prepare("SELECT id, name, environment, network_policy, execution_mode, vcpu_count,"
+                  " mem_mib, seed_mode, seed_source, seed_entries, seed_bytes, state,"
+                  " last_error, created_at, max(last_activity_at, coalesce(last_reset_at, 0),"
+                  " (SELECT coalesce(max(coalesce(ended_at, started_at)), 0) FROM command),"
+                  " (SELECT coalesce(max(at), 0) FROM event)), ttl_seconds, ttl_action,"
+                  " expires_at, reset_count, last_reset_at, current_layer, work_base,"
+                  " baseline_size, baseline_inode, baseline_ctime_ns, allow_host_compat, folder"
+                  " FROM workspace"));
   PYRO_TRY(const bool row, query.step());
   if (!row) return fail(Errc::kDamaged, "the record is empty");
   PYRO_TRY(const WorkspaceState state, state_of(query.text(11)));
@@ -248,7 +248,7 @@ Result<WorkspaceRecord> WorkspaceStore::record() {
                     .baseline = {.size = query.integer(22),
                                  .inode = query.integer(23),
                                  .ctime_ns = query.integer(24)},
-                    .folder_inode = query.integer(26)};
+                    .folder = query.text(26)};
   PYRO_CHECK(read_lists(r));
   return r;
 }
@@ -313,12 +313,12 @@ Result<void> WorkspaceStore::add_first_layer(std::int64_t id) {
   return transaction.commit();
 }
 
-Result<void> WorkspaceStore::set_files(std::int64_t folder_inode, const LayerStamp& baseline,
+Result<void> WorkspaceStore::set_files(const std::string& folder, const LayerStamp& baseline,
                                        const std::vector<LayerRecord>& layers) {
   PYRO_TRY(auto transaction, Transaction::begin(db_));
-  PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET folder_inode = ?, baseline_size = ?,"
+  PYRO_TRY(auto update, db_.prepare("UPDATE workspace SET folder = ?, baseline_size = ?,"
                                     " baseline_inode = ?, baseline_ctime_ns = ?"));
-  update.bind(1, folder_inode).bind(2, baseline.size).bind(3, baseline.inode);
+  update.bind(1, folder).bind(2, baseline.size).bind(3, baseline.inode);
   PYRO_CHECK(update.bind(4, baseline.ctime_ns).step());
   for (const LayerRecord& layer : layers) {
     if (layer.frozen) PYRO_CHECK(freeze_layer(db_, layer.id, *layer.frozen));

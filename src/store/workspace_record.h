@@ -57,7 +57,7 @@ struct WorkspaceRecord {
   std::int64_t current_layer = 0;  // 0: none yet
   std::string work_base;           // the id of the file system that the layers stand on
   LayerStamp baseline;
-  std::int64_t folder_inode = 0;  // of the folder that the files are in; 0: not known
+  std::string folder;  // the one that the files are in (core/workspace_layers.h); empty: not known
 };
 
 struct LayerRecord {
@@ -158,7 +158,7 @@ class WorkspaceStore {
   // The first layer of a workspace becomes its current one.
   Result<void> add_first_layer(std::int64_t id);
   // How the baseline and the frozen ones of these layers must be found from now on, in that folder.
-  Result<void> set_files(std::int64_t folder_inode, const LayerStamp& baseline,
+  Result<void> set_files(const std::string& folder, const LayerStamp& baseline,
                          const std::vector<LayerRecord>& layers);
   // The current layer is frozen and gets a name; `new_layer` stands on it and is the current one.
   // kConflict when the name is taken.

@@ -35,7 +35,7 @@ WorkspaceRecord sample() {
           .last_reset_at = {},
           .work_base = "1-0123456789abcdef",
           .baseline = {.size = 1, .inode = 2, .ctime_ns = 3},
-          .folder_inode = 4};
+          .folder = "4:5"};
 }
 
 class Workspace : public ::testing::Test {
@@ -167,11 +167,11 @@ TEST_F(Workspace, TheNetworkPolicyChangesAndOutlivesStopStartAndReset) {
 
 TEST_F(Workspace, FilesThatWereCopiedAreFoundAsTheyAreNow) {
   WorkspaceStore store = with_snapshots();
-  EXPECT_EQ(store.record()->folder_inode, 4);
+  EXPECT_EQ(store.record()->folder, "4:5");
   auto layers = *store.layers();
   layers[0].frozen = LayerStamp{.size = 2, .inode = 50, .ctime_ns = 60};
-  ASSERT_TRUE(store.set_files(40, {.size = 1, .inode = 20, .ctime_ns = 30}, layers));
-  EXPECT_EQ(store.record()->folder_inode, 40);
+  ASSERT_TRUE(store.set_files("40:5", {.size = 1, .inode = 20, .ctime_ns = 30}, layers));
+  EXPECT_EQ(store.record()->folder, "40:5");
   EXPECT_EQ(store.record()->baseline, (LayerStamp{.size = 1, .inode = 20, .ctime_ns = 30}));
   const auto now = *store.layers();
   EXPECT_EQ(now[0].frozen, layers[0].frozen);
@@ -299,7 +299,7 @@ TEST_F(Workspace, ARecordOfTheFirstSchemaIsRead) {
   EXPECT_EQ(r->labels, sample().labels);
   EXPECT_EQ(r->current_layer, 3);
   EXPECT_FALSE(r->allow_host_compat);
-  EXPECT_EQ(r->folder_inode, 0);
+  EXPECT_EQ(r->folder, "");
   EXPECT_EQ(store->snapshots()->size(), 2U);
   EXPECT_EQ(store->commands_with_outputs()->at(0).out, "kept");
   EXPECT_EQ(r->network, policy::Policy{});

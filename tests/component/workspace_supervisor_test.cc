@@ -71,7 +71,7 @@ TEST_F(WorkspaceSupervisor, OneThatAnOlderPyroHasOpenIsNotDamagedAndCanBeStopped
                                     std::array<const char*, store::kWorkspaceSchemas>{});
     ASSERT_TRUE(db && db->execute("UPDATE workspace SET network_policy = 'off';"
                                   " ALTER TABLE workspace DROP COLUMN allow_host_compat;"
-                                  " ALTER TABLE workspace DROP COLUMN folder_inode;"
+                                  " ALTER TABLE workspace DROP COLUMN folder;"
                                   " PRAGMA user_version = 2"));
   }
   auto pyro = library();
@@ -101,7 +101,7 @@ TEST_F(WorkspaceSupervisor, OneThatAnOlderPyroHasOpenCanBeDeleted) {
                                     store::Database::Mode::kReadWrite,
                                     std::array<const char*, store::kWorkspaceSchemas>{});
     ASSERT_TRUE(db && db->execute("ALTER TABLE workspace DROP COLUMN allow_host_compat;"
-                                  " ALTER TABLE workspace DROP COLUMN folder_inode;"
+                                  " ALTER TABLE workspace DROP COLUMN folder;"
                                   " PRAGMA user_version = 2"));
   }
   auto pyro = library();
