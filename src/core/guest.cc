@@ -25,8 +25,6 @@ namespace {
 
 constexpr std::size_t kConsoleInError = 1500;
 constexpr auto kSettle = std::chrono::milliseconds(100);
-// QEMU closes its ports first and clears up its memory then, on a busy host for seconds.
-constexpr auto kClearUp = std::chrono::seconds(10);
 constexpr auto kPowerOff = std::chrono::milliseconds(1000);
 
 // The end of the console, on lines of its own, for a person to read.
@@ -86,8 +84,8 @@ Guest::Guest(std::unique_ptr<vmm::Vm> vm, asio::any_io_executor ex, BootConfig l
 Guest::~Guest() = default;
 
 io::Task<Error> Guest::explain(Error error) {
-  std::chrono::milliseconds limit = limits_.end_limit;
-  if (error.code == Errc::kUnavailable) limit = kClearUp;
+  const std::chrono::milliseconds limit =
+      session_->is_cut() ? limits_.closed_limit : limits_.end_limit;
   const auto ended = co_await vm_->ended().wait_for(limit);
   if (!ended) co_return error;
   const vmm::VmEnd end = vm_->end();

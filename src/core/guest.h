@@ -26,8 +26,10 @@ struct BootConfig {
   std::chrono::milliseconds warm_up_limit{60'000};  // for each command that warms a template up
   // Beyond a command's timeout and its grace, before a silent agent counts as dead.
   std::chrono::milliseconds silence_limit{10'000};
-  // Until the end of a machine whose agent was given up, which may be why it was silent.
-  std::chrono::milliseconds end_limit{500};
+  // How long the end of a machine is waited for once its agent was given up: it may be why the
+  // agent was silent. QEMU closes its ports before it clears up its memory, on a busy host for
+  // seconds.
+  std::chrono::milliseconds end_limit{500}, closed_limit{10'000};
   // Between SIGTERM and SIGKILL to a service that was not ready in time.
   std::chrono::milliseconds failed_grace{5'000};
 };

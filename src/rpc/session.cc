@@ -89,6 +89,7 @@ asio::awaitable<void> Session::read_lane(Lane* lane, wire::FrameParser parser) {
     const auto& [ec, n] = got;
     if (error_) co_return;
     if (ec) {
+      cut_ = true;
       finish(ended(ec == asio::error::eof ? "the peer closed the connection"
                                           : "reading from the peer: " + ec.message()));
       co_return;
@@ -122,6 +123,7 @@ asio::awaitable<void> Session::write_lane(Lane* lane) {
           asio::buffer(batch.data() + done, batch.size() - done), kTuple);
       const auto& [ec, n] = wrote;
       if (ec) {
+        cut_ = true;
         finish(ended("writing to the peer: " + ec.message()));
         co_return;
       }

@@ -51,6 +51,8 @@ class Session {
                           std::chrono::milliseconds deadline);
 
   [[nodiscard]] bool is_open() const { return established_ && !error_; }
+  // Whether it ended because its connection did: nobody said that it was to end.
+  [[nodiscard]] bool is_cut() const { return cut_; }
   // Waits for the end of the session and says why it ended.
   boost::asio::awaitable<Error> closed();
   // Sends what is queued (for at most a second) and the reason, ends every stream, cancels the
@@ -105,6 +107,7 @@ class Session {
   std::string nonce_;
   std::optional<proto::Hello> peer_;
   std::optional<Error> error_;
+  bool cut_ = false;
   io::Event progress_;  // of the handshake
   io::Event closed_;
   io::TaskScope scope_;
