@@ -199,7 +199,7 @@ std::string man_page() {
 std::string reference_page() {
   std::string out =
       "<!-- Made from the table of operations by `pyro help --markdown`; a test compares. "
-      "test: page, tests/e2e/test_cli_examples.py runs each example -->\n"
+      "test: page, tests/e2e/test_cli_examples.py runs the examples -->\n"
       "# The command line\n\n"
       "Text goes to standard output, phases and errors to standard error. With `--json` a command "
       "prints one object on standard output, its keys sorted, and an error is "

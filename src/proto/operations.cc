@@ -317,8 +317,7 @@ constexpr std::array<std::string_view, 1> kNetworkInfoText{
     "Prints what the network engine of a running VM says of itself: addresses, the policy that it "
     "decides by and its hash, flows, bytes, refusals and dropped frames. VMs are created by the "
     "library and over MCP; of a workspace, pyro workspace network show says the same. pyro run "
-    "says "
-    "what was refused itself, for its VM is reached by nobody else."};
+    "itself says what was refused: nobody else reaches its VM."};
 constexpr std::array<Example, 1> kNetworkInfoExamples{
     {{"pyro network info vm-k4x2m9tq --json", "Show every field"}}};
 constexpr std::array<Field, 4> kNetworkInfoFields{{

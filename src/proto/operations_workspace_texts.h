@@ -520,7 +520,8 @@ inline constexpr std::array<std::string_view, 2> kNetworkSetText{
     "a stopped workspace can be changed."};
 inline constexpr std::array<Example, 2> kNetworkSetExamples{
     {{"pyro workspace network set fix --net-allow github.com:443", "This, and nothing else"},
-     {"pyro workspace network set fix --network-policy off", "No network; the workspace is stopped"}}};
+     {"pyro workspace network set fix --network-policy off",
+      "No network; the workspace is stopped"}}};
 inline constexpr std::array kNetworkSetOptions{kNetworkPolicySaid, kNetAllow,   kNetDeny, kAllowUdp,
                                                kAllowIcmp,         kPolicyFile, kJson};
 

@@ -1,4 +1,4 @@
-"""Each example of docs/reference/cli.md, which are those of --help and of the man page, run as it stands there.
+"""The examples of docs/reference/cli.md, which are those of --help and of the man page, run as they stand there.
 
 The examples of a command are run in their order with bash, in a folder and with records of their own. What they name is
 there: a project on the host and, unless they create it, the workspace `fix` with that project in it.
@@ -136,10 +136,16 @@ def write_project(folder):
     shutil.copy(ROOT / "docs" / "reference" / "policy-example.toml", folder / "policy.toml")
 
 
+# They change what is in the cache: they have one of their own.
+ABOUT_THE_CACHE = ("env prune", "doctor")
+
+
 @pytest.fixture
-def own(host, short_tmp):
+def own(request, host, short_tmp):
     """A host whose workspaces are the examples' own: one of them deletes all there are."""
-    own = harness.Host(short_tmp, cache=host.cache)
+    private = request.node.callspec.params.get("command") in ABOUT_THE_CACHE if hasattr(request.node, "callspec") else False
+    cache = request.getfixturevalue("private").cache if private else host.cache
+    own = harness.Host(short_tmp, cache=cache)
     yield own
     workspaces.ok(own.pyro("workspace", "delete", "--all"))
     own.assert_nothing_left()
@@ -158,13 +164,13 @@ def run(host, folder, line):
 
 def follow(host, folder, line):
     """An example that goes on: until it said what is expected, then it is interrupted as by Ctrl-C."""
-    def process():
+    def begin():
         return subprocess.Popen(
             ["bash", "-c", f"exec {line}"], cwd=folder, env=reader.settings(host, folder), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, start_new_session=True,
         )  # fmt: skip
 
-    with reader.alone() if "--http" in line else contextlib.nullcontext(), harness.ending(process()) as process:
+    with reader.alone() if "--http" in line else contextlib.nullcontext(), harness.ending(begin()) as process:
         harness.read_until(process.stdout, LASTING[line].encode())
         os.kill(process.pid, signal.SIGINT)
         done = harness.finish(process)

@@ -14,10 +14,9 @@ from harness import ending, finish, read_until
 from workspaces import ok
 
 SECRET = "s3cr3t-value-of-the-test"
-# Answers each connection to a port of the guest by running a shell command: perl is in the environment.
 # The first look is the only one: a later one may have little time left, and then says so.
 ONE_LOOK = ("--ready-timeout-seconds", "8", "--ready-interval-ms", "60000")
-
+# Answers each connection to a port of the guest by running a shell command: perl is in the environment.
 SERVER = """
 use IO::Socket::INET;
 $SIG{PIPE} = "IGNORE";
@@ -421,7 +420,8 @@ def test_fifty_services_and_twenty_shells(host):
         space.json("stop")
         assert time.monotonic() - began < 90
         # They have 10 s for it together, which is not enough on a very busy host.
-        assert {s["stop_reason"] for s in space.json("service list")["services"]} <= {"sigterm", "sigkill"}
+        reasons = {s["stop_reason"] for s in space.json("service list")["services"]}
+        assert "sigterm" in reasons and reasons <= {"sigterm", "sigkill"}
 
 
 def test_who_waits_is_told_that_the_supervisor_is_gone(host):

@@ -280,7 +280,6 @@ def test_a_policy_stays_through_stop_start_and_reset(host, ports):
             harness.wait_until(lambda n=ended: sum(e["kind"] == "end" for e in events(space)) == n, what=f"{ended} flows")
         for words in (text(space, "status"), text(space, "reset")):
             assert f"Network policy: egress\nNetwork deny: a.example:*\nNetwork allow: {rule(ports[0])}\n" in words
-        assert ended == 3
 
 
 # ---- explain and render

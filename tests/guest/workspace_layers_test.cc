@@ -156,10 +156,12 @@ class CrashTest : public WorkspaceTest {
     PYRO_CO_CHECK(co_await shell(guest, "sync"));
     co_return co_await die(guest);
   }
-  // A program of the guest ends the machine when it sees that script succeed: nobody on the host
-  // has to be quick for that.
-  Step dies_when(core::Guest& guest, std::string script) {
-    const std::string wait = "until " + script + "; do :; done; echo b > /proc/sysrq-trigger";
+  // The machine ends when a program of the guest sees that script succeed: killed from here, or by
+  // that program, so that nobody has to be quick for it.
+  enum class Killer { kHost, kGuest };
+  Step dies_when(core::Guest& guest, std::string script, Killer killer) {
+    const char* const then = killer == Killer::kHost ? "echo now" : "echo b > /proc/sysrq-trigger";
+    const std::string wait = "until " + script + "; do :; done; " + then;
     proto::Exec exec{.argv = proto::to_bytes({"/bin/sh", "-c", wait}), .tty = {}};
     PYRO_CO_TRY(const auto watcher, guest.session().open(proto::Exec::kName, proto::encode(exec)));
     PYRO_CO_TRY(std::string bytes, stream_of(tree("new")));
@@ -167,6 +169,12 @@ class CrashTest : public WorkspaceTest {
     PYRO_CO_TRY(const auto stream,
                 guest.session().open(proto::WorkspaceSync::kName, proto::encode(request)));
     PYRO_CO_CHECK(co_await stream->send(wire::kStdin, std::move(bytes), true));
+    for (bool seen = false; !seen && killer == Killer::kHost;) {
+      PYRO_CO_TRY(const rpc::Incoming item, co_await watcher->next());
+      const auto* data = std::get_if<rpc::Data>(&item);
+      seen = data != nullptr && !data->bytes.empty();
+    }
+    if (killer == Killer::kHost) co_return co_await die(guest);
     co_await guest.vm().ended().wait_regardless();
     co_return Result<void>{};
   }
@@ -211,15 +219,22 @@ TEST_F(CrashTest, WhileTheTreeComes) {
 }
 TEST_F(CrashTest, AmongTheMoves) {
   expect_in_workspace({work_}, [this](core::Guest& guest) {
-    return dies_when(guest, "grep -qs new /workspace/set/100");
+    return dies_when(guest, "grep -qs new /workspace/set/100", Killer::kGuest);
   });
   expect_found({"undone"});
 }
-TEST_F(CrashTest, AfterTheLastMove) {
+// From outside, where the guest may have gone on meanwhile.
+TEST_F(CrashTest, KilledAmongTheMoves) {
   expect_in_workspace({work_}, [this](core::Guest& guest) {
-    return dies_when(guest, "grep -qs new /workspace/set/299");
+    return dies_when(guest, "grep -qs new /workspace/set/100", Killer::kHost);
   });
-  expect_found({"undone", "completed"});
+  expect_found({"undone", "completed", "none"});
+}
+TEST_F(CrashTest, KilledAfterTheLastMove) {
+  expect_in_workspace({work_}, [this](core::Guest& guest) {
+    return dies_when(guest, "grep -qs new /workspace/set/299", Killer::kHost);
+  });
+  expect_found({"undone", "completed", "none"});
 }
 TEST_F(CrashTest, WhenItWasAnswered) {
   expect_in_workspace({work_}, [this](core::Guest& guest) { return dies_after_the_answer(guest); });

@@ -81,8 +81,8 @@ tell(last)
     assert each <= MOST_IDLE_FLOW_KIB, words
 
 
-def flood(world, script, least, seconds=1):
-    """The guest does this for some seconds and that often at least, while the engine grows by what it may at most; how often."""
+def assert_borne(world, script, least, seconds=1):
+    """The guest does this for some seconds and that often at least; the engine grows by no more than it may, and answers."""
     with world.started(f"""
 def ask_host():
     # Of a datagram that had no room on the link nobody hears.
@@ -117,31 +117,30 @@ tell(ask_host())
     print(f"{count} in {seconds} s: {grown} KiB more")
     assert idle + grown <= MOST_KIB + 8192
     assert grown <= MOST_KIB
-    return count
 
 
 def test_a_flood_of_syns(world):
     # To somebody who never answers: all stay half open.
-    assert flood(world, f"""s = socket.socket(); s.setblocking(False)
+    assert_borne(world, f"""s = socket.socket(); s.setblocking(False)
         if s.connect_ex(({worlds.SILENT!r}, 1 + n % 60000)) != 115: raise OSError
         globals().setdefault("kept", []).append(s)
-        if len(kept) > 900: kept.pop(0).close()""", 1000) >= 1000
+        if len(kept) > 900: kept.pop(0).close()""", 1000)
 
 
 def test_a_flood_of_connections_that_are_refused(world):
-    assert flood(world, f"connect({worlds.V4!r}, 9)", 300) >= 300
+    assert_borne(world, f"connect({worlds.V4!r}, 9)", 300)
 
 
 def test_a_flood_of_datagrams(world):
-    assert flood(world, f"""s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.sendto(b"x" * 100, ({worlds.SILENT!r}, 1 + n % 60000)); s.close()""", 1000) >= 1000
+    assert_borne(world, f"""s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.sendto(b"x" * 100, ({worlds.SILENT!r}, 1 + n % 60000)); s.close()""", 1000)
 
 
 def test_a_flood_of_questions(world):
-    assert flood(world, f"""s = globals().setdefault("s", socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    assert_borne(world, f"""s = globals().setdefault("s", socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         name = b"n%d" % n
         q = struct.pack("!HHHHHH", n & 65535, 0x0100, 1, 0, 0, 0) + bytes([len(name)]) + name + b"\\7example\\0\\0\\1\\0\\1"
-        s.sendto(q, ({worlds.ENGINE!r}, 53))""", 1000) >= 1000
+        s.sendto(q, ({worlds.ENGINE!r}, 53))""", 1000)
 
 
 def ask(guest):
