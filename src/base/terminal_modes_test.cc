@@ -102,10 +102,10 @@ TEST(Replayable, IsWhatIsDrawn) {
        {"text \xc3\xa4 \xff\r\n\t\b\a", "\x1b[31;1mred\x1b[0m",
         "\x1b[2J\x1b[H\x1b[3;4H\x1b[K\x1b[?J", "\x1b[?1049h\x1b[?25l", "\x1b]0;title\x07",
         "\x1b]8;;file:///x\x1b\\link\x1b]8;;\x1b\\", "\x1b(0lqk\x1b(B",
-        "\x1b"
-        "7\x1b"
-        "8\x1b"
-        "c",
+        ("\x1b"
+         "7\x1b"
+         "8\x1b"
+         "c"),
         "\x1b[2 q", "\x1b[1;24r\x1b[4h\x1b[4l"}) {
     EXPECT_EQ(replayable(drawn), drawn);
   }
@@ -116,8 +116,8 @@ TEST(Replayable, AsksTheTerminalNothing) {
                                  "\x1b[0c",
                                  "\x1b[>c",
                                  "\x1b[=c",
-                                 "\xc2\x9b"
-                                 "c",
+                                 ("\xc2\x9b"
+                                  "c"),
                                  "\x1b[6n",
                                  "\x1b[?6n",
                                  "\x1b[5n",
