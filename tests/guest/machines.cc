@@ -172,6 +172,15 @@ io::Task<void> GuestTest::with_guest(Clone clone, Work work) {
   using GuestPtr = std::unique_ptr<core::Guest>;
   PYRO_CO_TRY(const GuestPtr guest, co_await start(std::move(clone)));
   auto done = co_await work(*guest);
+  // Of a guest that is silent: does it wait or work, and what did it say?
+  if (!done && done.error().code == Errc::kDeadline) {
+    const std::string stat = fmt::format("/proc/{}/stat", guest->vm().host_pid());
+    done.error().message += "\n" + sys::read_file(stat).value_or("");
+    const auto slept = co_await io::sleep_for(std::chrono::seconds(2));  // lint: sleep, to compare
+    static_cast<void>(slept);
+    done.error().message += sys::read_file(stat).value_or("");
+    done.error().message += guest->vm().console_tail();
+  }
   co_await guest->end();
   co_return done;
 }
