@@ -94,7 +94,7 @@ def test_apt_reads_a_repository(world, site, tmp_path):
 @pytest.mark.parametrize("words", [(), ("-R",), ("-P", "8"), ("-P", "8", "-R")])
 def test_iperf(world, words):
     with world.program("iperf3", "-s", "-p", "5201", port=5201):
-        out = world.guest("iperf3", "-c", worlds.V4, "-p", "5201", "-n", "20M", "-J", *words).stdout
+        out = world.guest("iperf3", "-c", worlds.V4, "-p", "5201", "-n", "200M", "-J", *words).stdout
     end = json.loads(out)["end"]
     rate = end["sum_received"]["bits_per_second"] / 1e9
     print(f"iperf3 {' '.join(words) or 'up'}: {rate:.2f} Gbit/s")
