@@ -114,7 +114,11 @@ class Scene final : public Guest, public World {
     if (probe_.scenario == Scenario::kRuleRemoved && policies_ == 1)
       return world::Arrivals{.list = {{.where = "world", .protocol = "tcp", .bytes = 5}}};
     // Before the attempt it is looked at when the policy is set and once more.
-    if (last_ && policies_ == 1 && ++looks_ == 4) return *std::exchange(last_, std::nullopt);
+    if (last_ && policies_ == 1 && ++looks_ == 4) {
+      world::Arrivals late = *last_;
+      last_.reset();
+      return late;
+    }
     return std::exchange(arrivals_, {});
   }
   Result<world::Arrivals> begin_anew() override { return arrivals(); }

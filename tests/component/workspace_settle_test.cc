@@ -18,7 +18,6 @@
 namespace pyro::testing {
 namespace {
 
-using core::Workspace;
 using store::WorkspaceState;
 
 class SettleTest : public WorkspaceTest {
