@@ -132,7 +132,6 @@ Result<std::unique_ptr<Workspace>> Workspace::open(const std::string& id, Worksp
   PYRO_TRY(auto folder, SandboxFolder::open(deps.dirs, id));
   PYRO_TRY(auto store,
            store::WorkspaceStore::open(folder.path(), store::Database::Mode::kReadWrite));
-  PYRO_CHECK(settle_copy(folder.path(), store));
   PYRO_TRY(auto secrets, read_secrets(folder.path()));
   std::unique_ptr<Workspace> workspace(new Workspace(id, std::move(folder), std::move(store),
                                                      std::move(secrets), std::move(deps), ex));
@@ -144,6 +143,7 @@ Result<void> Workspace::clear_up() {
   // A crash between a new name and the record of it, or between that and the end of the old one,
   // leaves two.
   PYRO_TRY(const auto record, store_.record());
+  PYRO_CHECK(settle_copy(folder_.path(), record, store_));
   PYRO_CHECK(give_names_back(deps_.dirs, id_, record.name));
   PYRO_CHECK(remove_unneeded());
   PYRO_TRY(const auto known, store_.layers());

@@ -61,8 +61,8 @@ Result<std::string> folder_identity(const std::string& folder) {
                      born ? found.stx_btime.tv_nsec : 0);
 }
 
-Result<void> settle_copy(const std::string& folder, store::WorkspaceStore& store) {
-  PYRO_TRY(const store::WorkspaceRecord record, store.record());
+Result<void> settle_copy(const std::string& folder, const store::WorkspaceRecord& record,
+                         store::WorkspaceStore& store) {
   PYRO_TRY(const std::string identity, folder_identity(folder));
   if (identity == record.folder) return {};
   const bool copied = !record.folder.empty();  // an older pyro did not note it

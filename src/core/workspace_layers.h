@@ -51,7 +51,8 @@ Result<store::LayerStamp> layer_stamp(const std::string& path);
 // stx_btime; 0 where the file system does not know).
 Result<std::string> folder_identity(const std::string& folder);
 // A folder that is another than the recorded one is a copy, and so is each file in it. Their stamps
-// are recorded anew, of those that still have their size.
-Result<void> settle_copy(const std::string& folder, store::WorkspaceStore& store);
+// are recorded anew, of those that still have their size. `record` is what `store` has.
+Result<void> settle_copy(const std::string& folder, const store::WorkspaceRecord& record,
+                         store::WorkspaceStore& store);
 
 }  // namespace pyro::core

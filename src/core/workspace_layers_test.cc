@@ -168,7 +168,7 @@ class CopyTest : public WorkspaceLayersTest {
   // What opening the layers and the baseline comes to, after it was settled.
   std::pair<bool, bool> settled() {
     auto store = store::WorkspaceStore::open(folder_, store::Database::Mode::kReadWrite);
-    EXPECT_TRUE(store && settle_copy(folder_, *store));
+    EXPECT_TRUE(store && settle_copy(folder_, *store->record(), *store));
     EXPECT_EQ(store->record()->folder, *folder_identity(folder_));
     const auto chain = layer_chain(*store->layers(), 1);
     return {layers_->open(*chain, false).has_value(),
