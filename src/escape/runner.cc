@@ -189,17 +189,12 @@ void Runner::guest_saw(const Said& said, const Probe& probe, Outcome& out) const
   out.saw = said.text;
   out.why = probe.why;
   out.refused_ms = said.ms;
-  if (said.text != probe.sees) {
-    auto problem = fmt::format("the guest saw \"{}\" instead of \"{}\"", said.text, probe.sees);
-    if (said.text == "ETIMEDOUT" || said.text == "none") {
-      out.was_late(std::move(problem));
-    } else {
-      out.problems.push_back(std::move(problem));
-    }
-  }
+  if (said.text != probe.sees)
+    out.add(fmt::format("the guest saw \"{}\" instead of \"{}\"", said.text, probe.sees),
+            said.text == "ETIMEDOUT" || said.text == "none");
   // What works tells what there is, and may take its time: a scan does.
   if (!said.ok && said.ms > patience_.count())
-    out.was_late(fmt::format("it took {} ms to be refused", said.ms));
+    out.add(fmt::format("it took {} ms to be refused", said.ms), true);
 }
 
 Result<void> Runner::engine_says(const std::string& why, Outcome& out) {
@@ -222,7 +217,7 @@ Result<void> Runner::engine_says(const std::string& why, Outcome& out) {
     if (std::chrono::steady_clock::now() > end) break;
     std::this_thread::sleep_for(kGlance);
   }
-  out.was_late(fmt::format("the engine did not say \"{}\" within {} ms", why, patience_.count()));
+  out.add(fmt::format("the engine did not say \"{}\" within {} ms", why, patience_.count()), true);
   return {};
 }
 
@@ -245,7 +240,7 @@ Result<void> Runner::nothing_arrived(const std::vector<std::string>& but, Outcom
   PYRO_TRY(const auto all, arrived(but, out));
   for (const std::string& what : but) {
     if (!all.contains(what))
-      out.was_late(fmt::format("\"{}\" did not arrive, which is allowed", what));
+      out.add(fmt::format("\"{}\" did not arrive, which is allowed", what), true);
   }
   return {};
 }
@@ -265,14 +260,11 @@ Result<void> Runner::control(const Probe& probe, Outcome& out) {
   }
   out.control = said.ok ? said.said.empty() ? "works" : said.said : said.text;
   if (!said.ok || (!probe.control.says.empty() && said.said != probe.control.says)) {
-    auto problem =
+    // What worked was somebody else's.
+    out.add(
         fmt::format("the control said \"{}\"{}", said.text,
-                    probe.control.says.empty() ? "" : " instead of \"" + probe.control.says + "\"");
-    if (said.ok) {
-      out.problems.push_back(std::move(problem));  // of somebody else
-    } else {
-      out.was_late(std::move(problem));
-    }
+                    probe.control.says.empty() ? "" : " instead of \"" + probe.control.says + "\""),
+        !said.ok);
   }
   return {};
 }

@@ -28,9 +28,9 @@ struct Outcome {
   std::size_t late = 0;  // of the problems, those that a busy host makes, and no way out
   int tries = 1;
 
-  void was_late(std::string problem) {
+  void add(std::string problem, bool is_late) {
     problems.push_back(std::move(problem));
-    ++late;
+    late += is_late ? 1 : 0;
   }
 };
 
@@ -68,7 +68,7 @@ class Runner {
   // Waits for it.
   Result<void> engine_says(const std::string& why, Outcome& out);
   Result<void> nothing_arrived(const std::vector<std::string>& but, Outcome& out);
-  // What arrived since the last look, and is none of these.
+  // All that arrived since the last look; what is none of `but` is a problem.
   Result<std::set<std::string>> arrived(const std::vector<std::string>& but, Outcome& out);
 
   Result<void> rule_removed(const Probe& probe, Outcome& out);
