@@ -26,12 +26,12 @@ class RedactedStreams {
   // What can be shown now.
   std::string feed(std::size_t stream, std::string_view bytes, Clock::time_point now) {
     std::string shown = redactors_[stream].feed(bytes);
-    due_[stream] = redactors_[stream].holds() ? now + patience_ : Clock::time_point::max();
+    due_[stream] = redactors_[stream].holds() ? now + patience_ : kNever;
     return shown;
   }
   // All that was held back.
   std::string flush(std::size_t stream) {
-    due_[stream] = Clock::time_point::max();
+    due_[stream] = kNever;
     return redactors_[stream].flush();
   }
   [[nodiscard]] bool is_due(std::size_t stream, Clock::time_point now) const {
@@ -41,15 +41,17 @@ class RedactedStreams {
   [[nodiscard]] std::chrono::milliseconds until_due(Clock::time_point now,
                                                     std::chrono::milliseconds longest) const {
     const auto due = std::min(due_[0], due_[1]);
-    if (due == Clock::time_point::max()) return longest;
+    if (due == kNever) return longest;
     return std::clamp(std::chrono::ceil<std::chrono::milliseconds>(due - now),
                       std::chrono::milliseconds(0), longest);
   }
 
  private:
+  static constexpr auto kNever = Clock::time_point::max();
+
   std::chrono::milliseconds patience_;
   std::array<Redactor, 2> redactors_;
-  std::array<Clock::time_point, 2> due_{Clock::time_point::max(), Clock::time_point::max()};
+  std::array<Clock::time_point, 2> due_{kNever, kNever};
 };
 
 }  // namespace pyro

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/this_coro.hpp>
 
 #include "base/text.h"
@@ -86,11 +87,11 @@ io::Task<void> show(StreamPtr client, ExecOutput* output, rpc::Data data) {
 
 // What is due of what is held back; all of it at the end.
 io::Task<void> show_held(StreamPtr client, ExecOutput* output, ExecOutput::Clock::time_point now) {
-  for (const std::uint16_t channel : {wire::kStdout, wire::kStderr}) {
-    const std::size_t stream = channel == wire::kStdout ? 0 : 1;
+  constexpr std::array kChannels{wire::kStdout, wire::kStderr};
+  for (std::size_t stream = 0; stream < kChannels.size(); ++stream) {
     if (!output->held().is_due(stream, now)) continue;
     std::string bytes = output->flush(stream);
-    if (!bytes.empty()) PYRO_CO_CHECK(co_await client->send(channel, std::move(bytes)));
+    if (!bytes.empty()) PYRO_CO_CHECK(co_await client->send(kChannels[stream], std::move(bytes)));
   }
   co_return Result<void>{};
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/this_coro.hpp>
 
 #include "base/text.h"
@@ -22,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds kHold{1000};  // of the start of a secret's value
+constexpr std::array kLogStreams{LogStream::kStdout, LogStream::kStderr};
 constexpr milliseconds kForever{-1};
 constexpr milliseconds kLongTime{std::chrono::hours(24 * 365)};
 constexpr milliseconds kStartLimit{30'000};
@@ -267,8 +269,7 @@ bool ServiceRun::take_pid(const rpc::Event& event) {
 io::Task<void> ServiceRun::pump_data(rpc::Data data) {
   const std::size_t which = data.channel == wire::kStdout ? 0 : 1;
   const std::string shown = streams_.feed(which, data.bytes, RedactedStreams::Clock::now());
-  log_.append(which == 0 ? LogStream::kStdout : LogStream::kStderr, shown,
-              sys::wall_clock_ns() / 1000);
+  log_.append(kLogStreams[which], shown, sys::wall_clock_ns() / 1000);
   changed_.notify();
   const milliseconds wait = pace_.take(data.bytes.size() + kFrameCost);
   if (wait.count() > 0) co_return co_await io::sleep_for(wait);
@@ -277,10 +278,9 @@ io::Task<void> ServiceRun::pump_data(rpc::Data data) {
 
 void ServiceRun::flush_logs(RedactedStreams::Clock::time_point now) {
   const std::int64_t written_us = sys::wall_clock_ns() / 1000;
-  for (const std::size_t which : {0U, 1U}) {
+  for (std::size_t which = 0; which < kLogStreams.size(); ++which) {
     if (!streams_.is_due(which, now)) continue;
-    log_.append(which == 0 ? LogStream::kStdout : LogStream::kStderr, streams_.flush(which),
-                written_us);
+    log_.append(kLogStreams[which], streams_.flush(which), written_us);
     changed_.notify();
   }
 }

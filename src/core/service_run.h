@@ -2,7 +2,6 @@
 // log.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <string>
