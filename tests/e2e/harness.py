@@ -115,6 +115,11 @@ def descriptors(pid):
     return found
 
 
+def has_a_connection(process):
+    """Whether a started pyro talks to somebody: to a supervisor, say."""
+    return any(target.startswith("socket:") for target in descriptors(process.pid).values())
+
+
 def status_field(pid, field):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(field + ":"):

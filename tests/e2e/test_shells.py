@@ -274,17 +274,13 @@ def test_what_ends_the_foreground_leaves_the_shell(shell, name, code):
     assert shell.state()["state"] == "running"
 
 
-def has_a_connection(process):
-    return any(target.startswith("socket:") for target in harness.descriptors(process.pid).values())
-
-
 def test_a_program_that_exits_while_it_is_read(shell):
     def start(*options):
         return shell.workspace.host.start("workspace", "shell", "read", shell.workspace.id, shell.id, *options)
 
     with ending(start("--follow")) as follower, ending(start("--wait-for-idle-ms", "500000", "--json")) as reader:
         read_until(follower.stdout, b"it-is-ready\r\n")
-        harness.wait_until(lambda: has_a_connection(reader), what="a reader that waits")
+        harness.wait_until(lambda: harness.has_a_connection(reader), what="a reader that waits")
         shell.write("echo last-'words'; exit 7")
         followed, read = finish(follower), finish(reader)
     assert followed.code == 0

@@ -137,7 +137,7 @@ def test_who_waits_for_a_sync_can_leave_or_stop_it(fresh, short_tmp):
     assert fresh.sh("echo alive") == b"alive\n"
     assert (second.poll(), third.poll()) == (None, None)
     # It hears signals before it connects.
-    harness.wait_until(lambda: any(t.startswith("socket:") for t in harness.descriptors(third.pid).values()), what="one that waits")
+    harness.wait_until(lambda: harness.has_a_connection(third), what="one that waits")
     third.send_signal(signal.SIGINT)
     assert finish(third).code == 130
     ok(fresh.pyro("stop"))

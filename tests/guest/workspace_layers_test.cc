@@ -169,14 +169,16 @@ class CrashTest : public WorkspaceTest {
     PYRO_CO_TRY(const auto stream,
                 guest.session().open(proto::WorkspaceSync::kName, proto::encode(request)));
     PYRO_CO_CHECK(co_await stream->send(wire::kStdin, std::move(bytes), true));
-    for (bool seen = false; !seen && killer == Killer::kHost;) {
+    if (killer == Killer::kGuest) {
+      co_await guest.vm().ended().wait_regardless();
+      co_return Result<void>{};
+    }
+    for (bool seen = false; !seen;) {
       PYRO_CO_TRY(const rpc::Incoming item, co_await watcher->next());
       const auto* data = std::get_if<rpc::Data>(&item);
       seen = data != nullptr && !data->bytes.empty();
     }
-    if (killer == Killer::kHost) co_return co_await die(guest);
-    co_await guest.vm().ended().wait_regardless();
-    co_return Result<void>{};
+    co_return co_await die(guest);
   }
   Step dies_after_the_answer(core::Guest& guest) {
     PYRO_CO_CHECK(co_await sync_folder(guest, "new", "."));
